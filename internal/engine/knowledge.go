@@ -1,0 +1,16 @@
+package engine
+
+import (
+	"leadline/internal/activity"
+	"leadline/internal/affinity"
+	"leadline/internal/catalogue"
+	"leadline/internal/sales"
+)
+
+// Knowledge is everything that shards know beyond their own customers. The runtime changes it only between steps.
+type Knowledge struct {
+	Version   sales.KnowledgeVersion
+	Links     *affinity.Table
+	Activity  *activity.Index
+	Catalogue *catalogue.Catalogue
+}

@@ -1,0 +1,62 @@
+package engine
+
+import "leadline/internal/sales"
+
+// Plan is what a step is about to do: how far time goes, and which customers must be in memory for it.
+type Plan struct {
+	Now       sales.Millis // timers due up to here fire after the events; never behind an earlier step's
+	Watermark sales.Millis
+	Missing   []string // customers to Load before Step, sorted
+}
+
+// Readiness is what the runtime knows of the inputs when it plans a step.
+type Readiness struct {
+	Clock sales.Millis // the wall clock
+	// Drained tells, per watermarked input, that it was read to the end offset taken before this poll.
+	PurchasesDrained, TouchpointsDrained bool
+}
+
+// Batch is one step's input.
+type Batch struct {
+	CSN       int64
+	Events    []sales.Event // in the order that the journal records
+	Plan      Plan
+	Clock     sales.Millis
+	Knowledge *Knowledge
+	RunID     string // "live" or a replay's
+}
+
+// Change is the new state of one customer.
+type Change struct {
+	CustomerID string
+	Blob       []byte       // nil: nothing is kept any more (a tombstone)
+	Due        sales.Millis // when the customer's timer fires, 0 = none
+}
+
+// Rejected is an event that the step refuses: a dead letter.
+type Rejected struct {
+	Event  int // index in Batch.Events
+	Class  sales.DeadLetterClass
+	Reason string
+}
+
+// Decision is all that a step decides. The runtime writes it in one transaction, or not at all.
+type Decision struct {
+	Changes  []Change // sorted by CustomerID
+	NewItems []byte   // encoded run of the dictionary that this step added, nil if none; FirstNewItem is its first index
+	Alerts   []sales.Alert
+	Tallies  []sales.Tally
+	Rejected []Rejected
+	Late     []int // indices of events older than the kept history, for late-events
+
+	FirstNewItem int32
+	Items        int32 // length of the dictionary after the step
+	Duplicates   int   // redelivered events, which change nothing
+	TimersFired  int
+}
+
+// Timer is one armed timer.
+type Timer struct {
+	CustomerID string
+	Due        sales.Millis
+}
