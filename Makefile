@@ -1,0 +1,80 @@
+# Everything a developer types. `make` alone lists it.
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+cache  := $(CURDIR)/deploy/local/.cache
+lint_version := v2.15.0
+lint   := $(cache)/bin/golangci-lint-$(lint_version)
+venv   := $(cache)/venv
+# How long each fuzz target runs.
+FUZZTIME ?= 5s
+# Which benchmarks run.
+BENCH ?= .
+
+.PHONY: help build demo test integration verify format lint generated race fuzz bench clients servers-start servers-stop
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## build bin/leadline
+	@go build -trimpath -o bin/leadline ./cmd/leadline
+
+demo: build ## the main job on real sample data, nothing to install; stays up until Ctrl-C
+	@bin/leadline demo
+
+test: ## all tests that need no server (only Go)
+	@go test ./...
+
+integration: build clients ## the built binary against the real Kafka, registry and Redis of deploy/local/servers (start them first)
+	@eval "$$(deploy/local/servers env)" && LEADLINE_TEST_REDIS="$$LEADLINE_REDIS_ADDRS" \
+		PYTHON=$(venv)/bin/python go test -count=1 -timeout 15m -tags integration ./internal/integration/ ./internal/state/...
+
+verify: format lint generated race ## what must be quiet before a commit: format, vet, lint, generated files, race tests
+
+format: # fails when a file is not as gofmt writes it
+	@files=$$(gofmt -s -l $$(git ls-files --cached --others --exclude-standard '*.go')); \
+		if [ -n "$$files" ]; then printf 'not formatted (gofmt -s -w):\n%s\n' "$$files"; exit 1; fi
+
+lint: $(lint) # go vet and the linters of .golangci.yml, for the plain and the integration build
+	@go vet ./... && go vet -tags integration ./internal/integration/
+	@$(lint) run --build-tags integration
+
+generated: # fails when a generated file is not what its generator writes now
+	@before=$$(git diff | sha1sum); go generate ./...; \
+		if [ "$$before" != "$$(git diff | sha1sum)" ]; then echo 'generated files changed: commit what go generate wrote'; git diff --stat; exit 1; fi
+
+race: # all tests under the race detector
+	@go test -race ./...
+
+fuzz: ## every fuzz target for FUZZTIME (5s) each
+	@grep -rlE '^func Fuzz' --include='*_test.go' . | sort | while read -r file; do \
+		grep -oE '^func Fuzz[A-Za-z0-9_]+' "$$file" | cut -c6- | while read -r target; do \
+			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "./$$(dirname "$$file")"; \
+		done; \
+	done
+
+bench: ## Go benchmarks with allocations; BENCH=regexp chooses
+	@go test -run '^$$' -bench '$(BENCH)' -benchmem ./...
+
+servers-start: ## start a real Kafka, registry and Redis on loopback (deploy/local/servers)
+	@deploy/local/servers start
+
+servers-stop: ## stop them
+	@deploy/local/servers stop
+
+clients: $(venv)/complete deploy/clients/node/node_modules/.package-lock.json # the Python and Node clients of the tests
+
+$(venv)/complete: deploy/clients/python/requirements.txt
+	@python3 -m venv $(venv)
+	@$(venv)/bin/pip install -q -r $<
+	@touch $@
+
+deploy/clients/node/node_modules/.package-lock.json: deploy/clients/node/package-lock.json
+	@cd deploy/clients/node && npm ci --silent --no-audit --no-fund
+
+$(lint):
+	@mkdir -p $(@D)
+	@GOBIN=$(@D)/tmp go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(lint_version)
+	@mv $(@D)/tmp/golangci-lint $@
