@@ -1,0 +1,105 @@
+package window
+
+import (
+	"math"
+
+	"leadline/internal/sales"
+)
+
+var touchKinds = len(sales.TouchKinds())
+
+// Decode reads a window from the front of b and gives the rest. Its items must be ids of the dictionary. A broken encoding
+// is ErrCorrupt.
+func Decode(b []byte, items *Items) (*Window, []byte, error) {
+	d := decoder{reader: reader{b: b}, items: uint64(items.Len())}
+	d.w.currency = d.name()
+	if d.w.last.EventID = d.name(); d.w.last.EventID != "" {
+		d.w.last.At = sales.Millis(d.varint(math.MinInt64, math.MaxInt64))
+		d.w.last.Partition = int32(d.uvarint(math.MaxInt32))
+		d.w.last.Offset = int64(d.uvarint(math.MaxInt64))
+	}
+	day := int64(0)
+	for i := range d.count(2) {
+		step := d.varint(-maxDay, maxDay)
+		if day += step; i > 0 && step <= 0 || day > maxDay || day < -maxDay {
+			d.fail()
+		}
+		d.day(sales.Day(day))
+	}
+	for range min(d.count(touchBytes), recentTouches+1) {
+		d.w.recent = append(d.w.recent, uint32(d.number(touchBytes)))
+	}
+	if d.bad || len(d.w.recent) > recentTouches {
+		return nil, nil, ErrCorrupt
+	}
+	return &d.w, d.b, nil
+}
+
+type decoder struct {
+	reader
+	w     Window
+	items uint64
+}
+
+func (d *decoder) day(day sales.Day) {
+	head := d.byte()
+	lines := d.more(int(head&headLines), headLines, 2)
+	orders := d.more(int(head>>4&headOrders), headOrders, orderBytes)
+	for range orders {
+		d.w.orders = append(d.w.orders, Order{Day: day, Event: d.number(5), Number: uint32(d.number(3))})
+	}
+	if head&hasRefunds != 0 {
+		for range d.count(refundBytes) {
+			d.w.orders = append(d.w.orders, Order{Day: day, Refund: true, Event: d.number(refundBytes)})
+		}
+	}
+	d.lines(day, lines)
+	if head&hasTouches != 0 {
+		d.touches(day)
+	}
+}
+
+func (d *decoder) lines(day sales.Day, n int) {
+	item := uint64(0)
+	for i := range n {
+		v := d.uvarint(math.MaxUint32 << 1)
+		if item += v >> 1; item >= d.items || i > 0 && v>>1 == 0 {
+			d.fail()
+			return
+		}
+		count := int64(1)
+		if v&1 != 0 {
+			count = int64(d.uvarint(math.MaxInt64-2)) + 2
+		}
+		d.w.lines = append(d.w.lines, Line{Day: day, Item: ItemID(item), Count: count, AmountMinor: int64(d.uvarint(math.MaxInt64))})
+	}
+}
+
+func (d *decoder) touches(day sales.Day) {
+	for range d.count(3) {
+		t := Touch{Day: day, Kind: sales.TouchKind(d.byte())}
+		t.About = ItemID(d.uvarint(d.items)) - 1
+		t.Count = uint32(d.uvarint(math.MaxUint32))
+		if int(t.Kind) >= touchKinds || t.Count == 0 {
+			d.fail()
+			return
+		}
+		if n := len(d.w.touches); n > 0 && compareTouches(d.w.touches[n-1], t) >= 0 {
+			d.fail()
+			return
+		}
+		d.w.touches = append(d.w.touches, t)
+	}
+}
+
+// more reads a count whose field in the head was full. A count that the rest of the input cannot hold is a defect.
+func (d *decoder) more(n, full, size int) int {
+	if n == full {
+		n += d.count(size)
+	}
+	if n*size > len(d.b) {
+		d.fail()
+		return 0
+	}
+	return n
+}

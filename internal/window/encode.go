@@ -1,0 +1,178 @@
+package window
+
+import (
+	"encoding/binary"
+	"math"
+
+	"leadline/internal/sales"
+)
+
+// The encoding is day-major, because a day's number and the distance between ids inside it are small:
+//
+//	currency | last purchase | days | recent touches
+//	day      = distance to the day before | head | more counts | orders | refunds | lines | touches
+//	head     = lines (4 bits) | orders (2) | has refunds (1) | has touches (1); a full field means "and this many more"
+//	order    = 5 bytes of event hash, 3 of order hash       refund = 5 bytes of event hash
+//	line     = distance to the item before ×2 (+1 when there are several units) | units − 2 | amount
+//
+// Twenty lines in seven orders take about 190 bytes.
+const (
+	headLines   = 15
+	headOrders  = 3
+	hasRefunds  = 1 << 6
+	hasTouches  = 1 << 7
+	orderBytes  = 8
+	refundBytes = 5
+	touchBytes  = 3
+	maxDay      = 1 << 24 // far beyond any date that wire lets through
+)
+
+// Append encodes the window.
+func (w *Window) Append(dst []byte) []byte {
+	dst = appendName(dst, w.currency)
+	dst = appendName(dst, w.last.EventID)
+	if w.last.EventID != "" {
+		dst = binary.AppendVarint(dst, int64(w.last.At))
+		dst = binary.AppendUvarint(dst, uint64(w.last.Partition))
+		dst = binary.AppendUvarint(dst, uint64(w.last.Offset))
+	}
+	dst = binary.AppendUvarint(dst, uint64(w.countDays()))
+	rest := dayView{w.orders, w.lines, w.touches}
+	previous := sales.Day(0)
+	for {
+		day, ok := rest.first()
+		if !ok {
+			break
+		}
+		dst = binary.AppendVarint(dst, int64(day-previous))
+		dst = rest.cut(day).append(dst)
+		previous = day
+	}
+	dst = binary.AppendUvarint(dst, uint64(len(w.recent)))
+	for _, h := range w.recent {
+		dst = appendNumber(dst, uint64(h), touchBytes)
+	}
+	return dst
+}
+
+func (w *Window) countDays() int {
+	n := 0
+	for rest := (dayView{w.orders, w.lines, w.touches}); ; n++ {
+		day, ok := rest.first()
+		if !ok {
+			return n
+		}
+		rest.cut(day)
+	}
+}
+
+// dayView is a stretch of a window's days.
+type dayView struct {
+	orders  []Order
+	lines   []Line
+	touches []Touch
+}
+
+// first is the earliest day of the stretch.
+func (v *dayView) first() (sales.Day, bool) {
+	day := sales.Day(math.MaxInt32)
+	if len(v.orders) > 0 {
+		day = v.orders[0].Day
+	}
+	if len(v.lines) > 0 {
+		day = min(day, v.lines[0].Day)
+	}
+	if len(v.touches) > 0 {
+		day = min(day, v.touches[0].Day)
+	}
+	return day, len(v.orders)+len(v.lines)+len(v.touches) > 0
+}
+
+// cut takes the first day off the stretch.
+func (v *dayView) cut(day sales.Day) dayView {
+	var o, l, t int
+	for o < len(v.orders) && v.orders[o].Day == day {
+		o++
+	}
+	for l < len(v.lines) && v.lines[l].Day == day {
+		l++
+	}
+	for t < len(v.touches) && v.touches[t].Day == day {
+		t++
+	}
+	one := dayView{v.orders[:o], v.lines[:l], v.touches[:t]}
+	v.orders, v.lines, v.touches = v.orders[o:], v.lines[l:], v.touches[t:]
+	return one
+}
+
+func (v dayView) append(dst []byte) []byte {
+	refunds := 0
+	for _, o := range v.orders {
+		if o.Refund {
+			refunds++
+		}
+	}
+	orders := len(v.orders) - refunds
+	head := byte(min(len(v.lines), headLines)) | byte(min(orders, headOrders))<<4
+	if refunds > 0 {
+		head |= hasRefunds
+	}
+	if len(v.touches) > 0 {
+		head |= hasTouches
+	}
+	dst = append(dst, head)
+	dst = appendMore(dst, len(v.lines), headLines)
+	dst = appendMore(dst, orders, headOrders)
+	for _, o := range v.orders {
+		if !o.Refund {
+			dst = appendNumber(dst, o.Event, 5)
+			dst = appendNumber(dst, uint64(o.Number), 3)
+		}
+	}
+	if refunds > 0 {
+		dst = binary.AppendUvarint(dst, uint64(refunds))
+		for _, o := range v.orders {
+			if o.Refund {
+				dst = appendNumber(dst, o.Event, refundBytes)
+			}
+		}
+	}
+	return v.appendTouches(v.appendLines(dst))
+}
+
+func (v dayView) appendLines(dst []byte) []byte {
+	previous := ItemID(0)
+	for _, l := range v.lines {
+		several := uint64(0)
+		if l.Count != 1 {
+			several = 1
+		}
+		dst = binary.AppendUvarint(dst, uint64(l.Item-previous)<<1|several)
+		if several == 1 {
+			dst = binary.AppendUvarint(dst, uint64(l.Count-2))
+		}
+		dst = binary.AppendUvarint(dst, uint64(l.AmountMinor))
+		previous = l.Item
+	}
+	return dst
+}
+
+func (v dayView) appendTouches(dst []byte) []byte {
+	if len(v.touches) == 0 {
+		return dst
+	}
+	dst = binary.AppendUvarint(dst, uint64(len(v.touches)))
+	for _, t := range v.touches {
+		dst = append(dst, byte(t.Kind))
+		dst = binary.AppendUvarint(dst, uint64(t.About+1)) // NoItem is 0
+		dst = binary.AppendUvarint(dst, uint64(t.Count))
+	}
+	return dst
+}
+
+func appendMore(dst []byte, n, full int) []byte {
+	if n < full {
+		return dst
+	}
+	return binary.AppendUvarint(dst, uint64(n-full))
+}

@@ -1,0 +1,201 @@
+package window
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// ItemID is an item's index in its shard's dictionary.
+type ItemID uint32
+
+// MaxItems bounds a shard's dictionary, so that ids stay within three bytes and hostile input cannot take all memory.
+const MaxItems = 65_536
+
+// maxName bounds one name inside an encoded run.
+const maxName = 1 << 20
+
+// Errors of the dictionary.
+var (
+	ErrFull    = errors.New("item dictionary is full")
+	ErrCorrupt = errors.New("corrupt encoding")
+)
+
+// Items is a shard's dictionary. It only grows (but for a rollback), so an id once written to a blob keeps its meaning. It also
+// numbers the distinct categories and types densely, in the order of their first appearance.
+type Items struct {
+	items      []Item
+	ids        map[Item]ItemID
+	categories names
+	types      names
+	category   []int32 // by ItemID
+	typ        []int32 // by ItemID
+}
+
+// NewItems is an empty dictionary.
+func NewItems() *Items {
+	return &Items{ids: map[Item]ItemID{}, categories: newNames(), types: newNames()}
+}
+
+// ID gives the item's id and adds the item, with strings of its own, when it is new. ErrFull when there is no room.
+func (x *Items) ID(it Item) (ItemID, error) {
+	if id, ok := x.ids[it]; ok {
+		return id, nil
+	}
+	if len(x.items) >= MaxItems {
+		return 0, ErrFull
+	}
+	it.Category, it.Type = strings.Clone(it.Category), strings.Clone(it.Type)
+	id := ItemID(len(x.items))
+	x.items = append(x.items, it)
+	x.ids[it] = id
+	x.category = append(x.category, x.categories.id(it.Category))
+	x.typ = append(x.typ, x.types.id(it.Type))
+	return id, nil
+}
+
+// Find gives the item's id if the dictionary has it.
+func (x *Items) Find(it Item) (ItemID, bool) {
+	id, ok := x.ids[it]
+	return id, ok
+}
+
+// Item gives what the id stands for. The id must be below Len.
+func (x *Items) Item(id ItemID) Item { return x.items[id] }
+
+// Len is the number of items.
+func (x *Items) Len() int { return len(x.items) }
+
+// Category is the item's category as a number below Categories.
+func (x *Items) Category(id ItemID) int32 { return x.category[id] }
+
+// Type is the item's type as a number below Types.
+func (x *Items) Type(id ItemID) int32 { return x.typ[id] }
+
+// Categories is the number of distinct categories.
+func (x *Items) Categories() int { return len(x.categories.list) }
+
+// Types is the number of distinct types.
+func (x *Items) Types() int { return len(x.types.list) }
+
+// CategoryName gives the category of a number.
+func (x *Items) CategoryName(c int32) string { return x.categories.list[c] }
+
+// TypeName gives the type of a number.
+func (x *Items) TypeName(t int32) string { return x.types.list[t] }
+
+// FindCategory gives the number of a category that some item has.
+func (x *Items) FindCategory(name string) (int32, bool) {
+	c, ok := x.categories.ids[name]
+	return c, ok
+}
+
+// FindType gives the number of a type that some item has.
+func (x *Items) FindType(name string) (int32, bool) { t, ok := x.types.ids[name]; return t, ok }
+
+// Truncate forgets the items from n on: the rollback of a step that added them.
+func (x *Items) Truncate(n int) {
+	if n >= len(x.items) {
+		return
+	}
+	for _, it := range x.items[n:] {
+		delete(x.ids, it)
+	}
+	x.items, x.category, x.typ = x.items[:n], x.category[:n], x.typ[:n]
+	x.categories.truncate(highest(x.category))
+	x.types.truncate(highest(x.typ))
+}
+
+// AppendRun encodes the items from first on; nil when there are none.
+func (x *Items) AppendRun(first int) []byte {
+	if first >= len(x.items) {
+		return nil
+	}
+	dst := binary.AppendUvarint(nil, uint64(len(x.items)-first))
+	for _, it := range x.items[first:] {
+		dst = appendName(dst, it.Category)
+		typ := it.Type
+		if typ == it.Category { // a quarter of all types; NUL stands for "the same"
+			typ = "\x00"
+		}
+		dst = appendName(dst, typ)
+		dst = binary.AppendVarint(dst, int64(it.Tier))
+	}
+	return dst
+}
+
+// AddRun adds a run whose first item has the given index. A run, or the part of it, that is known already is only compared. A gap,
+// a contradiction or a broken encoding is ErrCorrupt, and then nothing is added.
+func (x *Items) AddRun(first int, run []byte) error {
+	if first < 0 || first > len(x.items) {
+		return fmt.Errorf("add item run at %d to %d items: %w", first, len(x.items), ErrCorrupt)
+	}
+	added, err := decodeRun(run)
+	if err != nil {
+		return fmt.Errorf("decode item run at %d: %w", first, err)
+	}
+	before := len(x.items)
+	for i, it := range added {
+		if id, err := x.ID(it); err != nil || int(id) != first+i {
+			x.Truncate(before)
+			return fmt.Errorf("add item %d of run at %d: %w", i, first, ErrCorrupt)
+		}
+	}
+	return nil
+}
+
+func decodeRun(run []byte) ([]Item, error) {
+	r := reader{b: run}
+	n := r.count(3)
+	items := make([]Item, 0, n)
+	for range n {
+		it := Item{Category: r.name(), Type: r.name(), Tier: int32(r.varint(-1<<31, 1<<31-1))}
+		if it.Type == "\x00" {
+			it.Type = it.Category
+		}
+		items = append(items, it)
+	}
+	if r.bad || len(r.b) != 0 {
+		return nil, ErrCorrupt
+	}
+	return items, nil
+}
+
+func appendName(dst []byte, s string) []byte {
+	return append(binary.AppendUvarint(dst, uint64(len(s))), s...)
+}
+
+// names numbers strings in the order of their first appearance.
+type names struct {
+	ids  map[string]int32
+	list []string
+}
+
+func newNames() names { return names{ids: map[string]int32{}} }
+
+func (n *names) id(s string) int32 {
+	id, ok := n.ids[s]
+	if !ok {
+		id = int32(len(n.list))
+		n.ids[s] = id
+		n.list = append(n.list, s)
+	}
+	return id
+}
+
+func (n *names) truncate(length int) {
+	for _, s := range n.list[length:] {
+		delete(n.ids, s)
+	}
+	n.list = n.list[:length]
+}
+
+// highest is one more than the highest number, 0 of none.
+func highest(numbers []int32) int {
+	top := int32(-1)
+	for _, n := range numbers {
+		top = max(top, n)
+	}
+	return int(top) + 1
+}

@@ -1,0 +1,214 @@
+package window
+
+import (
+	"cmp"
+	"math"
+	"slices"
+
+	"github.com/cespare/xxhash/v2"
+
+	"leadline/internal/sales"
+)
+
+// Line is all that was bought of one item on one day. Count is in units, at least 1; AmountMinor is at least 0.
+type Line struct {
+	Day         sales.Day
+	Item        ItemID
+	Count       int64
+	AmountMinor int64
+}
+
+// Order is the trace of one purchase event: enough to know it again and, for an order, to find its day when a refund names it.
+type Order struct {
+	Day    sales.Day
+	Refund bool
+	Event  uint64 // 40 bits of the event_id's hash
+	Number uint32 // 24 bits of the order_id's hash; 0 for a refund
+}
+
+// Touch is how often the customer was touched in one way, about one category or none, on one day.
+type Touch struct {
+	Day   sales.Day
+	Kind  sales.TouchKind
+	About ItemID // the item that stands for the category, NoItem for none
+	Count uint32
+}
+
+// NoItem is the item of a touch that is about no category.
+const NoItem = ItemID(math.MaxUint32)
+
+// Purchase names the newest purchase event of the window: the evidence for what only time can decide.
+type Purchase struct {
+	EventID   string
+	At        sales.Millis
+	Partition int32
+	Offset    int64
+}
+
+// recentTouches is how many touch events a customer remembers to know a redelivered one.
+const recentTouches = 64
+
+// Window is one customer's history. The zero Window is empty.
+type Window struct {
+	currency string
+	orders   []Order  // by day, within a day orders before refunds, then by arrival
+	lines    []Line   // by (day, item)
+	touches  []Touch  // by (day, kind, about)
+	recent   []uint32 // 24 bits of the last touches' hashes, oldest first
+	last     Purchase
+}
+
+// EventHash is what an order is known by: 40 bits, so that the chance that one of a customer's hundreds of orders is taken for
+// another is below one in a thousand million.
+func EventHash(eventID string) uint64 { return xxhash.Sum64String(eventID) & (1<<40 - 1) }
+
+// OrderHash is what a refund finds its order by.
+func OrderHash(orderID string) uint32 { return uint32(xxhash.Sum64String(orderID) & (1<<24 - 1)) }
+
+// TouchHash is what a touch is known by among a customer's last 64.
+func TouchHash(eventID string) uint32 { return uint32(xxhash.Sum64String(eventID) >> 40) }
+
+// Empty tells whether nothing at all is kept.
+func (w *Window) Empty() bool { return len(w.orders) == 0 && len(w.lines) == 0 && len(w.touches) == 0 }
+
+// Currency is that of all amounts, empty before the first purchase.
+func (w *Window) Currency() string { return w.currency }
+
+// SetCurrency fixes the currency; it is forgotten again when the last order is trimmed.
+func (w *Window) SetCurrency(c string) { w.currency = c }
+
+// Last is the newest purchase by event time, of equal ones the later arrival; the zero Purchase when there is none.
+func (w *Window) Last() Purchase { return w.last }
+
+// Lines gives the kept lines by (day, item). The slice is the window's own: read it before the next change.
+func (w *Window) Lines() []Line { return w.lines }
+
+// Orders gives the kept orders and refunds by day. The slice is the window's own.
+func (w *Window) Orders() []Order { return w.orders }
+
+// Touches gives the kept touches by (day, kind, about). The slice is the window's own.
+func (w *Window) Touches() []Touch { return w.touches }
+
+// Seen tells whether the purchase event is among the kept days'.
+func (w *Window) Seen(event uint64) bool {
+	for i := len(w.orders) - 1; i >= 0; i-- { // newest first: redeliveries mostly are of the recent past
+		if w.orders[i].Event == event {
+			return true
+		}
+	}
+	return false
+}
+
+// AddOrder keeps the trace of an order or refund.
+func (w *Window) AddOrder(o Order) {
+	i := len(w.orders)
+	for i > 0 && (w.orders[i-1].Day > o.Day || w.orders[i-1].Day == o.Day && w.orders[i-1].Refund && !o.Refund) {
+		i--
+	}
+	w.orders = slices.Insert(w.orders, i, o)
+}
+
+// SetLast notes the newest purchase if it is.
+func (w *Window) SetLast(p Purchase) {
+	if w.last.EventID == "" || p.At >= w.last.At {
+		w.last = p
+	}
+}
+
+// Add buys count units of the item on the day. Sums beyond 63 bits stay at the largest.
+func (w *Window) Add(day sales.Day, item ItemID, count, amountMinor int64) {
+	i, found := w.find(day, item)
+	if !found {
+		w.lines = slices.Insert(w.lines, i, Line{Day: day, Item: item, Count: count, AmountMinor: amountMinor})
+		return
+	}
+	l := &w.lines[i]
+	l.Count, l.AmountMinor = addSaturating(l.Count, count), addSaturating(l.AmountMinor, amountMinor)
+}
+
+// TakeBack undoes the purchase of count units of the item on the day, never below zero. An item of which no unit is left is no
+// longer held. It tells whether there was anything to take from.
+func (w *Window) TakeBack(day sales.Day, item ItemID, count, amountMinor int64) bool {
+	i, found := w.find(day, item)
+	if !found {
+		return false
+	}
+	l := &w.lines[i]
+	if l.Count <= count {
+		w.lines = slices.Delete(w.lines, i, i+1)
+		return true
+	}
+	l.Count, l.AmountMinor = l.Count-count, max(0, l.AmountMinor-amountMinor)
+	return true
+}
+
+// OrderDay finds the day of the order with the hash of OrderHash; of several the newest.
+func (w *Window) OrderDay(number uint32) (sales.Day, bool) {
+	for i := len(w.orders) - 1; i >= 0; i-- {
+		if o := w.orders[i]; !o.Refund && o.Number == number {
+			return o.Day, true
+		}
+	}
+	return 0, false
+}
+
+// AddTouch counts a touch and tells whether it is a new one: one among the last 64 changes nothing.
+func (w *Window) AddTouch(day sales.Day, kind sales.TouchKind, about ItemID, hash uint32) bool {
+	if slices.Contains(w.recent, hash) {
+		return false
+	}
+	if len(w.recent) == recentTouches {
+		w.recent = slices.Delete(w.recent, 0, 1)
+	}
+	w.recent = append(w.recent, hash)
+	t := Touch{Day: day, Kind: kind, About: about, Count: 1}
+	i, found := slices.BinarySearchFunc(w.touches, t, compareTouches)
+	if !found {
+		w.touches = slices.Insert(w.touches, i, t)
+	} else if w.touches[i].Count < math.MaxUint32 {
+		w.touches[i].Count++
+	}
+	return true
+}
+
+// Trim forgets the days up to and including through, and tells whether there were any.
+func (w *Window) Trim(through sales.Day) bool {
+	orders, lines, touches := w.ordersAfter(through), w.linesAfter(through), w.touchesAfter(through)
+	if orders == 0 && lines == 0 && touches == 0 {
+		return false
+	}
+	w.orders = slices.Delete(w.orders, 0, orders)
+	w.lines = slices.Delete(w.lines, 0, lines)
+	w.touches = slices.Delete(w.touches, 0, touches)
+	if len(w.orders) == 0 && len(w.lines) == 0 {
+		w.currency, w.last = "", Purchase{}
+	}
+	if len(w.touches) == 0 {
+		w.recent = w.recent[:0]
+	}
+	return true
+}
+
+// find is where the line of the day and item is or belongs. Most changes are at the newest day, so it looks from there.
+func (w *Window) find(day sales.Day, item ItemID) (int, bool) {
+	i := len(w.lines)
+	for i > 0 && (w.lines[i-1].Day > day || w.lines[i-1].Day == day && w.lines[i-1].Item > item) {
+		i--
+	}
+	if i > 0 && w.lines[i-1].Day == day && w.lines[i-1].Item == item {
+		return i - 1, true
+	}
+	return i, false
+}
+
+func compareTouches(a, b Touch) int {
+	return cmp.Or(cmp.Compare(a.Day, b.Day), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.About, b.About))
+}
+
+// addSaturating adds two numbers that are not negative.
+func addSaturating(a, b int64) int64 {
+	if a > math.MaxInt64-b {
+		return math.MaxInt64
+	}
+	return a + b
+}
