@@ -24,7 +24,7 @@ func (p Price) Bucket() int32 {
 
 // PriceOf gives the middle of the bucket that Bucket named, and false for a number that it never gives.
 func PriceOf(bucket int32) (Price, bool) {
-	if bucket < 0 || bucket >= int32(len(unitNames))*perUnit {
+	if bucket < 0 || bucket >= int32(Units)*perUnit {
 		return Price{}, false
 	}
 	n := float64(bucket%perUnit - bucketsASide)

@@ -18,9 +18,10 @@ const (
 	Volume      // fluid ounces
 	Count       // pieces in a pack
 	Area        // square feet
+	Units       // how many units there are
 )
 
-var unitNames = [...]string{"each", "ounce", "fluid ounce", "piece", "square foot"}
+var unitNames = [Units]string{"each", "ounce", "fluid ounce", "piece", "square foot"}
 
 // String gives the unit's name in the singular.
 func (u Unit) String() string { return unitNames[u] }
