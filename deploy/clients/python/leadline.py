@@ -38,7 +38,7 @@ def to_avro(purchase, _context):
 def produce(registry, lines, partitioner):
     topic = PREFIX + "purchases"
     # The schemas are registered by `leadline topics create`; a client uses the newest and never registers its own.
-    encode = AvroSerializer(registry, to_avro=to_avro, conf={"auto.register.schemas": False, "use.latest.version": True})
+    encode = AvroSerializer(registry, to_dict=to_avro, conf={"auto.register.schemas": False, "use.latest.version": True})
     conf = {"bootstrap.servers": BROKERS, "enable.idempotence": True, "linger.ms": 20}
     if partitioner != "default":
         conf["partitioner"] = partitioner

@@ -1,0 +1,353 @@
+#!/usr/bin/env python3
+"""An independent check of every cross-sell: recomputes from the raw purchases what Leadline should have decided.
+
+    crosssell.py PURCHASES.jsonl[.gz]...
+
+It shares no code with Leadline: confluent-kafka reads the topics (read_committed), fastavro decodes by the schemas of the
+registry, the rest is this file. It wants an installation into which exactly these files were loaded, unshifted
+(LEADLINE_KAFKA_BROKERS, LEADLINE_REGISTRY_URL and LEADLINE_TOPIC_PREFIX name it), and business_time_zone UTC.
+
+What must hold (n violations of each are printed, the exit code is 1 if there is any):
+
+  sound      a cross-sell A -> B was opened by an order of that customer with A in it, B was not bought in the 180 days up to
+             and including that order, B had not been offered within the cool-down, no other offer was open, and the link
+             A -> B stood in the version of product-links that the journal names for that order
+  once       no (alert_id, revision) occurs twice on any alert topic
+  complete   each order with a candidate has its best one (by score, then names) sent, held out, or in the ledger as capped,
+             now or within the cool-down; and an order is capped only while an offer is open
+"""
+
+import argparse
+import bisect
+import gzip
+import io
+import json
+import os
+import sys
+import urllib.request
+from collections import Counter, defaultdict
+from datetime import datetime, timezone
+
+import fastavro
+from confluent_kafka import Consumer, KafkaException, TopicPartition
+
+BROKERS = os.environ.get("LEADLINE_KAFKA_BROKERS", "127.0.0.1:19092")
+REGISTRY = os.environ.get("LEADLINE_REGISTRY_URL", "http://127.0.0.1:18081")
+PREFIX = os.environ.get("LEADLINE_TOPIC_PREFIX", "")
+ALERT_TOPICS = ["alerts.cross-sell", "alerts.upsell", "alerts.declining", "alerts.suppressed"]
+EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+
+
+class Violations:
+    """Counts by rule, with the first few of each."""
+
+    def __init__(self):
+        self.count = Counter()
+        self.examples = defaultdict(list)
+
+    def add(self, rule, text):
+        self.count[rule] += 1
+        if len(self.examples[rule]) < 5:
+            self.examples[rule].append(text)
+
+
+# ---------------------------------------------------------------- reading
+
+class Decoder:
+    """Confluent's wire format: a zero byte, the schema's id in four, Avro."""
+
+    def __init__(self):
+        self.schemas = {}
+
+    def __call__(self, value):
+        if value[0] != 0:
+            raise ValueError("not in Confluent's wire format")
+        number = int.from_bytes(value[1:5], "big")
+        if number not in self.schemas:
+            with urllib.request.urlopen(f"{REGISTRY}/schemas/ids/{number}", timeout=10) as answer:
+                self.schemas[number] = fastavro.parse_schema(json.loads(json.load(answer)["schema"]))
+        return fastavro.schemaless_reader(io.BytesIO(value[5:]), self.schemas[number], None)
+
+
+def read_topics(topics, decode):
+    """Every committed record of the topics: (topic, partition, offset, key, value or None), by topic, partition, offset."""
+    consumer = Consumer({"bootstrap.servers": BROKERS, "group.id": "leadline-verify", "enable.auto.commit": False,
+                         "isolation.level": "read_committed", "enable.partition.eof": True})
+    places = []
+    for topic in topics:
+        metadata = consumer.list_topics(PREFIX + topic, timeout=10).topics[PREFIX + topic]
+        if metadata.error is not None:
+            raise KafkaException(metadata.error)
+        places += [TopicPartition(PREFIX + topic, p, 0) for p in metadata.partitions]
+    consumer.assign(places)
+    left, records = len(places), []
+    while left:
+        message = consumer.poll(60)
+        if message is None:
+            sys.exit("the broker has been silent for 60 s")
+        if message.error() is None:
+            value = message.value()
+            records.append((message.topic()[len(PREFIX):], message.partition(), message.offset(), message.key(),
+                            None if value is None else decode(value)))
+        elif message.error().name() == "_PARTITION_EOF":
+            left -= 1
+        else:
+            raise KafkaException(message.error())
+    consumer.close()
+    records.sort(key=lambda r: r[:3])
+    return records
+
+
+def read_raw(paths):
+    """The orders of the files by event_id, each with what the check needs: customer, instant, categories with an amount."""
+    orders = {}
+    for path in paths:
+        with (gzip.open if path.endswith(".gz") else open)(path, "rt", encoding="utf-8") as lines:
+            for line in lines:
+                o = json.loads(line)
+                if o.get("kind", "ORDER") != "ORDER":
+                    sys.exit(f"{path}: {o['event_id']} is a refund, which this check does not know")
+                at = datetime.fromisoformat(o["occurred_at"].replace("Z", "+00:00"))
+                categories = {line["category"] for line in o["lines"] if line["amount_minor"] > 0}
+                orders[o["event_id"]] = Order(o["event_id"], o["customer_id"], at, categories)
+    return orders
+
+
+class Order:
+    def __init__(self, event_id, customer, at, categories):
+        self.event_id, self.customer, self.at, self.categories = event_id, customer, at, categories
+        self.day = (at - EPOCH).days
+        self.place = None  # (partition, offset) in purchases
+
+
+# ---------------------------------------------------------------- what the journal knew
+
+class Journal:
+    """Which commit read a purchase, and what it knew."""
+
+    def __init__(self, records):
+        self.ends, self.commits, self.rules = defaultdict(list), defaultdict(list), None
+        for _, partition, _, _, commit in records:
+            if commit["rules"]:
+                rules = json.loads(commit["rules"])
+                if self.rules is not None and rules != self.rules:
+                    sys.exit("the rules changed while the orders were read, which this check does not know")
+                self.rules = rules
+            for run in commit["runs"]:
+                if run["topic"] == PREFIX + "purchases" and run["to"] > run["from"]:
+                    self.ends[partition].append(run["to"])
+                    self.commits[partition].append(commit)
+        if self.rules is None:
+            sys.exit("leadline.journal names no rules: has it been read from its beginning?")
+
+    def commit(self, place):
+        """The commit that read the purchase at (partition, offset), None if none did yet."""
+        partition, offset = place
+        i = bisect.bisect_right(self.ends[partition], offset)
+        return self.commits[partition][i] if i < len(self.ends[partition]) else None
+
+
+class Links:
+    """The cross-sell links of product-links as they stood at any version."""
+
+    def __init__(self, records):
+        self.log, self.tables = records, {}
+
+    def at(self, version):
+        """{from: [(score, to)...] best first} as of a knowledge version "topic:next,...". Versions repeat: cached."""
+        end = next(int(v.rsplit(":", 1)[1]) for v in version.split(",") if v.rsplit(":", 1)[0] == "product-links")
+        if end not in self.tables:
+            standing = {}
+            for _, _, offset, key, link in self.log:
+                if offset >= end:
+                    break
+                standing[key] = link
+            table = defaultdict(list)
+            for link in standing.values():
+                if link is not None and link["kind"] == "CROSS_SELL":
+                    table[link["from"]].append((link["score"], link["to"]))
+            self.tables[end] = table
+        return self.tables[end]
+
+
+# ---------------------------------------------------------------- the check
+
+class Check:
+    def __init__(self, orders, journal, links, alerts, found):
+        self.orders, self.journal, self.links, self.found = orders, journal, links, found
+        rules = journal.rules
+        if rules["link_level"] != "category":
+            sys.exit(f"link_level {rules['link_level']}: this check knows categories only")
+        self.window, self.cooldown = rules["window_days"], rules["cooldown_days"]
+        self.excluded = set(rules["links"]["exclude_categories"] or [])
+        self.opened, self.capped = defaultdict(list), defaultdict(list)  # by the place of the order that caused them
+        self.ended = {}  # alert_id -> its last revision
+        self.seen = Counter()
+        self.by_place = {o.place: o for o in orders.values() if o.place is not None}
+        for topic, _, _, _, alert in alerts:
+            self.sort(topic, alert)
+
+    def sort(self, topic, alert):
+        if alert["kind"] != "CROSS_SELL":
+            return
+        by = alert["suppressed_by"]
+        if (topic == "alerts.suppressed") != (by is not None) or (by == "holdout") != (alert["experiment_arm"] == "CONTROL"):
+            self.found.add("sound: arm and topic agree", f"{topic}: {alert['alert_id']} {alert['experiment_arm']} {by}")
+        if alert["status"] != "OPENED":
+            self.ended[alert["alert_id"]] = alert
+            return
+        places = {(e["partition"], e["offset"]) for r in alert["reasons"] for e in r["evidence"]
+                  if e["topic"] == PREFIX + "purchases"}
+        causes = [o for o in map(self.by_place.get, places) if o and o.at == alert["event_time"]]
+        if not causes or causes[0].customer != alert["customer_id"]:
+            self.found.add("sound: an order of the customer caused it", describe(alert))
+            return
+        (self.capped if by == "cap" else self.opened)[causes[0].place].append(alert)
+        self.seen[by or "sent"] += 1
+
+    def run(self):
+        by_customer = defaultdict(list)
+        for order in self.orders.values():
+            if order.place is not None:
+                by_customer[order.customer].append(order)
+        for customer in sorted(by_customer):
+            Customer(self).follow(sorted(by_customer[customer], key=lambda o: o.place))
+
+
+class Customer:
+    """One customer's orders in the order in which Kafka has them, beside what Leadline said about each."""
+
+    def __init__(self, check):
+        self.check, self.found = check, check.found
+        self.bought = {}   # category -> day of the last purchase
+        self.offered = {}  # category -> day of the last offer
+        self.ledger = {}   # category -> day of the last cap
+        self.alerts = []   # opened so far
+
+    def follow(self, orders):
+        for order in orders:
+            commit = self.check.journal.commit(order.place)
+            if commit is None:
+                self.found.add("complete: the journal covers every order", order.event_id)
+                continue
+            for category in order.categories:
+                self.bought[category] = max(order.day, self.bought.get(category, order.day))
+            candidates = self.candidates(order, commit)
+            for alert in self.check.opened.get(order.place, []):
+                self.sound(alert, order, candidates)
+            self.complete(order, candidates)
+            for alert in self.check.opened.get(order.place, []):
+                self.offered[alert["to_product"]] = order.day
+                self.alerts.append(alert)
+            for alert in self.check.capped.get(order.place, []):
+                self.ledger[alert["to_product"]] = order.day
+
+    def candidates(self, order, commit):
+        """(-score, from, to) of every link that may be offered, best first."""
+        excluded, days = self.check.excluded, self.check.window
+        table, found = self.check.links.at(commit["knowledge_version"]), []
+        for a in order.categories - excluded:
+            for score, b in table.get(a, ()):
+                if b in excluded or order.day - self.bought.get(b, -10**9) < days:
+                    continue
+                if order.day - self.offered.get(b, -10**9) < self.check.cooldown:
+                    continue
+                found.append((-score, a, b))
+        return sorted(found)
+
+    def sound(self, alert, order, candidates):
+        a, b, text = alert["from_product"], alert["to_product"], describe(alert)
+        if a not in order.categories:
+            self.found.add("sound: A was bought in that order", text)
+        if order.day - self.bought.get(b, -10**9) < self.check.window:
+            self.found.add("sound: no B in the window", text)
+        if order.day - self.offered.get(b, -10**9) < self.check.cooldown:
+            self.found.add("sound: cool-down kept", text)
+        if not any(c[1:] == (a, b) for c in candidates):
+            self.found.add("sound: the journaled links have it", text)
+        elif candidates[0][1:] != (a, b):
+            self.found.add("complete: the best candidate was taken", f"{text}, not {candidates[0]}")
+        if any(self.is_open(other, alert) for other in self.alerts):
+            self.found.add("sound: one open offer", text)
+
+    def complete(self, order, candidates):
+        capped = self.check.capped.get(order.place, [])
+        if not candidates:
+            if capped:
+                self.found.add("sound: a capped offer was a candidate", describe(capped[0]))
+            return
+        self.check.seen["orders with a candidate"] += 1
+        best = candidates[0][2]
+        if any(a["to_product"] == best for a in self.check.opened.get(order.place, []) + capped):
+            for alert in capped:
+                if not any(self.is_open(other, alert) for other in self.alerts):
+                    self.found.add("complete: capped only while an offer is open", describe(alert))
+        elif order.day - self.ledger.get(best, -10**9) < self.check.cooldown:
+            self.check.seen["in the ledger already"] += 1
+        else:
+            self.found.add("complete: no offer is missing", f"{order.event_id} of {order.customer}: {candidates[0]}")
+
+    def is_open(self, other, alert):
+        """Whether the offer `other` still stood when `alert` was decided."""
+        end = self.check.ended.get(other["alert_id"])
+        return end is None or end["event_time"] > alert["event_time"]
+
+
+def describe(alert):
+    return (f"{alert['alert_id']} {alert['customer_id']}: {alert['from_product']} -> {alert['to_product']} "
+            f"at {alert['event_time']:%Y-%m-%d %H:%M} ({alert['suppressed_by'] or 'sent'})")
+
+
+def duplicates(alerts, found):
+    counts = Counter((a["alert_id"], a["revision"]) for _, _, _, _, a in alerts)
+    for (alert_id, revision), n in counts.items():
+        if n > 1:
+            found.add("once: alert_id and revision", f"{alert_id}.{revision} occurs {n} times")
+
+
+def place(orders, purchases, found):
+    """Where each order of the files stands in Kafka. A redelivered one counts where it came first."""
+    foreign = 0
+    for _, partition, offset, key, value in purchases:
+        order = orders.get(value["event_id"])
+        if order is None or order.customer != value["customer_id"] or order.at != value["occurred_at"]:
+            foreign += 1
+        elif order.place is None:
+            order.place = (partition, offset)
+    for order in orders.values():
+        if order.place is None:
+            found.add("complete: every order was loaded", order.event_id)
+    return foreign
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("purchases", nargs="+", help="the JSON lines that were loaded, plain or gzip")
+    orders = read_raw(parser.parse_args().purchases)
+    decode, found = Decoder(), Violations()
+    foreign = place(orders, read_topics(["purchases"], decode), found)
+    if foreign:
+        sys.exit(f"{foreign} purchases on the topic are not those of the files: what they led to cannot be checked")
+    journal = Journal(read_topics(["leadline.journal"], decode))
+    links = Links(read_topics(["product-links"], decode))
+    alerts = read_topics(ALERT_TOPICS, decode)
+    duplicates(alerts, found)
+    check = Check(orders, journal, links, alerts, found)
+    check.run()
+
+    print(f"{len(orders)} orders of {len({o.customer for o in orders.values()})} customers, {len(alerts)} alert records")
+    print(f"{len(links.log)} link records in {len(links.tables)} versions that decided")
+    for name, n in sorted(check.seen.items()):
+        print(f"  {n:7} {name}")
+    for rule, n in sorted(found.count.items()):
+        print(f"VIOLATED {n} times: {rule}")
+        for text in found.examples[rule]:
+            print(f"    {text}")
+    print(f"{sum(found.count.values())} violations")
+    if check.seen["sent"] == 0:
+        sys.exit("no cross-sell was sent: nothing was shown")
+    sys.exit(1 if found.count else 0)
+
+
+if __name__ == "__main__":
+    main()
