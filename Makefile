@@ -29,7 +29,7 @@ test: ## all tests that need no server (only Go)
 
 integration: build clients ## the built binary against the real Kafka, registry and Redis of deploy/local/servers (start them first)
 	@eval "$$(deploy/local/servers env)" && LEADLINE_TEST_REDIS="$$LEADLINE_REDIS_ADDRS" \
-		PYTHON=$(venv)/bin/python go test -count=1 -timeout 15m -tags integration ./internal/integration/ ./internal/state/...
+		PYTHON=$(venv)/bin/python go test -count=1 -p 1 -timeout 15m -tags integration ./internal/integration/ ./internal/state/...
 
 verify: format lint generated race ## what must be quiet before a commit: format, vet, lint, generated files, race tests
 

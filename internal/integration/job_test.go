@@ -1,0 +1,141 @@
+//go:build integration
+
+package integration
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"leadline/internal/sales"
+	"leadline/internal/sample"
+)
+
+// TestMainJobUnderKills loads the whole sample into a running Leadline, which in the middle of it is stopped, killed, and loses
+// its Redis. Then a program that shares no code with it recomputes every cross-sell from the raw purchases.
+func TestMainJobUnderKills(t *testing.T) {
+	in := install(t)
+	in.must("topics", "check")
+	dir := unpack(t, sample.Full())
+	running := in.start("run")
+	loading := in.start("load", "--rate", "4000", dir)
+
+	in.progress(running, 0.25)
+	running.stop()
+	running = in.start("run")
+	in.progress(running, 0.5)
+	running.kill()
+	running = in.start("run")
+	in.progress(running, 0.75)
+	if err := in.redis.FlushAll(t.Context()).Err(); err != nil {
+		t.Fatal(err)
+	}
+	<-loading.done
+	if !loading.cmd.ProcessState.Success() {
+		t.Fatalf("load: %v\n%s", loading.cmd.ProcessState, loading.tail())
+	}
+	in.drained(running)
+
+	alerts := in.alerts()
+	onlyOnce(t, alerts)
+	in.recompute(filepath.Join(dir, "complete-journey.purchases.jsonl"))
+	in.oneSlotTagAShard()
+
+	// The same file once more: every record is known already.
+	in.must("load", dir)
+	in.drained(running)
+	if again := in.alerts(); len(again) != len(alerts) {
+		t.Errorf("a second load of the same files led to %d more alerts", len(again)-len(alerts))
+	}
+	in.readByOthers(alerts)
+}
+
+// progress waits until the engine has committed this share of the sample's purchases.
+func (in *installation) progress(p *process, share float64) {
+	in.t.Helper()
+	within(in.t, 2*limit, "the load is under way", func() bool {
+		p.alive()
+		return in.committed("purchases") >= int64(share*52_828)
+	})
+}
+
+// recompute runs the independent check of every cross-sell.
+func (in *installation) recompute(purchases string) {
+	in.t.Helper()
+	out, err := output(in.command(python(in.t), "../../deploy/verify/crosssell.py", purchases))
+	if err != nil {
+		in.t.Errorf("crosssell.py: %v", err)
+		return
+	}
+	in.t.Log(out)
+}
+
+// oneSlotTagAShard holds Redis to the promise that a cluster needs: every key has its shard's hash tag.
+func (in *installation) oneSlotTagAShard() {
+	in.t.Helper()
+	tag := regexp.MustCompile(`^\{` + regexp.QuoteMeta(in.prefix) + `:?\d+\}`)
+	tags := map[string]bool{}
+	keys := 0
+	iterator := in.redis.Scan(in.t.Context(), 0, "*"+in.prefix+"*", 1000).Iterator()
+	for iterator.Next(in.t.Context()) {
+		keys++
+		found := tag.FindString(iterator.Val())
+		if found == "" {
+			in.t.Fatalf("key %q does not begin with a shard's tag", iterator.Val())
+		}
+		tags[found] = true
+	}
+	if err := iterator.Err(); err != nil {
+		in.t.Fatal(err)
+	}
+	if len(tags) != 4 || keys < 800 {
+		in.t.Errorf("%d keys under %d tags, want the customers of 4 shards", keys, len(tags))
+	}
+}
+
+// readByOthers reads the alerts with clients that no one here wrote: each must see what Leadline decided.
+func (in *installation) readByOthers(alerts []sales.Alert) {
+	in.t.Helper()
+	sent := 0
+	for _, a := range alerts {
+		if a.Kind == sales.CrossSell && a.SuppressedBy == sales.NotSuppressed {
+			sent++
+		}
+	}
+	if sent < 100 {
+		in.t.Fatalf("only %d cross-sells were sent: that others read them shows nothing", sent)
+	}
+	for name, cmd := range map[string]*exec.Cmd{
+		"Python": in.command(python(in.t), "../../deploy/clients/python/leadline.py", "read", "alerts.cross-sell"),
+		"Node":   in.command("node", "../../deploy/clients/node/leadline.mjs", "read", "alerts.cross-sell"),
+	} {
+		out, err := output(cmd)
+		if err != nil {
+			in.t.Errorf("%s: %v", name, err)
+			continue
+		}
+		lines := slices.Collect(strings.Lines(out))
+		if len(lines) != sent {
+			in.t.Errorf("%s reads %d cross-sells, want %d", name, len(lines), sent)
+		}
+		for _, want := range []string{`"alert_id"`, `"ce_id"`, `"evidence"`} {
+			if n := strings.Count(out, want); n < sent {
+				in.t.Errorf("%s sees %s in %d of %d alerts", name, want, n, sent)
+			}
+		}
+	}
+}
+
+// python is the interpreter that has what deploy/clients/python/requirements.txt names.
+func python(t *testing.T) string {
+	t.Helper()
+	path := os.Getenv("PYTHON")
+	if path == "" {
+		t.Fatal("PYTHON is not set: make integration sets it")
+	}
+	return path
+}
