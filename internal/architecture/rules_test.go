@@ -7,7 +7,8 @@ package architecture
 var layers = [][]string{
 	{"schemas", "internal/sales"},
 	{"internal/window"},
-	{"internal/affinity", "internal/activity", "internal/catalogue"},
+	{"internal/activity", "internal/catalogue"},
+	{"internal/affinity"},
 	{"internal/engine"},
 	{"internal/wire", "internal/config"},
 	{"internal/state", "internal/topics", "internal/embedded", "internal/sample"},
@@ -69,6 +70,11 @@ var bans = []ban{
 		imports: []string{"github.com/goccy/go-yaml"},
 		reason:  "one place reads configuration files",
 		except:  []string{"internal/config"},
+	},
+	{
+		imports: []string{"leadline/internal/config"},
+		reason:  "a role gets what it needs as its own arguments, so that it can be started, and tested, without a file or an environment",
+		except:  []string{"internal/app", "internal/demo", "cmd/leadline"},
 	},
 	{
 		imports: []string{"unsafe"},
