@@ -99,7 +99,7 @@ def read_topics(topics, decode):
 
 
 def read_raw(paths):
-    """The orders of the files by event_id, each with what the check needs: customer, instant, categories with an amount."""
+    """The orders of the files by event_id, each with what the check needs."""
     orders = {}
     for path in paths:
         with (gzip.open if path.endswith(".gz") else open)(path, "rt", encoding="utf-8") as lines:
@@ -108,14 +108,16 @@ def read_raw(paths):
                 if o.get("kind", "ORDER") != "ORDER":
                     sys.exit(f"{path}: {o['event_id']} is a refund, which this check does not know")
                 at = datetime.fromisoformat(o["occurred_at"].replace("Z", "+00:00"))
-                categories = {line["category"] for line in o["lines"] if line["amount_minor"] > 0}
-                orders[o["event_id"]] = Order(o["event_id"], o["customer_id"], at, categories)
+                orders[o["event_id"]] = Order(o["event_id"], o["customer_id"], at, o["lines"])
     return orders
 
 
 class Order:
-    def __init__(self, event_id, customer, at, categories):
-        self.event_id, self.customer, self.at, self.categories = event_id, customer, at, categories
+    def __init__(self, event_id, customer, at, lines):
+        self.event_id, self.customer, self.at = event_id, customer, at
+        self.held = {line["category"] for line in lines}
+        # What was given away is held, but is no reason to offer anything.
+        self.bought = {line["category"] for line in lines if line["amount_minor"] > 0}
         self.day = (at - EPOCH).days
         self.place = None  # (partition, offset) in purchases
 
@@ -219,7 +221,7 @@ class Customer:
 
     def __init__(self, check):
         self.check, self.found = check, check.found
-        self.bought = {}   # category -> day of the last purchase
+        self.held = {}     # category -> day of the last line
         self.offered = {}  # category -> day of the last offer
         self.ledger = {}   # category -> day of the last cap
         self.alerts = []   # opened so far
@@ -230,8 +232,8 @@ class Customer:
             if commit is None:
                 self.found.add("complete: the journal covers every order", order.event_id)
                 continue
-            for category in order.categories:
-                self.bought[category] = max(order.day, self.bought.get(category, order.day))
+            for category in order.held:
+                self.held[category] = max(order.day, self.held.get(category, order.day))
             candidates = self.candidates(order, commit)
             for alert in self.check.opened.get(order.place, []):
                 self.sound(alert, order, candidates)
@@ -246,9 +248,9 @@ class Customer:
         """(-score, from, to) of every link that may be offered, best first."""
         excluded, days = self.check.excluded, self.check.window
         table, found = self.check.links.at(commit["knowledge_version"]), []
-        for a in order.categories - excluded:
+        for a in order.bought - excluded:
             for score, b in table.get(a, ()):
-                if b in excluded or order.day - self.bought.get(b, -10**9) < days:
+                if b in excluded or order.day - self.held.get(b, -10**9) < days:
                     continue
                 if order.day - self.offered.get(b, -10**9) < self.check.cooldown:
                     continue
@@ -257,9 +259,9 @@ class Customer:
 
     def sound(self, alert, order, candidates):
         a, b, text = alert["from_product"], alert["to_product"], describe(alert)
-        if a not in order.categories:
+        if a not in order.bought:
             self.found.add("sound: A was bought in that order", text)
-        if order.day - self.bought.get(b, -10**9) < self.check.window:
+        if order.day - self.held.get(b, -10**9) < self.check.window:
             self.found.add("sound: no B in the window", text)
         if order.day - self.offered.get(b, -10**9) < self.check.cooldown:
             self.found.add("sound: cool-down kept", text)
