@@ -127,19 +127,20 @@ func (w *Window) Add(day sales.Day, item ItemID, count, amountMinor int64) {
 }
 
 // TakeBack undoes the purchase of count units of the item on the day, never below zero. An item of which no unit is left is no
-// longer held. It tells whether there was anything to take from.
-func (w *Window) TakeBack(day sales.Day, item ItemID, count, amountMinor int64) bool {
+// longer held: then after is all zero. Without anything to take from, found is false.
+func (w *Window) TakeBack(day sales.Day, item ItemID, count, amountMinor int64) (before, after Line, found bool) {
 	i, found := w.find(day, item)
 	if !found {
-		return false
+		return Line{}, Line{}, false
 	}
 	l := &w.lines[i]
+	before = *l
 	if l.Count <= count {
 		w.lines = slices.Delete(w.lines, i, i+1)
-		return true
+		return before, Line{}, true
 	}
 	l.Count, l.AmountMinor = l.Count-count, max(0, l.AmountMinor-amountMinor)
-	return true
+	return before, *l, true
 }
 
 // OrderDay finds the day of the order with the hash of OrderHash; of several the newest.

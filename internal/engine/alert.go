@@ -1,0 +1,106 @@
+package engine
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/cespare/xxhash/v2"
+	"github.com/google/uuid"
+
+	"leadline/internal/sales"
+	"leadline/internal/window"
+)
+
+// namespace is that of all alert ids.
+var namespace = uuid.MustParse("6f1e9c3a-52b7-5d0e-9a46-1c8d3e7b2f50")
+
+// alertID names the episode: the same facts give the same id, live or replayed.
+func (s *Shard) alertID(kind sales.AlertKind, customer, what, episode string) uuid.UUID {
+	const sep = "\x00"
+	return uuid.NewSHA1(namespace, []byte(s.cfg.Prefix+sep+kind.String()+sep+customer+sep+what+sep+episode))
+}
+
+// control tells whether the customer is on the control side of the standing experiment: for all kinds and for good, since it
+// hangs on the id alone.
+func (s *Shard) control(customer string) bool {
+	h := xxhash.Sum64String(s.cfg.Prefix + "\x00holdout\x00" + customer)
+	return float64(h) < s.rules.HoldoutShare*math.Exp2(64)
+}
+
+// suppression is why an episode of the customer would not be said. The experiment comes first, so that its arms differ in
+// nothing but being told.
+func (s *Shard) suppression(e *entry) sales.Suppression {
+	switch {
+	case s.control(e.id):
+		return sales.ByHoldout
+	case e.state.Contact == ConsentDenied:
+		return sales.ByConsent
+	default:
+		return sales.NotSuppressed
+	}
+}
+
+// alert is the envelope that all revisions of all kinds share. at is the event time of the cause.
+func (s *Shard) alert(e *entry, ep *Episode, status sales.AlertStatus, at sales.Millis) sales.Alert {
+	b := s.step.batch
+	a := sales.Alert{
+		AlertID: ep.AlertID.String(), Revision: 1, Kind: ep.Kind, Status: status,
+		SubjectType: "customer", SubjectID: e.id, CustomerID: e.id, OwnerID: e.state.OwnerID,
+		Score:       float64(ep.Score),
+		WindowStart: s.cfg.Calendar.Start(ep.Day - sales.Day(s.rules.WindowDays) + 1), WindowEnd: s.cfg.Calendar.Start(ep.Day + 1),
+		EventTime: at, DetectedAt: max(b.Plan.Now, at),
+		Arm: sales.Treatment, Propensity: 1 - s.rules.HoldoutShare,
+		KnowledgeVersion: string(b.Knowledge.Version), RunID: b.RunID, SuppressedBy: ep.Suppressed,
+	}
+	a.Grade = grade(a.Score)
+	if ep.ExpiryDay != 0 {
+		a.ExpiresAt = s.cfg.Calendar.Start(ep.ExpiryDay)
+	}
+	if ep.To != window.NoItem {
+		a.FromProduct, a.ToProduct = s.offerName(ep.Kind, ep.From), s.offerName(ep.Kind, ep.To)
+	}
+	if s.control(e.id) {
+		a.Arm, a.Propensity = sales.Control, s.rules.HoldoutShare
+	}
+	return a
+}
+
+// grade is the score in a rep's words. An offer's score is the link's confidence, where one half is rare and good; a decline's is
+// the share of purchase days lost.
+func grade(score float64) string {
+	switch {
+	case score >= 0.6:
+		return "A"
+	case score >= 0.4:
+		return "B"
+	case score >= 0.2:
+		return "C"
+	default:
+		return "D"
+	}
+}
+
+// ending is how an episode ends.
+type ending struct {
+	status          sales.AlertStatus
+	at              sales.Millis
+	code            string
+	title           string // empty: a plain one
+	text            string
+	value, baseline float64
+	evidence        []sales.Evidence
+	details         map[string]float64
+}
+
+// sayEnd says the second and last revision of an episode.
+func (s *Shard) sayEnd(e *entry, ep *Episode, end ending) {
+	a := s.alert(e, ep, end.status, end.at)
+	a.Revision, a.Title, a.Details = 2, end.title, end.details
+	if a.Title == "" {
+		a.Title = fmt.Sprintf("The %s alert about customer %s has ended: %s", ep.Kind, e.id, end.text)
+	}
+	a.Reasons = []sales.Reason{{Code: end.code, Text: end.text, Value: end.value, Baseline: end.baseline, Evidence: end.evidence}}
+	s.say(&a)
+}
+
+func (s *Shard) say(a *sales.Alert) { s.step.out.Alerts = append(s.step.out.Alerts, *a) }

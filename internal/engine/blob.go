@@ -1,0 +1,184 @@
+package engine
+
+import (
+	"encoding/binary"
+	"fmt"
+	"hash/crc32"
+	"math"
+
+	"github.com/google/uuid"
+
+	"leadline/internal/sales"
+	"leadline/internal/window"
+)
+
+// ErrCorrupt is a blob that was damaged, or not written by this program: the projection it came from cannot be trusted.
+var ErrCorrupt = window.ErrCorrupt
+
+// blobVersion is the first byte of a blob:
+//
+//	version u8 | crc32c u32 of the rest | csn | day | look day | owner | contact | open episodes | said | window
+const blobVersion = 1
+
+const blobHeader = 5
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// EncodeCustomer appends the blob of a customer.
+func EncodeCustomer(dst []byte, c *Customer) []byte {
+	start := len(dst)
+	dst = append(dst, blobVersion, 0, 0, 0, 0)
+	dst = binary.AppendUvarint(dst, uint64(c.CSN))
+	dst = binary.AppendVarint(dst, int64(c.Day))
+	dst = appendDay(dst, c.LookDay, c.Day)
+	dst = binary.AppendUvarint(dst, uint64(len(c.OwnerID)))
+	dst = append(dst, c.OwnerID...)
+	dst = append(dst, byte(c.Contact), byte(len(c.Open)))
+	for i := range c.Open {
+		dst = appendEpisode(dst, &c.Open[i], c.Day)
+	}
+	dst = binary.AppendUvarint(dst, uint64(len(c.Said)))
+	for _, s := range c.Said {
+		capped := byte(0)
+		if s.Capped {
+			capped = 1
+		}
+		dst = append(dst, byte(s.Kind)<<1|capped)
+		dst = binary.AppendUvarint(dst, uint64(s.Item+1)) // NoItem is 0
+		dst = binary.AppendVarint(dst, int64(c.Day-s.Day))
+	}
+	dst = c.Window.Append(dst)
+	binary.LittleEndian.PutUint32(dst[start+1:], crc32.Checksum(dst[start+blobHeader:], castagnoli))
+	return dst
+}
+
+func appendEpisode(dst []byte, e *Episode, day sales.Day) []byte {
+	dst = append(dst, byte(e.Kind), byte(e.Suppressed))
+	dst = append(dst, e.AlertID[:]...)
+	dst = binary.AppendUvarint(dst, uint64(e.From+1))
+	dst = binary.AppendUvarint(dst, uint64(e.To+1))
+	dst = binary.AppendVarint(dst, int64(day-e.Day))
+	dst = appendDay(dst, e.ExpiryDay, e.Day)
+	return binary.LittleEndian.AppendUint32(dst, math.Float32bits(e.Score))
+}
+
+// appendDay encodes a day near another one; 0 stays 0, whatever the other is.
+func appendDay(dst []byte, d, near sales.Day) []byte {
+	if d == 0 {
+		return append(dst, 0)
+	}
+	distance := int64(d - near)
+	if distance >= 0 {
+		distance++ // 0 is taken
+	}
+	return binary.AppendVarint(dst, distance)
+}
+
+// DecodeCustomer reads a blob whose items are ids of the dictionary. It never panics. A damaged blob is ErrCorrupt.
+func DecodeCustomer(blob []byte, items *window.Items) (*Customer, error) {
+	if len(blob) < blobHeader || blob[0] != blobVersion {
+		return nil, fmt.Errorf("blob of %d bytes without version %d: %w", len(blob), blobVersion, ErrCorrupt)
+	}
+	if crc32.Checksum(blob[blobHeader:], castagnoli) != binary.LittleEndian.Uint32(blob[1:]) {
+		return nil, fmt.Errorf("blob checksum: %w", ErrCorrupt)
+	}
+	r := blobReader{b: blob[blobHeader:], items: uint64(items.Len())}
+	c := &Customer{CSN: int64(r.uvarint(math.MaxInt64)), Day: sales.Day(r.varint())}
+	c.LookDay = r.day(c.Day)
+	c.OwnerID = string(r.bytes(r.uvarint(uint64(len(r.b)))))
+	c.Contact = Consent(r.byte(byte(ConsentDenied)))
+	for range r.byte(byte(sales.Outlook)) {
+		c.Open = append(c.Open, r.episode(c.Day))
+	}
+	for range r.uvarint(uint64(len(r.b)) / 3) {
+		kind := r.byte(byte(sales.Outlook)<<1 | 1)
+		c.Said = append(c.Said, Said{Kind: sales.AlertKind(kind >> 1), Capped: kind&1 != 0, Item: r.item(),
+			Day: c.Day - sales.Day(r.varint())})
+	}
+	if r.bad {
+		return nil, fmt.Errorf("blob payload: %w", ErrCorrupt)
+	}
+	w, rest, err := window.Decode(r.b, items)
+	if err != nil {
+		return nil, fmt.Errorf("blob window: %w", err)
+	}
+	if len(rest) != 0 {
+		return nil, fmt.Errorf("blob with %d bytes too many: %w", len(rest), ErrCorrupt)
+	}
+	c.Window = *w
+	return c, nil
+}
+
+// blobReader takes a blob apart; after the first defect it gives zeros.
+type blobReader struct {
+	b     []byte
+	items uint64
+	bad   bool
+}
+
+func (r *blobReader) fail() { r.b, r.bad = nil, true }
+
+func (r *blobReader) uvarint(limit uint64) uint64 {
+	v, n := binary.Uvarint(r.b)
+	if n <= 0 || v > limit {
+		r.fail()
+		return 0
+	}
+	r.b = r.b[n:]
+	return v
+}
+
+// varint reads a day or a distance of days.
+func (r *blobReader) varint() int64 {
+	v, n := binary.Varint(r.b)
+	if n <= 0 || v > math.MaxInt32/2 || v < -math.MaxInt32/2 {
+		r.fail()
+		return 0
+	}
+	r.b = r.b[n:]
+	return v
+}
+
+func (r *blobReader) day(near sales.Day) sales.Day {
+	v := r.varint()
+	if v == 0 {
+		return 0
+	}
+	if v > 0 {
+		v--
+	}
+	return near + sales.Day(v)
+}
+
+func (r *blobReader) item() window.ItemID { return window.ItemID(r.uvarint(r.items)) - 1 }
+
+func (r *blobReader) bytes(n uint64) []byte {
+	if n > uint64(len(r.b)) {
+		r.fail()
+		return nil
+	}
+	b := r.b[:n]
+	r.b = r.b[n:]
+	return b
+}
+
+func (r *blobReader) byte(limit byte) byte {
+	b := r.bytes(1)
+	if len(b) == 0 || b[0] > limit {
+		r.fail()
+		return 0
+	}
+	return b[0]
+}
+
+func (r *blobReader) episode(day sales.Day) Episode {
+	e := Episode{Kind: sales.AlertKind(r.byte(byte(sales.Outlook))), Suppressed: sales.Suppression(r.byte(byte(sales.ByExpired)))}
+	e.AlertID, _ = uuid.FromBytes(r.bytes(16)) // a wrong length has failed already
+	e.From, e.To = r.item(), r.item()
+	e.Day = day - sales.Day(r.varint())
+	e.ExpiryDay = r.day(e.Day)
+	if b := r.bytes(4); len(b) == 4 {
+		e.Score = math.Float32frombits(binary.LittleEndian.Uint32(b))
+	}
+	return e
+}

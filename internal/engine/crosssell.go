@@ -1,0 +1,140 @@
+package engine
+
+import (
+	"fmt"
+	"math"
+
+	"leadline/internal/sales"
+	"leadline/internal/window"
+)
+
+// candidate is a link on its way to an offer.
+type candidate struct {
+	link *sales.Link
+	item window.ItemID // of the order's line that brought it up
+}
+
+// better ranks candidates: by score, equal ones by name, so that the order of lines does not matter.
+func better(a, b *sales.Link) bool {
+	if a.Score != b.Score {
+		return a.Score > b.Score
+	}
+	if a.From != b.From {
+		return a.From < b.From
+	}
+	return a.To < b.To
+}
+
+// crossSell offers the best B that links lead to from the order's items and that the customer neither holds nor was offered.
+func (s *Shard) crossSell(e *entry, o *order) {
+	sc := &s.step.scratch
+	sc.markHeld(&s.level, e.state.Window.Between(o.day-sales.Day(s.rules.WindowDays), math.MaxInt32))
+	sc.distinct.next(s.level.len())
+	var best candidate
+	for i, item := range o.items {
+		from := s.level.of(item)
+		if o.Lines[i].AmountMinor <= 0 || !s.level.takesPart(item) || !sc.distinct.add(from) {
+			continue
+		}
+		for _, l := range s.linksFrom(from) {
+			if best.link != nil && !better(l.link, best.link) {
+				break // sorted: the rest are worse still
+			}
+			if !s.holds(l) && !s.saidLately(e, sales.CrossSell, l.link.To, o.day, false) {
+				best = candidate{link: l.link, item: item}
+				break
+			}
+		}
+	}
+	if best.link == nil {
+		return
+	}
+	to, err := s.items.ID(s.level.item(best.link.To))
+	if err != nil {
+		return // no room to remember the offer by, so none is made
+	}
+	from, err := s.items.ID(s.level.item(best.link.From))
+	if err != nil {
+		return
+	}
+	s.offer(e, o, offer{kind: sales.CrossSell, link: best.link, from: from, to: to, what: best.link.From + "\x1f" + best.link.To})
+}
+
+// resolved is a link with the dictionary's number of where it leads, −1 while no item has that name.
+type resolved struct {
+	to   int32
+	link *sales.Link
+}
+
+// linksFrom gives the links of the level that lead from the item, best first.
+func (s *Shard) linksFrom(from int32) []resolved {
+	sc := &s.step.scratch
+	for len(sc.links) <= int(from) {
+		sc.links = append(sc.links, linkSlot{})
+	}
+	slot := &sc.links[from]
+	if slot.round == sc.round {
+		return slot.links
+	}
+	slot.round, slot.links = sc.round, slot.links[:0]
+	shared := s.step.batch.Knowledge.Links.From(s.level.name(from))
+	for i := range shared {
+		l := &shared[i]
+		if l.Level != s.rules.LinkLevel || s.level.excluded[l.To] || l.To == l.From {
+			continue
+		}
+		to, ok := s.level.find(l.To)
+		if !ok {
+			to = -1
+		}
+		slot.links = append(slot.links, resolved{to: to, link: l})
+	}
+	return slot.links
+}
+
+// holds tells whether the customer has bought where the link leads, in the window that markHeld was given.
+func (s *Shard) holds(l resolved) bool {
+	to := l.to
+	if to < 0 { // the name may have come up since the step began
+		var ok bool
+		if to, ok = s.level.find(l.link.To); !ok {
+			return false
+		}
+	}
+	return s.step.scratch.held.has(to)
+}
+
+// saidLately tells whether the item was offered (or, if capped, went to the ledger for the cap) within the cool-down before the day.
+func (s *Shard) saidLately(e *entry, kind sales.AlertKind, name string, day sales.Day, capped bool) bool {
+	for _, said := range e.state.Said {
+		if said.Kind == kind && said.Capped == capped && day-said.Day < sales.Day(s.rules.CooldownDays) &&
+			(said.Item == window.NoItem || s.offerName(kind, said.Item) == name) {
+			return true
+		}
+	}
+	return false
+}
+
+// offerName is what an offered item is called: upsell is about types, cross-sell about items at the link level.
+func (s *Shard) offerName(kind sales.AlertKind, id window.ItemID) string {
+	it := s.items.Item(id)
+	if kind == sales.Upsell || s.level.types {
+		return it.Type
+	}
+	return it.Category
+}
+
+func (s *Shard) crossSellWords(e *entry, o *order, f *offer) (title string, reasons []sales.Reason, details map[string]float64) {
+	l := f.link
+	title = fmt.Sprintf("Offer %s to customer %s, who has just bought %s: %.0f in 100 who buy %s also buy %s within %d days.",
+		l.To, e.id, l.From, 100*l.Confidence, l.From, l.To, s.rules.WindowDays)
+	reasons = []sales.Reason{
+		{Code: "bought", Text: "Bought " + l.From + " on " + o.day.String() + ".", Value: 1, Weight: 1, Evidence: []sales.Evidence{o.evidence()}},
+		{Code: "link", Text: fmt.Sprintf("%d of %d customers who bought %s also bought %s; of all customers %.0f in 100 did.",
+			l.Both, l.FromHolders, l.From, l.To, 100*l.Baseline), Value: l.Confidence, Baseline: l.Baseline, Weight: l.Lift},
+		{Code: "not_held", Text: fmt.Sprintf("No %s in the last %d days.", l.To, s.rules.WindowDays)},
+	}
+	details = map[string]float64{"confidence": l.Confidence, "lift": l.Lift, "g_squared": l.GSquared, "support": float64(l.Both),
+		"link_score": l.Score}
+	return title, reasons, details
+}

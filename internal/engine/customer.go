@@ -1,0 +1,120 @@
+package engine
+
+import (
+	"slices"
+
+	"github.com/google/uuid"
+
+	"leadline/internal/sales"
+	"leadline/internal/window"
+)
+
+// Consent is what a customer said about being contacted by a rep.
+type Consent uint8
+
+// Unknown counts as allowed.
+const (
+	ConsentUnknown Consent = iota
+	ConsentGranted
+	ConsentDenied
+)
+
+// Customer is all that a shard keeps of one customer: what the blob holds. The zero Customer is one that nothing is known of.
+type Customer struct {
+	CSN     int64     // the commit that wrote this state
+	Day     sales.Day // how far the customer's own time has come: the newest purchase or look; 0 = neither
+	LookDay sales.Day // the timer looks at the customer when this day is over; 0 = never
+	OwnerID string
+	Contact Consent
+	Open    []Episode // open episodes, by kind, at most one of each
+	Said    []Said    // what the cool-down still covers
+	Window  window.Window
+}
+
+// Episode is an alert that was opened and has not ended.
+type Episode struct {
+	Kind       sales.AlertKind
+	AlertID    uuid.UUID
+	From, To   window.ItemID // NoItem for a declining spell
+	Day        sales.Day     // on which it was opened
+	ExpiryDay  sales.Day     // at whose start it ends; 0 = no such day
+	Score      float32
+	Suppressed sales.Suppression // every revision goes where the first went
+}
+
+// Said is something that must not be said again within the cool-down.
+type Said struct {
+	Kind   sales.AlertKind
+	Capped bool          // it went to the ledger because another offer was open, and does not count as offered
+	Item   window.ItemID // what was offered; NoItem for a declining spell
+	Day    sales.Day
+}
+
+// Due is when the customer's timer fires, 0 = never.
+func (c *Customer) Due(calendar sales.Calendar) sales.Millis {
+	due := sales.Millis(0)
+	if c.LookDay != 0 {
+		due = calendar.Start(c.LookDay + 1)
+	}
+	for _, e := range c.Open {
+		if e.ExpiryDay == 0 {
+			continue
+		}
+		if at := calendar.Start(e.ExpiryDay); due == 0 || at < due {
+			due = at
+		}
+	}
+	return due
+}
+
+// empty tells whether there is nothing worth keeping.
+func (c *Customer) empty() bool {
+	return c.Window.Empty() && c.OwnerID == "" && c.Contact == ConsentUnknown && len(c.Open) == 0
+}
+
+// episode gives the open episode of the kind, nil if there is none.
+func (c *Customer) episode(kind sales.AlertKind) *Episode {
+	for i := range c.Open {
+		if c.Open[i].Kind == kind {
+			return &c.Open[i]
+		}
+	}
+	return nil
+}
+
+func (c *Customer) open(e Episode) {
+	i := 0
+	for i < len(c.Open) && c.Open[i].Kind < e.Kind {
+		i++
+	}
+	c.Open = slices.Insert(c.Open, i, e)
+}
+
+// close ends the episode of the kind and gives it back.
+func (c *Customer) close(kind sales.AlertKind) Episode {
+	for i, e := range c.Open {
+		if e.Kind == kind {
+			c.Open = slices.Delete(c.Open, i, i+1)
+			return e
+		}
+	}
+	return Episode{}
+}
+
+// advance moves the customer's own time to the day and forgets what is older than the kept history. What is kept depends on
+// the customer's own events alone, so that decisions do not depend on how the shard's events were cut into batches.
+func (c *Customer) advance(day sales.Day, r *Rules) {
+	if day <= c.Day {
+		return
+	}
+	c.Day = day
+	c.Window.Trim(day - sales.Day(r.keptDays()))
+	keep := 0
+	for _, s := range c.Said {
+		if s.Day > day-sales.Day(r.CooldownDays+r.SlackDays) {
+			c.Said[keep] = s
+			keep++
+		}
+	}
+	c.Said = c.Said[:keep]
+}

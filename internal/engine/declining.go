@@ -1,0 +1,117 @@
+package engine
+
+import (
+	"fmt"
+	"math"
+
+	"leadline/internal/activity"
+	"leadline/internal/sales"
+	"leadline/internal/window"
+)
+
+// decline is a customer's recent days with a purchase against the earlier ones.
+type decline struct {
+	recent, before int
+	expected       float64 // recent days, had the customer gone the way everyone went
+	seasonal       bool    // expected by everyone's activity, else by the windows' lengths
+	p              float64
+}
+
+func (s *Shard) decline(w *window.Window, day sales.Day) decline {
+	r := s.rules.Declining
+	split := day - sales.Day(r.RecentDays)
+	start := split - sales.Day(r.BaselineDays)
+	d := decline{recent: w.PurchaseDays(split, day), before: w.PurchaseDays(start, split), seasonal: true}
+	index := s.step.batch.Knowledge.Activity
+	recentWeight, beforeWeight := index.Sum(split, day), index.Sum(start, split)
+	if recentWeight <= 0 || beforeWeight <= 0 {
+		recentWeight, beforeWeight, d.seasonal = float64(r.RecentDays), float64(r.BaselineDays), false
+	}
+	d.expected = float64(d.before) * recentWeight / beforeWeight
+	d.p = activity.Decline(d.recent, d.before, recentWeight, beforeWeight)
+	return d
+}
+
+// look is what the timer does once a week: open a declining spell, or end one whose customer has not bought for a whole window.
+func (s *Shard) look(e *entry, due sales.Millis) {
+	c := &e.state
+	day := c.LookDay
+	c.advance(day, &s.rules)
+	switch {
+	case c.episode(sales.Declining) == nil:
+		s.openSpell(e, day, due)
+	case c.Window.PurchaseDays(day-sales.Day(s.rules.WindowDays), day) == 0:
+		ended := c.close(sales.Declining)
+		s.sayEnd(e, &ended, ending{status: sales.Expired, at: due, code: "gone",
+			title:   fmt.Sprintf("Customer %s has bought nothing for %d days.", e.id, s.rules.WindowDays),
+			text:    fmt.Sprintf("No purchase in the last %d days.", s.rules.WindowDays),
+			details: map[string]float64{"days_open": float64(day - ended.Day)}})
+	}
+	c.LookDay = s.nextLook(c, day)
+}
+
+// nextLook is when to look again: weekly while there is anything bought in the window; else when the last touch is to be forgotten.
+func (s *Shard) nextLook(c *Customer, day sales.Day) sales.Day {
+	if len(c.Window.Orders()) > 0 || len(c.Window.Lines()) > 0 {
+		return day + sales.Day(s.rules.Declining.LookEveryDays)
+	}
+	if touches := c.Window.Touches(); len(touches) > 0 {
+		return touches[len(touches)-1].Day + sales.Day(s.rules.keptDays())
+	}
+	return 0
+}
+
+// openSpell says that the customer is declining, if it is.
+func (s *Shard) openSpell(e *entry, day sales.Day, due sales.Millis) {
+	c := &e.state
+	d := s.decline(&c.Window, day)
+	r := s.rules.Declining
+	if d.p >= r.Alpha || d.before < r.MinBaselineDays || s.saidLately(e, sales.Declining, "", day, false) {
+		return
+	}
+	last := c.Window.Last()
+	ep := Episode{Kind: sales.Declining, AlertID: s.alertID(sales.Declining, e.id, "", last.EventID), From: window.NoItem,
+		To: window.NoItem, Day: day, Score: float32(lost(d)), Suppressed: s.suppression(e)}
+	c.open(ep)
+	c.Said = append(c.Said, Said{Kind: sales.Declining, Item: window.NoItem, Day: day})
+	a := s.alert(e, &ep, sales.Opened, due)
+	by := "at that rate %.1f were to be expected"
+	if d.seasonal {
+		by = "everyone's activity would let expect %.1f"
+	}
+	a.Title = fmt.Sprintf("Customer %s bought on %d days in the last %d, after %d in the %d before; "+by+".",
+		e.id, d.recent, r.RecentDays, d.before, r.BaselineDays, d.expected)
+	purchases := sales.Source{Topic: s.cfg.Prefix + topicPurchases, Partition: last.Partition, Offset: last.Offset}
+	a.Reasons = []sales.Reason{
+		{Code: "fewer_purchase_days", Text: fmt.Sprintf("%d days with a purchase where %.1f were to be expected.", d.recent, d.expected),
+			Value: float64(d.recent), Baseline: d.expected, Weight: 1 - d.p},
+		{Code: "last_purchase", Text: "Last bought on " + s.cfg.Calendar.Day(last.At).String() + ".",
+			Value: float64(day - s.cfg.Calendar.Day(last.At)), Evidence: []sales.Evidence{{Source: purchases, EventID: last.EventID}}},
+	}
+	a.Details = map[string]float64{"recent_days": float64(d.recent), "baseline_days": float64(d.before), "expected_days": d.expected,
+		"p_value": d.p}
+	s.say(&a)
+}
+
+// lost is the share of the expected purchase days that is missing, the score of a declining alert: how much there is to win back,
+// not yet a probability (calibration is a later matter). It is capped below 1, because nothing is certain.
+func lost(d decline) float64 { return math.Max(0, math.Min(0.99, 1-float64(d.recent)/d.expected)) }
+
+// recover ends a declining spell when a purchase shows that the customer has come back.
+func (s *Shard) recover(e *entry, o *order) {
+	c := &e.state
+	if c.episode(sales.Declining) == nil {
+		return
+	}
+	d := s.decline(&c.Window, c.Day)
+	if d.p < s.rules.Declining.ResolveAbove {
+		return
+	}
+	ended := c.close(sales.Declining)
+	text := fmt.Sprintf("%d days with a purchase in the last %d, where %.1f were to be expected.", d.recent, s.rules.Declining.RecentDays,
+		d.expected)
+	s.sayEnd(e, &ended, ending{status: sales.Resolved, at: o.OccurredAt, code: "came_back", value: float64(d.recent), baseline: d.expected,
+		title: fmt.Sprintf("Customer %s is buying again: on %d days in the last %d.", e.id, d.recent, s.rules.Declining.RecentDays),
+		text:  text, evidence: []sales.Evidence{o.evidence()},
+		details: map[string]float64{"days_to_return": float64(o.day - ended.Day), "p_value": d.p}})
+}

@@ -1,0 +1,97 @@
+package engine
+
+import (
+	"fmt"
+	"math"
+
+	"leadline/internal/sales"
+	"leadline/internal/window"
+)
+
+// offer is the best candidate of one kind that an order gave rise to.
+type offer struct {
+	kind     sales.AlertKind
+	link     *sales.Link
+	from, to window.ItemID
+	what     string // with customer and event, names the episode
+	days     int    // upsell: days on which the lower tier was bought
+}
+
+// offer decides about the candidate: an open episode if there is none of its kind yet, else one entry in the ledger of what the cap
+// held back, once per item and cool-down.
+func (s *Shard) offer(e *entry, o *order, f offer) {
+	capped := e.state.episode(f.kind) != nil
+	if capped && s.saidLately(e, f.kind, s.offerName(f.kind, f.to), o.day, true) {
+		return
+	}
+	ep := Episode{Kind: f.kind, AlertID: s.alertID(f.kind, e.id, f.what, o.EventID), From: f.from, To: f.to, Day: o.day,
+		ExpiryDay: o.day + sales.Day(s.rules.ExpiryDays), Score: float32(f.link.Confidence), Suppressed: sales.ByCap}
+	if !capped {
+		ep.Suppressed = s.suppression(e)
+		e.state.open(ep)
+	}
+	e.state.Said = append(e.state.Said, Said{Kind: f.kind, Capped: capped, Item: f.to, Day: o.day})
+	a := s.alert(e, &ep, sales.Opened, o.OccurredAt)
+	if f.kind == sales.CrossSell {
+		a.Title, a.Reasons, a.Details = s.crossSellWords(e, o, &f)
+	} else {
+		a.Title, a.Reasons, a.Details = s.upsellWords(e, o, &f)
+	}
+	if f.link.TypicalMinor > 0 {
+		value := int64(math.Round(f.link.Confidence * float64(f.link.TypicalMinor)))
+		a.ExpectedValueMinor, a.Currency = &value, e.state.Window.Currency()
+	}
+	s.say(&a)
+}
+
+// takeUp ends the offers that the order makes good or shows to be mistaken.
+func (s *Shard) takeUp(e *entry, o *order) {
+	for _, kind := range [...]sales.AlertKind{sales.CrossSell, sales.Upsell} {
+		ep := e.state.episode(kind)
+		if ep == nil || !s.buys(o, ep) {
+			continue
+		}
+		ended := e.state.close(kind)
+		name := s.offerName(kind, ended.To)
+		end := ending{status: sales.Resolved, at: o.OccurredAt, code: "taken_up", value: float64(o.day - ended.Day),
+			title:    fmt.Sprintf("Customer %s has bought %s, which was offered on %s.", e.id, name, ended.Day),
+			text:     fmt.Sprintf("Bought %s on %s.", name, o.day),
+			evidence: []sales.Evidence{o.evidence()}, details: map[string]float64{"days_to_take_up": float64(o.day - ended.Day)}}
+		if o.day < ended.Day {
+			end.code, end.details = "contradicted", nil
+			end.title = fmt.Sprintf("Customer %s had bought %s already on %s, as was learned late.", e.id, name, o.day)
+		}
+		s.sayEnd(e, &ended, end)
+	}
+}
+
+// buys tells whether the order has what the episode offers.
+func (s *Shard) buys(o *order, ep *Episode) bool {
+	to := s.items.Item(ep.To)
+	for _, id := range o.items {
+		it := s.items.Item(id)
+		switch {
+		case ep.Kind == sales.Upsell:
+			if it.Type == to.Type && it.Tier >= to.Tier {
+				return true
+			}
+		case s.level.of(id) == s.level.of(ep.To):
+			return true
+		}
+	}
+	return false
+}
+
+// expireOffers ends the offers whose time is over.
+func (s *Shard) expireOffers(e *entry, due sales.Millis) {
+	for _, kind := range [...]sales.AlertKind{sales.CrossSell, sales.Upsell} {
+		ep := e.state.episode(kind)
+		if ep == nil || s.cfg.Calendar.Start(ep.ExpiryDay) > due {
+			continue
+		}
+		ended := e.state.close(kind)
+		s.sayEnd(e, &ended, ending{status: sales.Expired, at: due, code: "not_taken_up", value: float64(ended.ExpiryDay - ended.Day),
+			title: fmt.Sprintf("The offer of %s to customer %s of %s has run out.", s.offerName(kind, ended.To), e.id, ended.Day),
+			text:  fmt.Sprintf("Not bought within %d days.", ended.ExpiryDay-ended.Day)})
+	}
+}

@@ -1,0 +1,122 @@
+package engine
+
+import (
+	"strings"
+
+	"github.com/google/uuid"
+
+	"leadline/internal/sales"
+	"leadline/internal/window"
+)
+
+// touchpoint counts a touch. Touches lead to no decision in this release.
+func (s *Shard) touchpoint(i int, t *sales.Touchpoint) {
+	day := s.cfg.Calendar.Day(t.OccurredAt)
+	e := s.customer(t.CustomerID)
+	if s.tooOld(day, sales.TouchpointEvent) || day <= e.state.Day-sales.Day(s.rules.keptDays()) {
+		s.step.out.Late = append(s.step.out.Late, i)
+		return
+	}
+	s.touch(e)
+	if !e.state.Window.AddTouch(day, t.Kind, s.about(t), window.TouchHash(t.EventID)) {
+		s.step.out.Duplicates++
+		return
+	}
+	e.dirty = true
+	if e.state.LookDay == 0 {
+		e.state.LookDay = day + sales.Day(s.rules.keptDays()) // nothing to look at before it is time to forget
+	}
+}
+
+// about is the item that stands for the touch's category: its own, else its product's. A full dictionary counts the touch without.
+func (s *Shard) about(t *sales.Touchpoint) window.ItemID {
+	category := t.Category
+	if category == "" && t.ProductID != "" {
+		category = s.step.batch.Knowledge.Catalogue.Item(t.ProductID, "").Category
+	}
+	if category == "" {
+		return window.NoItem
+	}
+	id, err := s.items.ID(window.Item{Category: category})
+	if err != nil {
+		return window.NoItem
+	}
+	return id
+}
+
+// profile takes what the shard needs of a customer's profile, or erases everything.
+func (s *Shard) profile(ev *sales.Event) {
+	p := ev.Customer
+	e := s.customer(p.CustomerID)
+	if p.Erased {
+		s.erase(e, ev)
+		return
+	}
+	contact := contactConsent(p.Consent)
+	if e.state.OwnerID == p.OwnerID && e.state.Contact == contact {
+		return
+	}
+	s.touch(e)
+	e.dirty = true
+	e.state.OwnerID, e.state.Contact = strings.Clone(p.OwnerID), contact
+}
+
+// contactConsent is whether a rep may get in touch: asked for as "rep", and by "phone". A denial of either wins.
+func contactConsent(consent map[string]bool) Consent {
+	said := ConsentUnknown
+	for _, channel := range [...]string{"rep", "phone"} {
+		granted, ok := consent[channel]
+		switch {
+		case ok && !granted:
+			return ConsentDenied
+		case ok:
+			said = ConsentGranted
+		}
+	}
+	return said
+}
+
+// erase ends what is open and forgets the customer.
+func (s *Shard) erase(e *entry, ev *sales.Event) {
+	if e.state.empty() {
+		return
+	}
+	s.touch(e)
+	e.dirty = true
+	for len(e.state.Open) > 0 {
+		ended := e.state.close(e.state.Open[0].Kind)
+		s.sayEnd(e, &ended, ending{status: sales.Resolved, at: max(ev.Customer.UpdatedAt, s.clock.now), code: "erased",
+			text: "The customer's data was erased.", evidence: []sales.Evidence{{Source: ev.Source}}})
+	}
+	e.state = Customer{}
+}
+
+// outcome ends the episode that a rep has dealt with. Other results change nothing in this release.
+func (s *Shard) outcome(ev *sales.Event) {
+	o := ev.Outcome
+	text, ends := outcomeTexts[o.Result]
+	id, err := uuid.Parse(o.AlertID)
+	if !ends || err != nil {
+		return
+	}
+	e := s.customer(o.CustomerID)
+	for _, open := range e.state.Open {
+		if open.AlertID != id {
+			continue
+		}
+		s.touch(e)
+		e.dirty = true
+		ended := e.state.close(open.Kind)
+		s.sayEnd(e, &ended, ending{status: sales.Resolved, at: o.OccurredAt, code: o.Result, text: text,
+			evidence: []sales.Evidence{{Source: ev.Source, EventID: o.EventID}}})
+		return
+	}
+}
+
+// outcomeTexts are the results after which an alert has nothing more to say.
+var outcomeTexts = map[string]string{
+	"won":          "The rep made the sale.",
+	"lost":         "The rep reports the sale as lost.",
+	"not_useful":   "The rep found the alert not useful.",
+	"wrong_person": "The rep reached the wrong person.",
+}

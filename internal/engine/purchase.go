@@ -1,0 +1,165 @@
+package engine
+
+import (
+	"strings"
+
+	"leadline/internal/sales"
+	"leadline/internal/window"
+)
+
+// order is one purchase event on its way through the rules.
+type order struct {
+	*sales.Purchase
+	source sales.Source
+	day    sales.Day
+	items  []window.ItemID // of the lines; the shard's scratch
+}
+
+func (o *order) evidence() sales.Evidence {
+	return sales.Evidence{Source: o.source, EventID: o.EventID}
+}
+
+func (s *Shard) purchase(i int, ev *sales.Event) {
+	p := ev.Purchase
+	day := s.cfg.Calendar.Day(p.OccurredAt)
+	e := s.customer(p.CustomerID)
+	event := window.EventHash(p.EventID)
+	if e.state.Window.Seen(event) {
+		s.step.out.Duplicates++
+		return
+	}
+	if s.tooOld(day, sales.PurchaseEvent) || day <= e.state.Day-sales.Day(s.rules.keptDays()) {
+		s.step.out.Late = append(s.step.out.Late, i)
+		return
+	}
+	s.fireUntil(e, p.OccurredAt)
+	if c := e.state.Window.Currency(); c != "" && c != p.Currency {
+		s.reject(i, sales.DeadCurrency, "currency "+p.Currency+" where the customer's purchases are in "+c)
+		return
+	}
+	o := order{Purchase: p, source: ev.Source, day: day}
+	if !s.identify(&o) {
+		s.reject(i, sales.DeadTooManyItems, "the shard's item dictionary is full")
+		return
+	}
+	s.record(e, &o, event)
+	if p.Kind == sales.Refund {
+		s.refund(e, &o)
+		return
+	}
+	s.buy(e, &o)
+}
+
+// identify finds the items of the lines. If the dictionary has no room for them all, none is added.
+func (s *Shard) identify(o *order) bool {
+	before := s.items.Len()
+	ids := s.step.scratch.items[:0]
+	for _, l := range o.Lines {
+		id, err := s.items.ID(s.step.batch.Knowledge.Catalogue.Item(l.ProductID, l.Category))
+		if err != nil {
+			s.items.Truncate(before)
+			s.level.forget()
+			return false
+		}
+		ids = append(ids, id)
+	}
+	s.step.scratch.items, o.items = ids, ids
+	return true
+}
+
+// record leaves the trace of the event in the window and moves the customer's own time.
+func (s *Shard) record(e *entry, o *order, event uint64) {
+	s.touch(e)
+	e.dirty = true
+	c := &e.state
+	first := len(c.Window.Orders()) == 0
+	c.advance(o.day, &s.rules)
+	if c.Window.Currency() == "" {
+		c.Window.SetCurrency(strings.Clone(o.Currency))
+	}
+	trace := window.Order{Day: o.day, Event: event, Refund: o.Kind == sales.Refund}
+	if !trace.Refund {
+		trace.Number = window.OrderHash(o.OrderID)
+		if last := c.Window.Last(); last.EventID == "" || o.OccurredAt >= last.At {
+			c.Window.SetLast(window.Purchase{EventID: strings.Clone(o.EventID), At: o.OccurredAt, Partition: o.source.Partition,
+				Offset: o.source.Offset})
+		}
+	}
+	c.Window.AddOrder(trace)
+	if first {
+		c.LookDay = c.Day + sales.Day(s.rules.Declining.LookEveryDays)
+	}
+}
+
+// buy adds an order's lines and asks every rule.
+func (s *Shard) buy(e *entry, o *order) {
+	s.countTiers(e, o) // looks at the window as it was before
+	w := &e.state.Window
+	if len(o.Lines) > 0 && len(w.Between(o.day-1, o.day)) == 0 {
+		s.step.tally.purchaseDay(o.day, +1)
+	}
+	for i, l := range o.Lines {
+		w.Add(o.day, o.items[i], int64(l.Quantity), l.AmountMinor)
+		if l.AmountMinor > 0 && s.level.takesPart(o.items[i]) {
+			s.step.tally.line(s.level.of(o.items[i]), o.day, 1, l.AmountMinor)
+		}
+	}
+	s.takeUp(e, o)
+	s.recover(e, o)
+	if !s.offersAllowed(e, o.day) {
+		return
+	}
+	s.crossSell(e, o)
+	s.upsell(e, o)
+}
+
+// offersAllowed tells whether an order of the day may lead to an offer: its window must still be whole, and the offer would
+// not be over before it began.
+func (s *Shard) offersAllowed(e *entry, day sales.Day) bool {
+	expires := day + sales.Day(s.rules.ExpiryDays)
+	return day >= e.state.Day-sales.Day(s.rules.SlackDays) && expires > s.cfg.Calendar.Day(s.step.before.now)
+}
+
+// refund takes lines back from the day of the order it names, if that is known, else from its own.
+func (s *Shard) refund(e *entry, o *order) {
+	w := &e.state.Window
+	day := o.day
+	if d, ok := w.OrderDay(window.OrderHash(o.OrderID)); ok {
+		day = d
+	}
+	had := len(w.Between(day-1, day)) > 0
+	for i, l := range o.Lines {
+		item, ok := s.bought(w, day, o.items[i])
+		if !ok {
+			continue
+		}
+		before, after, _ := w.TakeBack(day, item, int64(l.Quantity), l.AmountMinor)
+		if before.AmountMinor > 0 && s.level.takesPart(item) {
+			gone := int64(0)
+			if after.Count == 0 {
+				gone = -1
+			}
+			s.step.tally.line(s.level.of(item), day, gone, after.AmountMinor-before.AmountMinor)
+		}
+	}
+	if had && len(w.Between(day-1, day)) == 0 {
+		s.step.tally.purchaseDay(day, -1)
+	}
+}
+
+// bought finds what a refund line takes from: the item itself, else what the day has of its category, because the catalogue may have
+// learned the product's type or tier since the order.
+func (s *Shard) bought(w *window.Window, day sales.Day, item window.ItemID) (window.ItemID, bool) {
+	lines := w.Between(day-1, day)
+	for _, l := range lines {
+		if l.Item == item {
+			return item, true
+		}
+	}
+	for _, l := range lines {
+		if s.items.Category(l.Item) == s.items.Category(item) {
+			return l.Item, true
+		}
+	}
+	return 0, false
+}

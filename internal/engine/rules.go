@@ -1,0 +1,113 @@
+package engine
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Rules are everything about deciding that may be set. They change only between steps, and each commit's journal record
+// names their hash. Changing WindowDays, LinkLevel or Links.ExcludeCategories changes what the tallies of the links count:
+// sums learned before stay as they are until the customers are touched again.
+type Rules struct {
+	WindowDays      int           `json:"window_days" yaml:"window_days"`           // the window at day d is (d − WindowDays, d]
+	SlackDays       int           `json:"slack_days" yaml:"slack_days"`             // kept beyond the window, so that late events see a whole one
+	LinkLevel       string        `json:"link_level" yaml:"link_level"`             // what links lead between: "category" or "type"
+	CooldownDays    int           `json:"cooldown_days" yaml:"cooldown_days"`       // the same is not offered again for so long
+	ExpiryDays      int           `json:"expiry_days" yaml:"expiry_days"`           // an offer is open from its day on for so long
+	HoldoutShare    float64       `json:"holdout_share" yaml:"holdout_share"`       // of the customers, 0..1, are never told about
+	AllowedLateness time.Duration `json:"allowed_lateness" yaml:"allowed_lateness"` // how far the watermark stays behind the newest event
+	Declining       DeclineRules  `json:"declining" yaml:"declining"`
+	Upsell          UpsellRules   `json:"upsell" yaml:"upsell"`
+	Links           LinkRules     `json:"links" yaml:"links"`
+}
+
+// DeclineRules say when a customer counts as declining: the recent days against the baseline days before them.
+type DeclineRules struct {
+	RecentDays      int     `json:"recent_days" yaml:"recent_days"`
+	BaselineDays    int     `json:"baseline_days" yaml:"baseline_days"`
+	Alpha           float64 `json:"alpha" yaml:"alpha"`                         // alert below this p-value
+	ResolveAbove    float64 `json:"resolve_above" yaml:"resolve_above"`         // a purchase that brings p here ends the spell
+	LookEveryDays   int     `json:"look_every_days" yaml:"look_every_days"`     // at most one look in so many days
+	MinBaselineDays int     `json:"min_baseline_days" yaml:"min_baseline_days"` // days with a purchase in the baseline
+}
+
+// UpsellRules say who is ready for a higher tier, and which brands stand for which tier where the catalogue does not say.
+type UpsellRules struct {
+	MinPurchases  int              `json:"min_purchases" yaml:"min_purchases"` // days with a purchase at the lower tier
+	BrandTiers    map[string]int32 `json:"brand_tiers" yaml:"brand_tiers"`
+	MinPriceRatio float64          `json:"min_price_ratio" yaml:"min_price_ratio"` // of the tiers' median unit prices, for the learner
+}
+
+// LinkRules say which links are learned, and what takes no part in them.
+type LinkRules struct {
+	MinSupport        int64    `json:"min_support" yaml:"min_support"` // customers holding both
+	MinG2             float64  `json:"min_g2" yaml:"min_g2"`           // Dunning's G², chi-squared with one degree of freedom
+	MaxPerItem        int      `json:"max_per_item" yaml:"max_per_item"`
+	ExcludeCategories []string `json:"exclude_categories" yaml:"exclude_categories"`
+}
+
+// DefaultRules are the rules of the contract.
+func DefaultRules() Rules {
+	return Rules{
+		WindowDays: 180, SlackDays: 5, LinkLevel: "category", CooldownDays: 30, ExpiryDays: 14, HoldoutShare: 0.10,
+		AllowedLateness: time.Hour,
+		Declining: DeclineRules{RecentDays: 30, BaselineDays: 150, Alpha: 0.001, ResolveAbove: 0.01, LookEveryDays: 7,
+			MinBaselineDays: 5},
+		Upsell: UpsellRules{MinPurchases: 2, BrandTiers: map[string]int32{"Private": 1, "National": 2}, MinPriceRatio: 1.1},
+		Links:  LinkRules{MinSupport: 20, MinG2: 10.83, MaxPerItem: 20, ExcludeCategories: []string{"COUPON/MISC ITEMS"}},
+	}
+}
+
+// Hash names the rules: equal rules have equal hashes, of 16 hexadecimal digits.
+func (r Rules) Hash() string {
+	sum := sha256.Sum256(r.JSON())
+	return hex.EncodeToString(sum[:8])
+}
+
+// JSON is what the journal keeps of the rules.
+func (r Rules) JSON() []byte {
+	b, err := json.Marshal(r)
+	if err != nil { // only NaN and infinities can; Validate refuses them
+		panic(fmt.Sprintf("encode rules: %v", err))
+	}
+	return b
+}
+
+// Validate names everything that is wrong.
+func (r Rules) Validate() error {
+	var errs []error
+	must := func(ok bool, format string, args ...any) {
+		if !ok {
+			errs = append(errs, fmt.Errorf(format, args...))
+		}
+	}
+	must(r.WindowDays >= 1 && r.WindowDays <= 730, "window_days %d: must be 1 to 730", r.WindowDays)
+	must(r.SlackDays >= 0 && r.SlackDays <= 30, "slack_days %d: must be 0 to 30", r.SlackDays)
+	must(r.LinkLevel == levelCategory || r.LinkLevel == levelType, "link_level %q: must be category or type", r.LinkLevel)
+	must(r.CooldownDays >= 1 && r.CooldownDays <= r.WindowDays, "cooldown_days %d: must be 1 to window_days", r.CooldownDays)
+	must(r.ExpiryDays >= 1 && r.ExpiryDays <= r.CooldownDays, "expiry_days %d: must be 1 to cooldown_days", r.ExpiryDays)
+	must(r.HoldoutShare >= 0 && r.HoldoutShare < 1, "holdout_share %g: must be 0 or more and below 1", r.HoldoutShare)
+	must(r.AllowedLateness >= 0 && r.AllowedLateness <= 7*24*time.Hour, "allowed_lateness %s: must be 0 to 168h", r.AllowedLateness)
+	d := r.Declining
+	must(d.RecentDays >= 1 && d.BaselineDays >= 1 && d.RecentDays+d.BaselineDays <= r.WindowDays,
+		"declining: recent_days %d and baseline_days %d: must be 1 or more and together at most window_days", d.RecentDays, d.BaselineDays)
+	must(d.Alpha > 0 && d.Alpha < 1 && d.ResolveAbove >= d.Alpha && d.ResolveAbove < 1,
+		"declining: alpha %g and resolve_above %g: must be 0 < alpha <= resolve_above < 1", d.Alpha, d.ResolveAbove)
+	must(d.LookEveryDays >= 1 && d.LookEveryDays <= 90, "declining: look_every_days %d: must be 1 to 90", d.LookEveryDays)
+	must(d.MinBaselineDays >= 1, "declining: min_baseline_days %d: must be 1 or more", d.MinBaselineDays)
+	u := r.Upsell
+	must(u.MinPurchases >= 1, "upsell: min_purchases %d: must be 1 or more", u.MinPurchases)
+	must(u.MinPriceRatio >= 1 && u.MinPriceRatio < 1000, "upsell: min_price_ratio %g: must be 1 to 1000", u.MinPriceRatio)
+	l := r.Links
+	must(l.MinSupport >= 1, "links: min_support %d: must be 1 or more", l.MinSupport)
+	must(l.MinG2 >= 0 && l.MinG2 < 1e9, "links: min_g2 %g: must be 0 to 1e9", l.MinG2)
+	must(l.MaxPerItem >= 1, "links: max_per_item %d: must be 1 or more", l.MaxPerItem)
+	return errors.Join(errs...)
+}
+
+// keptDays is how many days of history a customer keeps.
+func (r *Rules) keptDays() int { return r.WindowDays + r.SlackDays }

@@ -1,0 +1,188 @@
+package engine
+
+import (
+	"container/heap"
+	"fmt"
+	"slices"
+
+	"leadline/internal/sales"
+)
+
+// step is a step on its way: from Step until Commit or Rollback.
+type step struct {
+	open        bool
+	batch       *Batch
+	before      position
+	itemsBefore int
+	touched     []*entry // in the order of their first touch
+	out         Decision
+	today       sales.Day // how far time has surely come, by this step's events so far
+	tally       tallies
+	scratch     scratch
+}
+
+func (st *step) end() {
+	st.open, st.batch, st.out = false, nil, Decision{}
+	clear(st.touched)
+	st.touched = st.touched[:0]
+}
+
+// Step decides about a batch for which everything that the last Plan named was loaded. The decision's strings may alias the events'.
+// Until Commit or Rollback nothing else may be asked of the shard but Record, Newest and Now.
+func (s *Shard) Step(b Batch) Decision {
+	s.begin(&b)
+	for i := range b.Events {
+		s.apply(i, &b.Events[i])
+	}
+	s.fireDue(b.Plan.Now)
+	s.clock.now, s.clock.csn = max(s.clock.now, b.Plan.Now), b.CSN
+	s.decide()
+	return s.step.out
+}
+
+func (s *Shard) begin(b *Batch) {
+	if s.step.open {
+		panic("engine: Step before the end of the last one")
+	}
+	st := &s.step
+	st.open, st.batch, st.before, st.itemsBefore = true, b, s.clock, s.items.Len()
+	st.today = s.cfg.Calendar.Day(s.clock.now)
+	st.scratch.forget()
+}
+
+func (s *Shard) apply(i int, e *sales.Event) {
+	if at, ok := occurredAt(e); ok {
+		if at > s.step.batch.Clock+MaxAhead {
+			s.reject(i, sales.DeadTime, "occurred_at is more than 5 minutes ahead of the clock")
+			return
+		}
+		s.clock.newest[e.Kind] = max(s.clock.newest[e.Kind], at)
+	}
+	switch e.Kind {
+	case sales.PurchaseEvent:
+		s.purchase(i, e)
+	case sales.TouchpointEvent:
+		s.touchpoint(i, e.Touchpoint)
+	case sales.CustomerEvent:
+		s.profile(e)
+	case sales.OutcomeEvent:
+		s.outcome(e)
+	case sales.IdentityEvent, sales.MoveEvent:
+	}
+}
+
+func (s *Shard) reject(event int, class sales.DeadLetterClass, reason string) {
+	s.step.out.Rejected = append(s.step.out.Rejected, Rejected{Event: event, Class: class, Reason: reason})
+}
+
+// tooOld tells whether an event of the day is older than the history that any customer keeps.
+func (s *Shard) tooOld(day sales.Day, kind sales.EventKind) bool {
+	sure := s.clock.newest[kind] - sales.Millis(s.rules.AllowedLateness.Milliseconds())
+	today := max(s.step.today, s.cfg.Calendar.Day(sure))
+	return day <= today-sales.Day(s.rules.keptDays())
+}
+
+// customer is one that Plan named. Whatever is about to change it calls touch first.
+func (s *Shard) customer(id string) *entry {
+	e := s.cache.entries[id]
+	if e == nil {
+		panic(fmt.Sprintf("engine: step about customer %q, which Plan named and nobody loaded", id))
+	}
+	return e
+}
+
+// touch makes the customer part of the step, before its first change.
+func (s *Shard) touch(e *entry) {
+	if e.touched {
+		return
+	}
+	e.touched = true
+	s.cache.use(e)
+	s.step.touched = append(s.step.touched, e)
+	s.step.tally.remember(e, s.heldBy(&e.state))
+}
+
+// decide turns the touched customers into changes, and all that was collected into its final order.
+func (s *Shard) decide() {
+	st := &s.step
+	for _, e := range st.touched {
+		if !e.dirty {
+			continue
+		}
+		e.dirty = false
+		s.countHoldings(e)
+		e.next = pending{changed: true, due: e.state.Due(s.cfg.Calendar)}
+		if !e.state.empty() {
+			e.state.CSN = st.batch.CSN
+			e.next.blob = EncodeCustomer(nil, &e.state)
+		} else {
+			e.state = Customer{}
+			e.next.due = 0
+		}
+		if e.next.blob == nil && e.blob == nil {
+			e.next = pending{} // it came and went within the step
+			continue
+		}
+		st.out.Changes = append(st.out.Changes, Change{CustomerID: e.id, Blob: e.next.blob, Due: e.next.due})
+	}
+	slices.SortFunc(st.out.Changes, func(a, b Change) int {
+		if a.CustomerID < b.CustomerID {
+			return -1
+		}
+		return 1
+	})
+	st.out.FirstNewItem, st.out.Items = int32(st.itemsBefore), int32(s.items.Len())
+	st.out.NewItems = s.items.AppendRun(st.itemsBefore)
+	st.out.Tallies = s.tallies()
+}
+
+// fireDue fires what is due up to now, in the order of (due, customer_id): what Plan took out, and what the events have armed since.
+func (s *Shard) fireDue(now sales.Millis) {
+	armed := make(timerHeap, 0, len(s.timers.staged))
+	for _, t := range s.timers.staged {
+		if t.Due <= now {
+			armed = append(armed, t)
+		}
+	}
+	for _, e := range s.step.touched {
+		if due := e.state.Due(s.cfg.Calendar); due != 0 && due <= now {
+			armed = append(armed, Timer{CustomerID: e.id, Due: due})
+		}
+	}
+	heap.Init(&armed)
+	for len(armed) > 0 {
+		t := heap.Pop(&armed).(Timer)
+		e := s.customer(t.CustomerID)
+		if e.state.Due(s.cfg.Calendar) != t.Due {
+			continue // stale
+		}
+		s.fire(e)
+		if due := e.state.Due(s.cfg.Calendar); due != 0 && due <= now {
+			heap.Push(&armed, Timer{CustomerID: e.id, Due: due})
+		}
+	}
+}
+
+// fireUntil fires the customer's own timers that were due before one of its purchases, whatever the shard's time is: so a purchase
+// finds the customer in the same state however the events were cut into batches.
+func (s *Shard) fireUntil(e *entry, at sales.Millis) {
+	for {
+		due := e.state.Due(s.cfg.Calendar)
+		if due == 0 || due > at {
+			return
+		}
+		s.fire(e)
+	}
+}
+
+// fire does what is due at the customer's next due time, as of that time.
+func (s *Shard) fire(e *entry) {
+	s.touch(e)
+	e.dirty = true
+	s.step.out.TimersFired++
+	due := e.state.Due(s.cfg.Calendar)
+	s.expireOffers(e, due)
+	if e.state.LookDay != 0 && s.cfg.Calendar.Start(e.state.LookDay+1) <= due {
+		s.look(e, due)
+	}
+}

@@ -1,0 +1,61 @@
+package engine
+
+import "leadline/internal/window"
+
+// scratch is memory that the rules use again and again, so that an event allocates only what it keeps.
+type scratch struct {
+	round    uint32 // of the step: knowledge may have changed since the one before
+	items    []window.ItemID
+	held     marks
+	distinct marks
+	types    marks // those of the order with a tier
+	own      marks
+	links    []linkSlot // by number at the link level
+	tiers    []tierUse
+	ids      []int32
+}
+
+type linkSlot struct {
+	round uint32
+	links []resolved
+}
+
+func (sc *scratch) forget() { sc.round++ }
+
+// markHeld marks what the lines hold.
+func (sc *scratch) markHeld(l *level, lines []window.Line) {
+	sc.held.next(l.len())
+	for i := range lines {
+		sc.held.add(l.of(lines[i].Item))
+	}
+}
+
+// marks is a set of small numbers that empties in one step.
+type marks struct {
+	round uint32
+	at    []uint32
+}
+
+// next empties the set and makes room for the numbers below n.
+func (m *marks) next(n int) {
+	m.round++
+	if len(m.at) < n {
+		m.at = append(m.at, make([]uint32, n-len(m.at))...)
+	}
+	if m.round == 0 { // after four thousand million rounds the old marks would look new
+		clear(m.at)
+		m.round = 1
+	}
+}
+
+// add puts the number in and tells whether it is new.
+func (m *marks) add(n int32) bool {
+	if m.at[n] == m.round {
+		return false
+	}
+	m.at[n] = m.round
+	return true
+}
+
+// has tells whether the number is in the set. One that was not known when the set was emptied is not.
+func (m *marks) has(n int32) bool { return int(n) < len(m.at) && m.at[n] == m.round }

@@ -1,0 +1,179 @@
+package engine
+
+import (
+	"fmt"
+	"math"
+
+	"leadline/internal/sales"
+	"leadline/internal/window"
+)
+
+// tierUse is how a customer used one tier of one type in the window at an order's day, before the order.
+type tierUse struct {
+	typ, tier int32
+	days      int       // with a purchase, up to the order's day
+	last      sales.Day // of those
+	beyond    bool      // bought after the order's day: the order came late
+}
+
+// tiered tells whether the line says anything about tiers.
+func (s *Shard) tiered(o *order, i int) bool {
+	return o.Lines[i].AmountMinor > 0 && s.items.Item(o.items[i]).Tier > 0 && s.level.takesPart(o.items[i])
+}
+
+// first tells whether no line before the i-th has its type and tier.
+func (s *Shard) first(o *order, i int) bool {
+	typ, tier := s.items.Type(o.items[i]), s.items.Item(o.items[i]).Tier
+	for j := range i {
+		if s.tiered(o, j) && s.items.Type(o.items[j]) == typ && s.items.Item(o.items[j]).Tier == tier {
+			return false
+		}
+	}
+	return true
+}
+
+// seeTiers collects how the types of the order were used before it.
+func (s *Shard) seeTiers(e *entry, o *order) {
+	sc := &s.step.scratch
+	sc.tiers = sc.tiers[:0]
+	sc.types.next(s.items.Types())
+	any := false
+	for i, id := range o.items {
+		if s.tiered(o, i) {
+			sc.types.add(s.items.Type(id))
+			any = true
+		}
+	}
+	if !any {
+		return
+	}
+	for _, l := range e.state.Window.Between(o.day-sales.Day(s.rules.WindowDays), math.MaxInt32) {
+		typ := s.items.Type(l.Item)
+		if tier := s.items.Item(l.Item).Tier; tier > 0 && sc.types.has(typ) {
+			use := s.tierUse(typ, tier)
+			switch {
+			case l.Day > o.day:
+				use.beyond = true
+			case use.days == 0 || l.Day != use.last:
+				use.days++
+				use.last = l.Day
+			}
+		}
+	}
+}
+
+// tierUse finds the use of a tier among those seen, or adds it.
+func (s *Shard) tierUse(typ, tier int32) *tierUse {
+	sc := &s.step.scratch
+	for i := range sc.tiers {
+		if sc.tiers[i].typ == typ && sc.tiers[i].tier == tier {
+			return &sc.tiers[i]
+		}
+	}
+	sc.tiers = append(sc.tiers, tierUse{typ: typ, tier: tier})
+	return &sc.tiers[len(sc.tiers)-1]
+}
+
+// usedFrom tells whether the customer had bought the type at the tier or a higher one.
+func (s *Shard) usedFrom(typ, tier int32) bool {
+	for _, u := range s.step.scratch.tiers {
+		if u.typ == typ && u.tier >= tier && (u.days > 0 || u.beyond) {
+			return true
+		}
+	}
+	return false
+}
+
+// buysFrom tells whether the order itself has the type at the tier or a higher one.
+func (s *Shard) buysFrom(o *order, typ, tier int32) bool {
+	for i, id := range o.items {
+		if s.tiered(o, i) && s.items.Type(id) == typ && s.items.Item(id).Tier >= tier {
+			return true
+		}
+	}
+	return false
+}
+
+// daysWith is on how many days of the window the tier was bought, the order's included.
+func (s *Shard) daysWith(o *order, typ, tier int32) int {
+	u := s.tierUse(typ, tier)
+	if u.days > 0 && u.last == o.day {
+		return u.days
+	}
+	return u.days + 1
+}
+
+// countTiers tallies the prices paid, and who became ready for a higher tier or went up to one. It must see the window as it was
+// before the order; upsell goes on with what it has seen.
+func (s *Shard) countTiers(e *entry, o *order) {
+	s.seeTiers(e, o)
+	least := s.rules.Upsell.MinPurchases
+	week := o.day.Week()
+	for _, u := range s.step.scratch.tiers {
+		if u.days >= least && !s.usedFrom(u.typ, u.tier+1) && s.buysFrom(o, u.typ, u.tier+1) {
+			s.step.tally.tier(colSwitched, u.typ, u.tier, week)
+		}
+	}
+	for i, id := range o.items {
+		if !s.tiered(o, i) {
+			continue
+		}
+		typ, tier := s.items.Type(id), s.items.Item(id).Tier
+		l := o.Lines[i]
+		if price, ok := s.step.batch.Knowledge.Catalogue.UnitPrice(l.ProductID, l.Quantity, l.AmountMinor); ok {
+			s.step.tally.tier(colPrice, typ, tier, price.Bucket())
+		}
+		if s.first(o, i) && s.tierUse(typ, tier).days < least && s.daysWith(o, typ, tier) >= least &&
+			!s.usedFrom(typ, tier+1) && !s.buysFrom(o, typ, tier+1) {
+			s.step.tally.tier(colEligible, typ, tier, week)
+		}
+	}
+}
+
+// upsell offers the next tier of the type that customers go up in most readily, among those which this one keeps buying below it.
+func (s *Shard) upsell(e *entry, o *order) {
+	var best sales.Link
+	at := -1
+	for i, id := range o.items {
+		if !s.tiered(o, i) || !s.first(o, i) {
+			continue
+		}
+		typ := s.items.Type(id)
+		l, ok := s.step.batch.Knowledge.Links.Upsell(s.items.TypeName(typ))
+		if !ok || l.FromTier != s.items.Item(id).Tier || s.daysWith(o, typ, l.FromTier) < s.rules.Upsell.MinPurchases {
+			continue
+		}
+		if s.usedFrom(typ, l.ToTier) || s.buysFrom(o, typ, l.ToTier) || s.saidLately(e, sales.Upsell, l.From, o.day, false) {
+			continue
+		}
+		if at < 0 || better(&l, &best) {
+			best, at = l, i
+		}
+	}
+	if at < 0 {
+		return
+	}
+	from := s.items.Item(o.items[at])
+	to, err := s.items.ID(window.Item{Category: from.Category, Type: from.Type, Tier: best.ToTier})
+	if err != nil {
+		return // no room to remember the offer by, so none is made
+	}
+	typ := s.items.Type(o.items[at])
+	s.offer(e, o, offer{kind: sales.Upsell, link: &best, from: o.items[at], to: to, days: s.daysWith(o, typ, best.FromTier),
+		what: fmt.Sprintf("%s\x1f%d\x1f%d", best.From, best.FromTier, best.ToTier)})
+}
+
+func (s *Shard) upsellWords(e *entry, o *order, f *offer) (title string, reasons []sales.Reason, details map[string]float64) {
+	l := f.link
+	title = fmt.Sprintf("Offer customer %s a better %s: tier %d on %d days within %d, never tier %d, and %.0f in 100 like them have gone up.",
+		e.id, l.From, l.FromTier, f.days, s.rules.WindowDays, l.ToTier, 100*l.Confidence)
+	reasons = []sales.Reason{
+		{Code: "repeated", Text: fmt.Sprintf("Bought %s of tier %d on %d days within %d.", l.From, l.FromTier, f.days, s.rules.WindowDays),
+			Value: float64(f.days), Baseline: float64(s.rules.Upsell.MinPurchases), Weight: 1, Evidence: []sales.Evidence{o.evidence()}},
+		{Code: "others_went_up", Text: fmt.Sprintf("%d of %d customers who kept to tier %d went up.", l.Both, l.FromHolders, l.FromTier),
+			Value: l.Confidence, Weight: l.Score},
+	}
+	details = map[string]float64{"confidence": l.Confidence, "from_tier": float64(l.FromTier), "to_tier": float64(l.ToTier),
+		"price_ratio": l.PriceRatio, "link_score": l.Score, "days": float64(f.days)}
+	return title, reasons, details
+}
