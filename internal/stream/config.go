@@ -1,0 +1,104 @@
+package stream
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"go.uber.org/zap"
+
+	"leadline/internal/engine"
+	"leadline/internal/sales"
+	"leadline/internal/state"
+	"leadline/internal/wire"
+)
+
+// Config is what one engine process is told. Zero numbers and durations take the defaults named here.
+type Config struct {
+	Kafka      []kgo.Opt // seeds, TLS, SASL, dialer: given to every client that the runtime opens
+	Prefix     string    // of the tenant's topics, the group and the transactional id
+	InstanceID string    // names this engine among the group, the same after a restart; it must not be shared
+	Clock      engine.Clock
+	Calendar   sales.Calendar
+
+	MaxPoll     int           // records of one transaction, 10,000
+	CommitEvery time.Duration // a transaction waits at most this long for more records, 50 ms, at most 100 ms
+	TickEvery   time.Duration // how often a silent shard looks for due timers under the live clock, 1 s
+	CacheBytes  int           // customers kept in memory, all shards together, 256 MiB
+	QueueBytes  int           // committed but not yet projected state of one shard; beyond it the shard waits, 64 MiB
+}
+
+// Deps is what the runtime works with. All of it is used by several goroutines.
+type Deps struct {
+	Store      state.Store
+	Decoder    *wire.Decoder
+	Encoder    *wire.Encoder
+	Rules      func() engine.Rules // may answer differently from one moment to the next; looked at between batches
+	Log        *zap.Logger
+	Registerer prometheus.Registerer
+}
+
+const (
+	transactionTimeout = 10 * time.Second // how long a killed engine can hold up readers of what is committed
+	sessionTimeout     = 30 * time.Second // how long a restart may take before the group gives the shards to others
+	requestTimeout     = 20 * time.Second // one commit, one look at offsets
+	graceOnStop        = 10 * time.Second // for the commit and the projection of what is done
+	checkStoreEvery    = 5 * time.Second  // an idle shard looks whether its projection still is what it was
+	firstBackoff       = 100 * time.Millisecond
+	lastBackoff        = 5 * time.Second
+)
+
+func (c *Config) setDefaults() {
+	orElse(&c.MaxPoll, 10_000)
+	orElse(&c.CommitEvery, 50*time.Millisecond)
+	orElse(&c.TickEvery, time.Second)
+	orElse(&c.CacheBytes, 256<<20)
+	orElse(&c.QueueBytes, 64<<20)
+	orElse(&c.Clock, engine.Live)
+}
+
+func orElse[T comparable](v *T, otherwise T) {
+	var zero T
+	if *v == zero {
+		*v = otherwise
+	}
+}
+
+func (c *Config) validate() error {
+	switch {
+	case c.InstanceID == "":
+		return errors.New("the engine needs an instance id")
+	case c.Clock != engine.Live && c.Clock != engine.Data:
+		return fmt.Errorf("clock is %q, can be %s or %s", c.Clock, engine.Live, engine.Data)
+	case c.CommitEvery < 0 || c.CommitEvery > 100*time.Millisecond:
+		return fmt.Errorf("commit every %s, can be at most 100ms", c.CommitEvery)
+	case c.MaxPoll < 0 || c.TickEvery < 0 || c.CacheBytes < 0 || c.QueueBytes < 0:
+		return errors.New("a size or a duration is negative")
+	}
+	return nil
+}
+
+func (c *Config) group() string           { return c.Prefix + "leadline-engine" }
+func (c *Config) transactionalID() string { return c.Prefix + "leadline-engine-" + c.InstanceID }
+
+// Broken is an error that trying again cannot mend: the runtime stops, and Do says what a person can do.
+type Broken struct {
+	Err error
+	Do  string
+}
+
+func (b *Broken) Error() string { return b.Err.Error() + ": " + b.Do }
+
+// Unwrap gives the error without the advice.
+func (b *Broken) Unwrap() error { return b.Err }
+
+func broken(do, format string, args ...any) error {
+	return &Broken{Err: fmt.Errorf(format, args...), Do: do}
+}
+
+func isBroken(err error) bool {
+	var b *Broken
+	return errors.As(err, &b)
+}

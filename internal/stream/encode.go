@@ -1,0 +1,164 @@
+package stream
+
+import (
+	"fmt"
+	"strconv"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"leadline/internal/sales"
+	"leadline/internal/wire"
+)
+
+// encode makes the records of a step: what it says first, then the state, the journal, and the shard record last, so that whoever
+// reads leadline.state up to a shard record has all that belongs to it.
+func (r *Runtime) encode(s *shard, st *step) error {
+	out := &outbox{r: r, p: s.p}
+	for i := range st.decision.Alerts {
+		if err := out.alert(&st.decision.Alerts[i], st); err != nil {
+			return fmt.Errorf("encode alert %s: %w", st.decision.Alerts[i].AlertID, err)
+		}
+	}
+	for _, d := range st.dead {
+		out.refused(deadLettersTopic, d)
+	}
+	for _, j := range st.decision.Rejected {
+		out.refused(deadLettersTopic, deadLetter{st.sources[j.Event], j.Class, j.Reason})
+	}
+	for _, i := range st.decision.Late {
+		out.refused(lateEventsTopic, deadLetter{st.sources[i], "late", "older than the history that is kept"})
+	}
+	if err := out.tallies(st); err != nil {
+		return err
+	}
+	out.state(st)
+	if err := out.journal(s, st); err != nil {
+		return err
+	}
+	if err := out.shardRecord(s, st); err != nil {
+		return err
+	}
+	st.records = out.records
+	return nil
+}
+
+// outbox gathers the records of one step, in order.
+type outbox struct {
+	r       *Runtime
+	p       int32
+	records []*kgo.Record
+}
+
+func (o *outbox) add(topic string, p int32, key, value []byte, headers []kgo.RecordHeader) {
+	o.records = append(o.records, &kgo.Record{Topic: o.r.names.topic(topic), Partition: p, Key: key, Value: value, Headers: headers})
+}
+
+func (o *outbox) alert(a *sales.Alert, st *step) error {
+	value, err := o.r.encoder.AppendAlert(nil, a)
+	if err != nil {
+		return err
+	}
+	var headers []kgo.RecordHeader
+	for _, h := range wire.CloudEvent(a, o.r.source) {
+		headers = append(headers, kgo.RecordHeader{Key: h.Key, Value: h.Value})
+	}
+	if parent, ok := traceparent(a, st.sources); ok {
+		headers = append(headers, parent)
+	}
+	o.add(wire.AlertTopic(a), o.p, []byte(a.CustomerID), value, headers)
+	return nil
+}
+
+// traceparent carries the trace of the record that caused the alert on to it. A timer's alert has no such record.
+func traceparent(a *sales.Alert, sources []*kgo.Record) (kgo.RecordHeader, bool) {
+	for i := range a.Reasons {
+		for _, e := range a.Reasons[i].Evidence {
+			for _, rec := range sources {
+				if rec.Offset != e.Source.Offset || rec.Partition != e.Source.Partition || string(rec.Key) != a.CustomerID {
+					continue
+				}
+				for _, h := range rec.Headers {
+					if h.Key == "traceparent" {
+						return h, true
+					}
+				}
+			}
+		}
+	}
+	return kgo.RecordHeader{}, false
+}
+
+// refused passes a record on untouched, with headers that say where it stood and why it could not be used.
+func (o *outbox) refused(topic string, d deadLetter) {
+	rec := d.record
+	headers := append(rec.Headers[:len(rec.Headers):len(rec.Headers)],
+		header("leadline-class", string(d.class)),
+		header("leadline-reason", d.reason),
+		header("leadline-source-topic", rec.Topic),
+		header("leadline-source-partition", strconv.Itoa(int(rec.Partition))),
+		header("leadline-source-offset", strconv.FormatInt(rec.Offset, 10)),
+		header("leadline-source-timestamp", strconv.FormatInt(rec.Timestamp.UnixMilli(), 10)))
+	o.add(topic, o.p%o.r.counts[topic], rec.Key, rec.Value, headers)
+}
+
+func header(key, value string) kgo.RecordHeader {
+	return kgo.RecordHeader{Key: key, Value: []byte(value)}
+}
+
+func (o *outbox) tallies(st *step) error {
+	for i := range st.decision.Tallies {
+		t := &st.decision.Tallies[i]
+		value, err := o.r.encoder.AppendTally(nil, t)
+		if err != nil {
+			return fmt.Errorf("encode tally %s: %w", t.Kind, err)
+		}
+		o.add(talliesTopic+string(t.Kind), 0, strconv.AppendInt(nil, int64(o.p), 10), value, nil)
+	}
+	return nil
+}
+
+// state writes the dictionary's new run before the blobs that use it.
+func (o *outbox) state(st *step) {
+	if st.decision.NewItems != nil {
+		o.add(stateTopic, o.p, itemsKey(st.decision.FirstNewItem), st.decision.NewItems, nil)
+	}
+	for _, c := range st.decision.Changes {
+		o.add(stateTopic, o.p, []byte(c.CustomerID), c.Blob, nil)
+	}
+}
+
+func itemsKey(first int32) []byte {
+	return fmt.Appendf(nil, "%s%08x", sales.ItemsKeyPrefix, first)
+}
+
+func (o *outbox) journal(s *shard, st *step) error {
+	j := sales.Journal{
+		Partition: s.p, CSN: st.csn, Runs: st.runs,
+		Now: st.batch.Plan.Now, Watermark: st.batch.Plan.Watermark, Clock: st.batch.Clock,
+		KnowledgeVersion: st.batch.Knowledge.Version, RulesHash: st.hash,
+		Alerts: int32(len(st.decision.Alerts)), Changed: int32(len(st.decision.Changes)),
+	}
+	if st.hash != s.rules {
+		j.Rules = string(o.r.rules.current.JSON())
+	}
+	value, err := o.r.encoder.AppendJournal(nil, &j)
+	if err != nil {
+		return fmt.Errorf("encode journal: %w", err)
+	}
+	o.add(journalTopic, o.p, nil, value, nil)
+	return nil
+}
+
+func (o *outbox) shardRecord(s *shard, st *step) error {
+	at := make([]sales.InputPosition, len(inputs))
+	for i, in := range inputs {
+		at[i] = sales.InputPosition{Topic: o.r.names.topic(in.topic), Next: st.next[i]}
+	}
+	rec := s.core.Record(st.csn, at)
+	value, err := o.r.encoder.AppendShardRecord(nil, &rec)
+	if err != nil {
+		return fmt.Errorf("encode shard record: %w", err)
+	}
+	o.add(stateTopic, o.p, []byte(sales.ShardRecordKey), value, nil)
+	return nil
+}

@@ -1,0 +1,224 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"go.uber.org/zap"
+
+	"leadline/internal/activity"
+	"leadline/internal/affinity"
+	"leadline/internal/catalogue"
+	"leadline/internal/engine"
+	"leadline/internal/sales"
+	"leadline/internal/wire"
+)
+
+// knowledge follows the knowledge topics. Its goroutine only fetches; the loop applies what came, between steps, so that
+// all shards of a cycle know the same.
+type knowledge struct {
+	names    names
+	calendar sales.Calendar
+	decoder  *wire.Decoder
+	log      *zap.Logger
+	m        *metrics
+	fetched  chan []*kgo.Record
+
+	pending []*kgo.Record // fetched, not yet applied
+	now     *engine.Knowledge
+	next    [len(knowledgeTopics)]int64
+}
+
+func newKnowledge(n names, calendar sales.Calendar, decoder *wire.Decoder, log *zap.Logger, m *metrics) *knowledge {
+	k := &knowledge{names: n, calendar: calendar, decoder: decoder, log: log, m: m, fetched: make(chan []*kgo.Record, 4)}
+	k.now = &engine.Knowledge{Links: affinity.NewTable(), Activity: activity.NewIndex(), Catalogue: catalogue.New()}
+	k.now.Version = k.version()
+	return k
+}
+
+// current is what is known now; the loop's goroutine alone changes it, and only between steps.
+func (k *knowledge) current() *engine.Knowledge { return k.now }
+
+func (k *knowledge) version() sales.KnowledgeVersion {
+	var b strings.Builder
+	for i, t := range knowledgeTopics {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		fmt.Fprintf(&b, "%s:%d", t, k.next[i])
+	}
+	return sales.KnowledgeVersion(b.String())
+}
+
+// open makes the reader of the three topics, from their starts.
+func (k *knowledge) open(opts []kgo.Opt) (*kgo.Client, error) {
+	parts := map[string]map[int32]kgo.Offset{}
+	for _, t := range knowledgeTopics {
+		parts[k.names.topic(t)] = map[int32]kgo.Offset{0: kgo.NewOffset().AtStart()}
+	}
+	return kgo.NewClient(append(opts[:len(opts):len(opts)],
+		kgo.ConsumePartitions(parts), kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords())...)
+}
+
+// fetch reads on until the context ends. Kafka's troubles are the client's to get over.
+func (k *knowledge) fetch(ctx context.Context, cl *kgo.Client) {
+	for ctx.Err() == nil {
+		fetches := cl.PollFetches(ctx)
+		fetches.EachError(func(topic string, p int32, err error) {
+			if !errors.Is(err, context.Canceled) {
+				k.log.Warn("read knowledge", zap.String("topic", topic), zap.Int32("partition", p), zap.Error(err))
+			}
+		})
+		records := fetches.Records()
+		if len(records) == 0 {
+			continue
+		}
+		select {
+		case k.fetched <- records:
+		case <-ctx.Done():
+		}
+	}
+}
+
+// readToEnd applies all that the topics held when it was called: an engine that starts knows at least what was known then.
+func (k *knowledge) readToEnd(ctx context.Context, adm *kadm.Client) error {
+	var topics []string
+	for _, t := range knowledgeTopics {
+		topics = append(topics, k.names.topic(t))
+	}
+	listed, err := adm.ListCommittedOffsets(ctx, topics...)
+	if err == nil {
+		err = listed.Error()
+	}
+	if err != nil {
+		return fmt.Errorf("ends of the knowledge topics: %w", err)
+	}
+	for !k.reached(listed) {
+		if len(k.pending) == 0 {
+			select {
+			case k.pending = <-k.fetched:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+		if err := k.applyPending(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (k *knowledge) reached(ends kadm.ListedOffsets) bool {
+	for i, t := range knowledgeTopics {
+		if end, ok := ends.Lookup(k.names.topic(t), 0); ok && k.next[i] < end.Offset {
+			return false
+		}
+	}
+	return true
+}
+
+// apply takes what has come since the last cycle. After an error (the registry is down) what is known stands still, and the
+// next call goes on where this one stopped.
+func (k *knowledge) apply(ctx context.Context) error {
+	for {
+		if err := k.applyPending(ctx); err != nil {
+			return err
+		}
+		select {
+		case k.pending = <-k.fetched:
+		default:
+			return nil
+		}
+	}
+}
+
+func (k *knowledge) applyPending(ctx context.Context) error {
+	for len(k.pending) > 0 {
+		rec := k.pending[0]
+		if err := k.applyOne(ctx, rec); err != nil {
+			return fmt.Errorf("read %s-0 at %d: %w", rec.Topic, rec.Offset, err)
+		}
+		k.pending = k.pending[1:]
+	}
+	k.now.Version = k.version()
+	return nil
+}
+
+// applyOne takes one statement in. One that cannot be read is passed over, by every engine and every replay alike.
+func (k *knowledge) applyOne(ctx context.Context, rec *kgo.Record) error {
+	name := strings.TrimPrefix(rec.Topic, k.names.prefix)
+	if !rec.Attrs.IsControl() {
+		err := k.set(ctx, name, rec)
+		var poison *wire.Poison
+		switch {
+		case errors.As(err, &poison), errors.Is(err, wire.ErrUnknownSchema) && time.Since(rec.Timestamp) >= schemaPatience:
+			k.m.unreadable.WithLabelValues(name).Inc()
+			k.log.Warn("knowledge that cannot be read", zap.String("topic", rec.Topic), zap.Int32("partition", 0),
+				zap.Int64("offset", rec.Offset), zap.Error(err))
+		case err != nil:
+			return err
+		}
+	}
+	for i, t := range knowledgeTopics {
+		if t == name {
+			k.next[i] = rec.Offset + 1
+		}
+	}
+	return nil
+}
+
+func (k *knowledge) set(ctx context.Context, name string, rec *kgo.Record) error {
+	switch name {
+	case "product-links":
+		return k.setLink(ctx, rec)
+	case "products":
+		return k.setProduct(ctx, rec)
+	default:
+		return k.setForecast(ctx, rec)
+	}
+}
+
+func (k *knowledge) setLink(ctx context.Context, rec *kgo.Record) error {
+	var l sales.Link
+	switch err := k.decoder.Link(ctx, rec.Value, &l); {
+	case errors.Is(err, wire.ErrTombstone):
+		k.now.Links.Delete(string(rec.Key))
+	case err != nil:
+		return err
+	default:
+		l.Level, l.From, l.To = strings.Clone(l.Level), strings.Clone(l.From), strings.Clone(l.To) // not the record's bytes
+		k.now.Links.Set(l)
+	}
+	return nil
+}
+
+func (k *knowledge) setProduct(ctx context.Context, rec *kgo.Record) error {
+	var p sales.Product
+	switch err := k.decoder.Product(ctx, rec.Value, &p); {
+	case errors.Is(err, wire.ErrTombstone):
+		k.now.Catalogue.Delete(string(rec.Key))
+	case err != nil:
+		return err
+	default:
+		k.now.Catalogue.Set(p)
+	}
+	return nil
+}
+
+// setForecast takes everyone's activity; other series are not the shards' business.
+func (k *knowledge) setForecast(ctx context.Context, rec *kgo.Record) error {
+	var f sales.Forecast
+	switch err := k.decoder.Forecast(ctx, rec.Value, &f); {
+	case errors.Is(err, wire.ErrTombstone):
+	case err != nil:
+		return err
+	case f.Series == sales.ActivitySeries:
+		k.now.Activity.Set(k.calendar.Day(f.PeriodStart), f.Observed, f.Complete)
+	}
+	return nil
+}

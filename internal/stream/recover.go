@@ -1,0 +1,285 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+	"go.uber.org/zap"
+
+	"leadline/internal/engine"
+	"leadline/internal/sales"
+	"leadline/internal/state"
+	"leadline/internal/window"
+)
+
+// tombstonesLast is how far back the tail of leadline.state still holds every tombstone; the topic's delete.retention.ms is a
+// day longer.
+const tombstonesLast = 6 * 24 * time.Hour
+
+// recovery makes the projection of one shard equal to what Kafka has committed and, when the shard is not in memory, the
+// shard itself. It runs beside the loop, which reads nothing of the shard meanwhile.
+type recovery struct {
+	r      *Runtime
+	p      int32
+	epoch  int64
+	at     fetched
+	core   *engine.Shard // kept; nil: to be restored
+	whole  bool          // what the projection holds is not to be trusted: rebuild it
+	rules  engine.Rules
+	last   placed
+	cancel context.CancelFunc
+}
+
+// recovered is the result of a recovery.
+type recovered struct {
+	*recovery
+	meta state.Meta
+	err  error
+}
+
+// run tries until it works, the promise is broken, or the context ends.
+func (rc *recovery) run(ctx context.Context) recovered {
+	wait := firstBackoff
+	for {
+		meta, err := rc.once(ctx)
+		if err == nil || isBroken(err) || ctx.Err() != nil {
+			return recovered{rc, meta, err}
+		}
+		rc.r.log.Warn("recover shard: trying again", zap.Int32("partition", rc.p), zap.Duration("in", wait), zap.Error(err))
+		if err := sleep(ctx, wait); err != nil {
+			return recovered{rc, meta, err}
+		}
+		wait = min(2*wait, lastBackoff)
+	}
+}
+
+func (rc *recovery) once(ctx context.Context) (state.Meta, error) {
+	if rc.at.csn > 0 && rc.last.next == 0 {
+		last, err := rc.r.states.record(ctx, rc.p, rc.at.csn)
+		if err != nil {
+			return state.Meta{}, err
+		}
+		if err := rc.at.agrees(rc.p, rc.r.names, &last.record); err != nil {
+			return state.Meta{}, err
+		}
+		rc.last = last
+	}
+	meta, err := rc.project(ctx)
+	if err != nil || rc.core != nil {
+		return meta, err
+	}
+	core, err := rc.restore(ctx)
+	if err != nil {
+		rc.whole = rc.whole || errors.Is(err, state.ErrCorrupt)
+		return meta, err
+	}
+	rc.core = core
+	return meta, nil
+}
+
+// agrees holds the group's offsets against the positions in the shard record of the same commit. They differ only when
+// somebody else wrote the offsets.
+func (f *fetched) agrees(p int32, topics names, rec *sales.ShardRecord) error {
+	for i, in := range inputs {
+		at := slices.IndexFunc(rec.Inputs, func(pos sales.InputPosition) bool { return pos.Topic == topics.topic(in.topic) })
+		if at < 0 || rec.Inputs[at].Next == f.next[i] {
+			continue
+		}
+		return broken("nothing was changed; restore the group's offsets from the shard records before starting again",
+			"the committed offset of %s-%d is %d, its shard record says %d", topics.topic(in.topic), p, f.next[i], rec.Inputs[at].Next)
+	}
+	return nil
+}
+
+// project brings the store to the commit: nothing to do, the tail of leadline.state, or a new generation.
+func (rc *recovery) project(ctx context.Context) (state.Meta, error) {
+	want := state.Meta{Cluster: rc.r.cluster, TopicID: rc.r.stateTopicID, CSN: rc.at.csn, StateOffset: rc.last.next}
+	have, _, err := rc.r.store.Meta(ctx, rc.p)
+	if err != nil && !errors.Is(err, state.ErrCorrupt) {
+		return state.Meta{}, fmt.Errorf("read meta: %w", err)
+	}
+	want.Generation = have.Generation
+	if !rc.whole && err == nil && sameShard(have, want) && have.Generation > 0 {
+		if have == want {
+			rc.log("the projection is up to date", have, want)
+			return have, nil
+		}
+		if reach, err := rc.reachable(ctx, have, want); err != nil {
+			return state.Meta{}, err
+		} else if reach {
+			rc.log("bringing the projection up to date", have, want)
+			err := rc.catchUp(ctx, have)
+			rc.whole = errors.Is(err, state.ErrCorrupt)
+			return want, err
+		}
+	}
+	want.Generation++
+	rc.log("rebuilding the projection", have, want)
+	return want, rc.rebuild(ctx, want)
+}
+
+func (rc *recovery) log(what string, have, want state.Meta) {
+	rc.r.log.Info(what, zap.Int32("partition", rc.p), zap.Int64("csn", want.CSN), zap.Int64("projected_csn", have.CSN),
+		zap.Int64("generation", want.Generation))
+}
+
+// reachable tells whether the tail of leadline.state from have on still holds all that happened since.
+func (rc *recovery) reachable(ctx context.Context, have, want state.Meta) (bool, error) {
+	if have.CSN >= want.CSN {
+		return false, nil
+	}
+	first, _, err := rc.r.states.bounds(ctx, rc.p)
+	if err != nil || have.StateOffset < first {
+		return false, err
+	}
+	young, err := rc.r.states.adm.ListOffsetsAfterMilli(ctx, time.Now().Add(-tombstonesLast).UnixMilli(), rc.r.states.topic)
+	if err == nil {
+		err = young.Error()
+	}
+	if err != nil {
+		return false, fmt.Errorf("find the age of leadline.state: %w", err)
+	}
+	from, ok := young.Lookup(rc.r.states.topic, rc.p)
+	return ok && from.Timestamp >= 0 && have.StateOffset >= from.Offset, nil
+}
+
+// catchUp applies the tail of leadline.state in steps that end at shard records.
+func (rc *recovery) catchUp(ctx context.Context, have state.Meta) error {
+	known, err := rc.r.store.Items(ctx, rc.p)
+	if err != nil {
+		return fmt.Errorf("read the dictionary: %w", err)
+	}
+	w := state.Write{From: have}
+	return rc.tail(ctx, have.StateOffset, known, func(b *stateBatch, rec *kgo.Record, csn int64) error {
+		w.To = have
+		w.To.CSN, w.To.StateOffset = csn, rec.Offset+1
+		w.Changes, w.ItemRuns = b.changes, b.runs
+		if err := rc.r.store.Apply(ctx, rc.p, w); err != nil {
+			return err
+		}
+		w.From = w.To
+		return nil
+	})
+}
+
+// rebuild writes a new generation from the whole topic.
+func (rc *recovery) rebuild(ctx context.Context, want state.Meta) error {
+	next, err := rc.r.store.Rebuild(ctx, rc.p, want)
+	if err != nil {
+		return fmt.Errorf("begin generation %d: %w", want.Generation, err)
+	}
+	first, _, err := rc.r.states.bounds(ctx, rc.p)
+	if err != nil {
+		return err
+	}
+	err = rc.tail(ctx, first, nil, func(b *stateBatch, _ *kgo.Record, _ int64) error {
+		return next.Put(ctx, b.changes, b.runs)
+	})
+	if err != nil {
+		return err
+	}
+	return next.Finish(ctx)
+}
+
+// stateBatch is a stretch of leadline.state. The dictionary up to it tells when the customers' timers are due.
+type stateBatch struct {
+	changes  []engine.Change
+	runs     []engine.ItemsRun
+	items    *window.Items
+	calendar sales.Calendar
+}
+
+// tailStep is about how many records are given at once; a step ends at the next shard record.
+const tailStep = 2_000
+
+// tail reads leadline.state from an offset up to the shard record of the commit, and gives it in steps that end at shard
+// records. Known are the runs of the dictionary before.
+func (rc *recovery) tail(ctx context.Context, from int64, known []engine.ItemsRun, give func(b *stateBatch, rec *kgo.Record, csn int64) error) error {
+	if rc.at.csn == 0 {
+		return nil
+	}
+	b := stateBatch{items: window.NewItems(), calendar: rc.r.cfg.Calendar}
+	for _, run := range known {
+		if err := b.items.AddRun(int(run.First), run.Run); err != nil {
+			return fmt.Errorf("dictionary of the projection: %w: %w", state.ErrCorrupt, err)
+		}
+	}
+	return rc.r.states.read(ctx, rc.p, from, 0, func(rec *kgo.Record) error {
+		if rec.Attrs.IsControl() {
+			return nil
+		}
+		if !isShardRecord(rec) {
+			return b.add(rec)
+		}
+		var shard sales.ShardRecord
+		if err := rc.r.decoder.ShardRecord(ctx, rec.Value, &shard); err != nil {
+			return err
+		}
+		if shard.CSN > rc.at.csn {
+			return fmt.Errorf("shard record of commit %d beyond %d: somebody else commits", shard.CSN, rc.at.csn)
+		}
+		done := shard.CSN == rc.at.csn
+		if done || len(b.changes) >= tailStep {
+			if err := give(&b, rec, shard.CSN); err != nil {
+				return err
+			}
+			b.changes, b.runs = nil, nil
+		}
+		if done {
+			return errEnough
+		}
+		return nil
+	})
+}
+
+func (b *stateBatch) add(rec *kgo.Record) error {
+	if index, ok := strings.CutPrefix(string(rec.Key), sales.ItemsKeyPrefix); ok {
+		var first int32
+		if _, err := fmt.Sscanf(index, "%08x", &first); err != nil {
+			return fmt.Errorf("key %q of a run of the dictionary: %w", rec.Key, err)
+		}
+		b.runs = append(b.runs, engine.ItemsRun{First: first, Run: rec.Value})
+		return b.items.AddRun(int(first), rec.Value)
+	}
+	change := engine.Change{CustomerID: string(rec.Key), Blob: rec.Value}
+	if rec.Value != nil {
+		c, err := engine.DecodeCustomer(rec.Value, b.items)
+		if err != nil {
+			return fmt.Errorf("state of customer %s: %w", rec.Key, err)
+		}
+		change.Due = c.Due(b.calendar)
+	}
+	b.changes = append(b.changes, change)
+	return nil
+}
+
+// restore makes the shard from its record and what the projection holds.
+func (rc *recovery) restore(ctx context.Context) (*engine.Shard, error) {
+	var record *sales.ShardRecord
+	if rc.at.csn > 0 {
+		record = &rc.last.record
+	}
+	items, err := rc.r.store.Items(ctx, rc.p)
+	if err != nil {
+		return nil, fmt.Errorf("read the dictionary: %w", err)
+	}
+	var timers []engine.Timer
+	err = rc.r.store.Timers(ctx, rc.p, func(t engine.Timer) error {
+		timers = append(timers, t)
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read the timers: %w", err)
+	}
+	core := engine.NewShard(engine.Config{Prefix: rc.r.cfg.Prefix, Partition: rc.p, Partitions: rc.r.partitions,
+		Clock: rc.r.cfg.Clock, Calendar: rc.r.cfg.Calendar, Rules: rc.rules})
+	if err := core.Restore(record, items, timers); err != nil {
+		return nil, fmt.Errorf("restore: %w: %w", state.ErrCorrupt, err)
+	}
+	return core, nil
+}

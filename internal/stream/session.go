@@ -1,0 +1,370 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/plugin/kzap"
+	"go.uber.org/zap"
+
+	"leadline/internal/engine"
+)
+
+// session is one life of the transactional group member. It ends with the context (nil), with an error after which only a
+// new one can tell where things stand, or with a broken promise.
+func (r *Runtime) session(ctx, work context.Context) error {
+	sess, err := kgo.NewGroupTransactSession(r.sessionOptions()...)
+	if err != nil {
+		return broken("mend the configuration", "open session: %w", err)
+	}
+	defer sess.Close()
+	// A producer id at once: it ends what an earlier life left open, and with it the wait for stable offsets.
+	if err := r.producerID(ctx, sess); err != nil {
+		return err
+	}
+	r.say("joining the group")
+	r.adopted = ownership{epoch: -1}
+	for ctx.Err() == nil {
+		if err := r.cycle(ctx, work, sess); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *Runtime) sessionOptions() []kgo.Opt {
+	var topics []string
+	for _, in := range inputs {
+		topics = append(topics, r.names.topic(in.topic))
+	}
+	return append(slices.Clone(r.cfg.Kafka),
+		kgo.ConsumerGroup(r.cfg.group()),
+		kgo.InstanceID(r.cfg.InstanceID),
+		kgo.Balancers(kgo.RangeBalancer()), // the only one that keeps partition p of all inputs together
+		kgo.SessionTimeout(sessionTimeout),
+		kgo.ConsumeTopics(topics...),
+		kgo.ConsumeResetOffset(kgo.NoResetOffset()), // out of range must be loud
+		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
+		kgo.KeepControlRecords(), // so that a position can reach the end of an input
+		kgo.RequireStableFetchOffsets(),
+		kgo.TransactionalID(r.cfg.transactionalID()),
+		kgo.TransactionTimeout(transactionTimeout),
+		kgo.RecordPartitioner(kgo.ManualPartitioner()),
+		kgo.ProducerLinger(0),
+		kgo.MaxBufferedRecords(100_000),
+		kgo.OnPartitionsAssigned(r.owned.onAssigned),
+		kgo.OnPartitionsRevoked(r.owned.clear),
+		kgo.OnPartitionsLost(r.owned.clear),
+		kgo.OnOffsetsFetched(r.owned.onFetched),
+		kgo.WithLogger(kzap.New(r.log.Named("kafka"), kzap.Level(kgo.LogLevelWarn))),
+	)
+}
+
+func (r *Runtime) producerID(ctx context.Context, sess *kgo.GroupTransactSession) error {
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	if _, _, err := sess.Client().ProducerID(ctx); err != nil {
+		return fmt.Errorf("get a producer id: %w", err)
+	}
+	return nil
+}
+
+// cycle is one turn of the loop: whatever changed is taken in, then one batch is read and committed.
+func (r *Runtime) cycle(ctx, work context.Context, sess *kgo.GroupTransactSession) error {
+	if r.owned.changed(r.adopted.epoch) {
+		if err := r.adopt(work, sess); err != nil {
+			return err
+		}
+	}
+	if err := r.takeIn(sess); err != nil {
+		return err
+	}
+	began := time.Now()
+	ends := r.inputEnds(ctx)
+	batch, err := r.gather(ctx, sess, began.Add(r.cfg.CommitEvery))
+	if err != nil || r.owned.changed(r.adopted.epoch) {
+		return err // what was read is read again after the new ownership is adopted
+	}
+	r.m.stage(stagePoll, time.Since(began))
+	done, err := r.process(work, sess, batch, ends)
+	if err != nil || len(done) == 0 {
+		return err
+	}
+	return r.commit(work, sess, done)
+}
+
+// adopt makes the shards those of the current ownership. Ending without a transaction clears the session's mark that a
+// rebalance happened, and puts the consumer back to the committed offsets.
+func (r *Runtime) adopt(ctx context.Context, sess *kgo.GroupTransactSession) error {
+	now := r.owned.get()
+	if now.err != nil {
+		return now.err
+	}
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	if _, err := sess.End(ctx, kgo.TryAbort); err != nil {
+		return fmt.Errorf("end before adopting: %w", err)
+	}
+	r.endRecoveries()
+	r.adopted = now
+	if now.shards == nil {
+		r.log.Info("no shard is owned")
+		return nil // the shards stay in memory: the next answer may give them back unchanged
+	}
+	for p, s := range r.shards {
+		if _, ok := now.shards[p]; !ok {
+			r.drop(s)
+		}
+	}
+	kept := 0
+	for p, at := range now.shards {
+		if r.keep(p, at) {
+			kept++
+		}
+	}
+	r.log.Info("shards owned", zap.Int("shards", len(now.shards)), zap.Int("kept_in_memory", kept),
+		zap.Int32("generation", now.generation))
+	return nil
+}
+
+func (r *Runtime) drop(s *shard) {
+	r.projector.end(s.p)
+	r.m.forget(s.p)
+	delete(r.shards, s.p)
+}
+
+// keep goes on with a shard that is in memory exactly as committed; otherwise recovery begins.
+func (r *Runtime) keep(p int32, at fetched) bool {
+	if s := r.shards[p]; s != nil && s.core != nil {
+		st, agreed := s.settle(at)
+		if st != nil {
+			r.committed(s, st)
+		}
+		if agreed && !s.recovering {
+			return true
+		}
+		if agreed {
+			r.recover(s, at, s.core, false)
+			return false
+		}
+		r.drop(s)
+	}
+	s := &shard{p: p}
+	r.shards[p] = s
+	r.recover(s, at, nil, false)
+	return false
+}
+
+// recover begins the recovery of a shard. With a core the shard goes on from memory, and only its projection is mended.
+func (r *Runtime) recover(s *shard, at fetched, core *engine.Shard, whole bool) {
+	s.recovering = true
+	r.projector.end(s.p)
+	ctx, cancel := context.WithCancel(context.Background())
+	rc := &recovery{r: r, p: s.p, epoch: r.adopted.epoch, at: at, core: core, whole: whole, rules: r.rules.current, cancel: cancel}
+	r.recovering[s.p] = rc
+	r.m.rebuilding.Set(float64(len(r.recovering)))
+	r.recoveries.Go(func() {
+		res := rc.run(ctx)
+		select {
+		case r.recovered <- res:
+		case <-ctx.Done():
+		}
+	})
+}
+
+func (r *Runtime) endRecoveries() {
+	for p, rc := range r.recovering {
+		rc.cancel()
+		delete(r.recovering, p)
+	}
+	r.recoveries.Wait()
+	r.m.rebuilding.Set(0)
+}
+
+// install puts a recovered shard to work.
+func (r *Runtime) install(res recovered) error {
+	res.cancel()
+	delete(r.recovering, res.p)
+	r.m.rebuilding.Set(float64(len(r.recovering)))
+	s := r.shards[res.p]
+	if res.err != nil {
+		return res.err
+	}
+	s.core, s.recovering, s.holdUntil = res.core, false, time.Time{}
+	s.csn, s.next = res.at.csn, res.at.next
+	s.rules, s.applied = res.last.record.RulesHash, ""
+	s.lastCommit = time.Now()
+	r.projector.begin(s.p, res.meta)
+	s.core.Acknowledge(res.meta.CSN)
+	r.log.Info("shard is at work", zap.Int32("partition", s.p), zap.Int64("csn", s.csn), zap.Int64("generation", res.meta.Generation))
+	return nil
+}
+
+// takeIn brings in what happened beside the loop since the last cycle: recoveries, acknowledgements, knowledge, rules.
+func (r *Runtime) takeIn(sess *kgo.GroupTransactSession) error {
+	for done := false; !done; {
+		select {
+		case res := <-r.recovered:
+			if err := r.install(res); err != nil {
+				return err
+			}
+		default:
+			done = true
+		}
+	}
+	r.takeRules()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	if err := r.knowledge.apply(ctx); err != nil {
+		r.log.Warn("knowledge stands still", zap.Error(err))
+	}
+	if r.adopted.shards == nil {
+		r.say("joining the group")
+		return nil
+	}
+	var paused []int32
+	for p, s := range r.shards {
+		if r.lookAfter(s) {
+			paused = append(paused, p)
+		}
+	}
+	slices.Sort(paused)
+	r.pause(sess, paused)
+	r.sayReady()
+	return nil
+}
+
+func (r *Runtime) sayReady() {
+	if len(r.recovering) == 0 {
+		r.say("")
+		return
+	}
+	r.say("rebuilding shards %v", slices.Sorted(maps.Keys(r.recovering)))
+}
+
+func (r *Runtime) takeRules() {
+	next := r.rules.get()
+	hash := next.Hash()
+	if hash == r.rules.hash {
+		return
+	}
+	r.rules.current, r.rules.hash = next, hash
+	r.knowledge.now.Catalogue.SetBrandTiers(next.Upsell.BrandTiers)
+	r.log.Info("rules", zap.String("hash", hash))
+}
+
+// lookAfter brings one shard up to date and tells whether nothing is to be read for it now.
+func (r *Runtime) lookAfter(s *shard) (paused bool) {
+	if s.recovering {
+		return true
+	}
+	meta, bytes, behind := r.projector.look(s.p)
+	r.m.gap(s.p, s.csn-meta.CSN, bytes)
+	if behind != nil && s.pending == nil {
+		r.log.Warn("the projection is not what it was", zap.Int32("partition", s.p), zap.Error(behind))
+		r.recover(s, fetched{s.csn, s.next}, s.core, false)
+		return true
+	}
+	s.core.Acknowledge(meta.CSN)
+	s.core.Evict(r.cfg.CacheBytes / len(r.shards))
+	if s.applied != r.rules.hash {
+		s.core.SetRules(r.rules.current)
+		s.applied = r.rules.hash
+	}
+	return bytes > r.cfg.QueueBytes || time.Now().Before(s.holdUntil)
+}
+
+// pause makes the consumer read all shards but those, and forgets what it has read of them beyond their committed offsets.
+func (r *Runtime) pause(sess *kgo.GroupTransactSession, ps []int32) {
+	cl := sess.Client()
+	want := map[string][]int32{}
+	for _, p := range ps {
+		for t, parts := range r.names.shardParts(p) {
+			want[t] = append(want[t], parts...)
+		}
+	}
+	resume := map[string][]int32{}
+	for t, parts := range cl.PauseFetchPartitions(nil) {
+		for _, p := range parts {
+			if !slices.Contains(want[t], p) {
+				resume[t] = append(resume[t], p)
+			}
+		}
+	}
+	if len(want) > 0 {
+		cl.PauseFetchPartitions(want)
+	}
+	if len(resume) > 0 {
+		cl.ResumeFetchPartitions(resume)
+	}
+}
+
+// rewind makes the consumer read a shard's records again.
+func (r *Runtime) rewind(sess *kgo.GroupTransactSession, p int32) {
+	back := map[string]map[int32]kgo.EpochOffset{}
+	committed := sess.Client().CommittedOffsets()
+	for t := range r.names.shardParts(p) {
+		if at, ok := committed[t][p]; ok {
+			back[t] = map[int32]kgo.EpochOffset{p: at}
+		}
+	}
+	sess.Client().SetOffsets(back)
+}
+
+// batch is what one cycle has read, by partition.
+type batch map[int32]*[len(inputs)][]*kgo.Record
+
+// gather reads until there is enough for one transaction, or it is time.
+func (r *Runtime) gather(ctx context.Context, sess *kgo.GroupTransactSession, until time.Time) (batch, error) {
+	got, n := batch{}, 0
+	wait, cancel := context.WithDeadline(ctx, until)
+	defer cancel()
+	for n < r.cfg.MaxPoll {
+		fetches := sess.PollRecords(wait, r.cfg.MaxPoll-n)
+		if err := r.fetchErrors(fetches); err != nil {
+			return nil, err
+		}
+		fetches.EachPartition(func(tp kgo.FetchTopicPartition) {
+			at, ok := r.owned.inputs[tp.Topic]
+			if !ok || len(tp.Records) == 0 {
+				return
+			}
+			in := got[tp.Partition]
+			if in == nil {
+				in = new([len(inputs)][]*kgo.Record)
+				got[tp.Partition] = in
+			}
+			in[at] = append(in[at], tp.Records...)
+			n += len(tp.Records)
+			r.m.lag(tp.Topic, tp.Partition, tp.HighWatermark-tp.Records[len(tp.Records)-1].Offset-1)
+		})
+		if wait.Err() != nil || r.owned.changed(r.adopted.epoch) {
+			break
+		}
+	}
+	return got, nil
+}
+
+// fetchErrors sorts what the consumer complains about: lost data breaks a promise, the rest passes.
+func (r *Runtime) fetchErrors(fetches kgo.Fetches) (broke error) {
+	fetches.EachError(func(topic string, p int32, err error) {
+		var loss *kgo.ErrDataLoss
+		switch {
+		case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled), errors.Is(err, kgo.ErrClientClosed):
+		case errors.Is(err, kerr.OffsetOutOfRange), errors.As(err, &loss):
+			broke = broken("its retention was shorter than the engine's absence, or it was made anew; decide where to go on "+
+				"and set the group's offsets by hand", "%s-%d is not there at the committed offset: %w", topic, p, err)
+		case errors.Is(err, kerr.FencedInstanceID):
+			broke = broken("give each engine an instance id of its own", "another engine runs as %q: %w", r.cfg.InstanceID, err)
+		default:
+			r.log.Warn("read", zap.String("topic", topic), zap.Int32("partition", p), zap.Error(err))
+		}
+	})
+	return broke
+}

@@ -1,0 +1,180 @@
+package stream
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"go.uber.org/zap"
+)
+
+// topicsPatience is how long topics may be missing at start, for a deployment that creates them at the same moment.
+const topicsPatience = 15 * time.Second
+
+// start looks at the cluster before anything is read, says what it found, and refuses what cannot work.
+func (r *Runtime) start(ctx context.Context) error {
+	began := time.Now()
+	err := r.retry(ctx, "look at the topics", func() error {
+		err := r.lookAtTopics(ctx)
+		if isBroken(err) && errors.Is(err, kerr.UnknownTopicOrPartition) && time.Since(began) < topicsPatience {
+			return fmt.Errorf("not there yet: %s", err)
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	r.log.Info("the engine reads customer events and writes alerts",
+		zap.String("group", r.cfg.group()), zap.String("instance", r.cfg.InstanceID), zap.String("prefix", r.cfg.Prefix),
+		zap.Int32("partitions", r.partitions), zap.String("clock", string(r.cfg.Clock)), zap.String("cluster", r.cluster),
+		zap.Duration("commit_every", r.cfg.CommitEvery), zap.Int("max_poll", r.cfg.MaxPoll))
+	return r.retry(ctx, "look at the group's offsets", func() error { return r.firstOffsets(ctx) })
+}
+
+// retry tries until it works, a promise is broken, or the context ends.
+func (r *Runtime) retry(ctx context.Context, what string, try func() error) error {
+	wait := firstBackoff
+	for {
+		err := try()
+		if err == nil || isBroken(err) {
+			return err
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		r.log.Warn(what+": trying again", zap.Duration("in", wait), zap.Error(err))
+		r.say("starting: %s: %v", what, err)
+		if err := sleep(ctx, wait); err != nil {
+			return err
+		}
+		wait = min(2*wait, lastBackoff)
+	}
+}
+
+// lookAtTopics learns cluster, topic ids and partition counts, and compares the counts that must be equal.
+func (r *Runtime) lookAtTopics(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	var want []string
+	for _, t := range allTopics() {
+		want = append(want, r.names.topic(t))
+	}
+	meta, err := r.adm.Metadata(ctx, want...)
+	if err != nil {
+		return fmt.Errorf("read metadata: %w", err)
+	}
+	r.cluster = meta.Cluster
+	for _, t := range allTopics() {
+		detail := meta.Topics[r.names.topic(t)]
+		switch err := detail.Err; {
+		case errors.Is(err, kerr.UnknownTopicOrPartition):
+			return broken("create it with leadline topics create", "topic %s: %w", r.names.topic(t), err)
+		case err != nil:
+			return fmt.Errorf("topic %s: %w", r.names.topic(t), err)
+		}
+		r.counts[t] = int32(len(detail.Partitions))
+		r.owned.topicNames[detail.ID] = r.names.topic(t)
+		if t == stateTopic {
+			r.stateTopicID = hex.EncodeToString(detail.ID[:])
+		}
+	}
+	return r.equalCounts()
+}
+
+func allTopics() []string {
+	return append(append(shardTopics(), singleTopics()...), deadLettersTopic, lateEventsTopic)
+}
+
+func (r *Runtime) equalCounts() error {
+	r.partitions = r.counts[inputs[purchasesInput].topic]
+	for _, t := range shardTopics() {
+		if n := r.counts[t]; n != r.partitions {
+			return broken("give all topics of the shards the same number of partitions",
+				"topic %s has %d partitions, %s has %d", r.names.topic(t), n, r.names.topic(inputs[purchasesInput].topic), r.partitions)
+		}
+	}
+	for _, t := range singleTopics() {
+		if n := r.counts[t]; n != 1 {
+			return broken("make it anew with one partition", "topic %s has %d partitions", r.names.topic(t), n)
+		}
+	}
+	return nil
+}
+
+// firstOffsets commits the starts of the topics for shards that were never worked on, so that the consumer never has to choose
+// an offset itself. A shard that has a record but no offsets was worked on: then it refuses.
+func (r *Runtime) firstOffsets(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	have, err := r.adm.FetchOffsets(kadm.RequireStable(ctx), r.cfg.group())
+	if err != nil && !errors.Is(err, kerr.GroupIDNotFound) {
+		return fmt.Errorf("fetch committed offsets: %w", err)
+	}
+	missing, shards := r.missingOffsets(have)
+	if len(missing) == 0 {
+		return nil
+	}
+	for _, p := range shards {
+		last, ok, err := r.states.lastRecord(ctx, p)
+		if err != nil {
+			return err
+		}
+		if ok {
+			return broken("nothing was changed; restore the group's offsets from the shard records before starting again",
+				"shard %d has committed %d times, but the group %s has lost its offsets", p, last.record.CSN, r.cfg.group())
+		}
+	}
+	return r.commitStarts(ctx, missing)
+}
+
+// missingOffsets lists inputs without a committed offset, and the partitions that have any of them.
+func (r *Runtime) missingOffsets(have kadm.OffsetResponses) (missing map[string][]int32, shards []int32) {
+	missing = map[string][]int32{}
+	for p := range r.partitions {
+		whole := true
+		for _, in := range inputs {
+			topic := r.names.topic(in.topic)
+			if o, ok := have.Lookup(topic, p); ok && o.At >= 0 {
+				continue
+			}
+			missing[topic] = append(missing[topic], p)
+			whole = false
+		}
+		if !whole {
+			shards = append(shards, p)
+		}
+	}
+	return missing, shards
+}
+
+func (r *Runtime) commitStarts(ctx context.Context, missing map[string][]int32) error {
+	var topics []string
+	for t := range missing {
+		topics = append(topics, t)
+	}
+	starts, err := r.adm.ListStartOffsets(ctx, topics...)
+	if err == nil {
+		err = starts.Error()
+	}
+	if err != nil {
+		return fmt.Errorf("starts of the inputs: %w", err)
+	}
+	var offsets kadm.Offsets
+	n := 0
+	for t, ps := range missing {
+		for _, p := range ps {
+			at, _ := starts.Lookup(t, p)
+			offsets.Add(kadm.Offset{Topic: t, Partition: p, At: at.Offset, LeaderEpoch: -1, Metadata: *csnMetadata(0)})
+			n++
+		}
+	}
+	if err := r.adm.CommitAllOffsets(ctx, r.cfg.group(), offsets); err != nil {
+		return fmt.Errorf("commit the starts of the inputs: %w", err)
+	}
+	r.log.Info("first start: the inputs are read from their beginning", zap.Int("positions", n))
+	return nil
+}
