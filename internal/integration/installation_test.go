@@ -47,7 +47,7 @@ func run(m *testing.M) int {
 	}
 	defer os.RemoveAll(dir)
 	binary = filepath.Join(dir, "leadline")
-	build := exec.Command("go", "build", "-o", binary, "leadline/cmd/leadline")
+	build := exec.CommandContext(context.Background(), "go", "build", "-o", binary, "leadline/cmd/leadline")
 	if out, err := build.CombinedOutput(); err != nil {
 		fmt.Fprintf(os.Stderr, "build: %v\n%s", err, out)
 		return 1
