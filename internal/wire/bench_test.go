@@ -3,7 +3,12 @@ package wire
 import (
 	"testing"
 
+	"github.com/linkedin/goavro/v2"
+	"github.com/twmb/avro"
+	"pgregory.net/rapid"
+
 	"leadline/internal/sales"
+	"leadline/schemas"
 )
 
 // threeLines is the purchase that the decode target is about.
@@ -29,6 +34,89 @@ func BenchmarkDecodePurchase(b *testing.B) {
 	b.SetBytes(int64(len(value)))
 	for b.Loop() {
 		if err := d.Purchase(b.Context(), value, into); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// The oracles, for the ratio on the same machine at the same time.
+func BenchmarkDecodePurchaseTwmb(b *testing.B) {
+	body, schema := purchaseBody(b)
+	codec := avro.MustParse(schema)
+	var into struct {
+		EventID    string `avro:"event_id"`
+		CustomerID string `avro:"customer_id"`
+		OccurredAt int64  `avro:"occurred_at"`
+		OrderID    string `avro:"order_id"`
+		Lines      []struct {
+			ProductID   string `avro:"product_id"`
+			Category    string `avro:"category"`
+			Quantity    int32  `avro:"quantity"`
+			AmountMinor int64  `avro:"amount_minor"`
+		} `avro:"lines"`
+		Currency   string  `avro:"currency"`
+		Channel    *string `avro:"channel"`
+		Store      *string `avro:"store"`
+		CampaignID *string `avro:"campaign_id"`
+		Kind       string  `avro:"kind"`
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := codec.Decode(body, &into, avro.AliasInput()); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkDecodePurchaseGoavro(b *testing.B) {
+	body, schema := purchaseBody(b)
+	codec, err := goavro.NewCodec(schema)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, _, err := codec.NativeFromBinary(body); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func purchaseBody(b *testing.B) (body []byte, schema string) {
+	b.Helper()
+	_, ids := current()
+	value, err := NewEncoder(ids).AppendPurchase(nil, threeLines())
+	if err != nil {
+		b.Fatal(err)
+	}
+	schema, _ = schemas.Get("Purchase")
+	return value[headerSize:], schema
+}
+
+func BenchmarkEncodeAlert(b *testing.B) {
+	_, ids := current()
+	e, a := NewEncoder(ids), rapid.Custom(func(t *rapid.T) *sales.Alert { return draw(t, allRecords()[8]).(*sales.Alert) }).Example(7)
+	var dst []byte
+	b.ReportAllocs()
+	for b.Loop() {
+		var err error
+		if dst, err = e.AppendAlert(dst[:0], a); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkEncodeTally(b *testing.B) {
+	_, ids := current()
+	e, tally := NewEncoder(ids), &sales.Tally{Kind: sales.TallyLinks, CSN: 1, Now: 1709296200250}
+	for i := range 1000 {
+		tally.Cells = append(tally.Cells, sales.Cell{Row: "FLUID MILK", Col: "SOFT DRINKS", Bucket: int32(i), N: int64(i)})
+	}
+	var dst []byte
+	b.ReportAllocs()
+	for b.Loop() {
+		var err error
+		if dst, err = e.AppendTally(dst[:0], tally); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -2,7 +2,6 @@ package wire
 
 import (
 	"math"
-	"strings"
 
 	"leadline/internal/sales"
 )
@@ -127,6 +126,13 @@ func id(field, v string) *Poison {
 // optionalID refuses control characters: ids and categories become keys in Kafka and Redis and names in tables, where a
 // leading NUL is reserved.
 func optionalID(field, v string) *Poison {
+	if len(v) <= maxName && printable(v) {
+		return nil
+	}
+	return unusualID(field, v)
+}
+
+func unusualID(field, v string) *Poison {
 	if len(v) > maxName {
 		return invalid("%s has %d bytes, at most %d are accepted", field, len(v), maxName)
 	}
@@ -160,8 +166,10 @@ func optionalCurrency(code string) *Poison {
 }
 
 func currency(code string) *Poison {
-	if len(code) != isoLetters || strings.Trim(code, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != "" {
-		return invalid("currency is %.12q, three capital letters are wanted", code)
+	if len(code) == isoLetters && capital(code[0]) && capital(code[1]) && capital(code[2]) {
+		return nil
 	}
-	return nil
+	return invalid("currency is %.12q, three capital letters are wanted", code)
 }
+
+func capital(b byte) bool { return b >= 'A' && b <= 'Z' }

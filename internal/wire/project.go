@@ -38,16 +38,20 @@ const (
 // that nothing of an earlier value shines through a reused struct.
 type op struct {
 	code   opcode
+	narrow bool // opInt, opLong and the like: the writer says int, so more is not Avro
 	offset uintptr
-	shape  *shape
-	name   string // of the field, for reasons
+	ops    []op    // opUnion: by branch; opRecord: fields; opList, opDict: one element
+	codes  []uint8 // opEnum: by the writer's index
+	*rare
+}
 
-	narrow  bool     // opInt, opLong: the writer says int, so more is not Avro
+// rare is what only the rarer steps look at; it stands apart to keep the steps of a projection close together.
+type rare struct {
+	shape   *shape
+	name    string   // of the field, for reasons
 	mul     int64    // opScaled
 	div     int64    // opScaled
-	codes   []uint8  // opEnum: by the writer's index
 	texts   []string // opSymbol: by the writer's index
-	ops     []op     // opUnion: by branch; opRecord: fields; opList, opDict: one element
 	minimum int      // opList, opDict: least bytes of one element
 	skip    *skipper
 }
@@ -124,7 +128,7 @@ func (w *writer) record(n *avro.SchemaNode, s *shape, base uintptr) ([]op, error
 		f := &n.Fields[i]
 		m, ok := wanted[f.Name]
 		if !ok {
-			ops = append(ops, op{code: opSkip, skip: w.skipperOf(&f.Type), name: f.Name})
+			ops = append(ops, op{code: opSkip, rare: &rare{skip: w.skipperOf(&f.Type), name: f.Name}})
 			continue
 		}
 		delete(wanted, f.Name)
@@ -146,14 +150,14 @@ func blanks(ops []op, s *shape, missing map[string]*member, base uintptr) ([]op,
 		if !m.hasDefault {
 			return nil, poison(sales.DeadWrongSchema, "the writer's schema of %s lacks the field %s", s.name, m.name)
 		}
-		ops = append(ops, op{code: opBlank, shape: m.shape, offset: base + m.offset, name: m.name})
+		ops = append(ops, op{code: opBlank, offset: base + m.offset, rare: &rare{shape: m.shape, name: m.name}})
 	}
 	return ops, nil
 }
 
 func (w *writer) value(n *avro.SchemaNode, s *shape, offset uintptr, name string) (op, error) {
 	n = w.resolve(n)
-	o := op{offset: offset, shape: s, name: name}
+	o := op{offset: offset, rare: &rare{shape: s, name: name}}
 	var err error
 	switch n.Type {
 	case "union":
@@ -181,7 +185,7 @@ func (w *writer) union(o *op, n *avro.SchemaNode) error {
 	fits := false
 	for i := range n.Branches {
 		branch := w.resolve(&n.Branches[i])
-		b, err := op{code: opRefuse, shape: o.shape, offset: o.offset, name: o.name}, error(nil)
+		b, err := op{code: opRefuse, offset: o.offset, rare: o.rare}, error(nil)
 		switch {
 		case branch.Type == "null" && o.shape.optional:
 			b.code = opBlank

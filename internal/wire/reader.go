@@ -70,21 +70,61 @@ func (r *reader) length() (int, *Poison) {
 	return int(n), nil
 }
 
-// text reads a string or bytes as a string that aliases the value.
+// text reads a string or bytes as a string that aliases the value. Most are shorter than 64 bytes, so that one byte says
+// how long they are.
 func (r *reader) text() (string, *Poison) {
-	n, bad := r.length()
-	if bad != nil || n == 0 {
-		return "", bad
+	n := 0
+	if r.at < len(r.buf) && r.buf[r.at]&0x81 == 0 && int(r.buf[r.at]>>1) < r.rest() {
+		n = int(r.buf[r.at] >> 1)
+		r.at++
+	} else {
+		var bad *Poison
+		if n, bad = r.length(); bad != nil {
+			return "", bad
+		}
+	}
+	if n == 0 {
+		return "", nil
+	}
+	s := unsafe.String(&r.buf[r.at], n)
+	if !printable(s) && !utf8.ValidString(s) {
+		return "", poison(sales.DeadInvalid, "string at byte %d is not UTF-8", r.at)
 	}
 	if n > maxText {
 		return "", poison(sales.DeadTooLarge, "string of %d bytes, at most %d are accepted", n, maxText)
 	}
-	s := unsafe.String(&r.buf[r.at], n)
-	if !utf8.ValidString(s) {
-		return "", poison(sales.DeadInvalid, "string at byte %d is not UTF-8", r.at)
-	}
 	r.at += n
 	return s, nil
+}
+
+// printable says that a string is printable ASCII, as nearly all are: UTF-8 without control characters. Longer ones are
+// looked at eight bytes at a time, the last eight maybe twice.
+func printable(s string) bool {
+	if len(s) < 8 {
+		return printableShort(s)
+	}
+	b := unsafe.Slice(unsafe.StringData(s), len(s))
+	odd := oddBytes(binary.LittleEndian.Uint64(b[len(b)-8:]))
+	for ; len(b) > 8; b = b[8:] {
+		odd |= oddBytes(binary.LittleEndian.Uint64(b))
+	}
+	return odd == 0
+}
+
+func printableShort(s string) bool {
+	for i := range len(s) {
+		if s[i]-' ' > '~'-' ' {
+			return false
+		}
+	}
+	return true
+}
+
+// oddBytes is not 0 if any of eight bytes is not printable ASCII: one below 0x20 borrows from its high bit, one above 0x7e
+// carries into it.
+func oddBytes(x uint64) uint64 {
+	const ones, highs = 0x0101010101010101, 0x8080808080808080
+	return ((x - 0x20*ones) | (x + ones) | x) & highs
 }
 
 // fixed takes n bytes.

@@ -9,58 +9,63 @@ import (
 )
 
 // run takes the steps, in the writer's order, into the struct at base. The places were computed by shapeOf from the
-// struct's own type, which is what makes the unsafe writes safe.
+// struct's own type, which is what makes the unsafe writes safe. It is one long switch because it is the hot path: a
+// table of functions, or a function per step, costs a third more.
 func (r *reader) run(ops []op, base unsafe.Pointer) *Poison {
 	for i := range ops {
 		o := &ops[i]
-		if bad := r.step(o, unsafe.Add(base, o.offset)); bad != nil {
+		if o.code == opUnion { // of a writer's union only the branch matters, and unions do not nest
+			branch, bad := r.index(len(o.ops))
+			if bad != nil {
+				return bad
+			}
+			o = &o.ops[branch]
+		}
+		p := unsafe.Add(base, o.offset)
+		var bad *Poison
+		switch o.code {
+		case opText:
+			*(*string)(p), bad = r.text()
+		case opLong:
+			*(*int64)(p), bad = r.whole(o)
+		case opInt:
+			bad = r.int32(o, p)
+		case opEnum:
+			*(*uint8)(p), bad = r.enum(o)
+		case opBlank:
+			o.shape.blank(p)
+		case opList:
+			bad = r.list(o, p)
+		case opSkip:
+			bad = o.skip.skip(r)
+		default:
+			bad = r.rareStep(o, p)
+		}
+		if bad != nil {
 			return bad
 		}
 	}
 	return nil
 }
 
-// step is one long switch because it is the hot path: a table of functions costs a third more.
-func (r *reader) step(o *op, p unsafe.Pointer) (bad *Poison) {
-	switch o.code {
-	case opText:
-		*(*string)(p), bad = r.text()
-	case opUnion:
-		var i int
-		if i, bad = r.index(len(o.ops)); bad == nil {
-			bad = r.step(&o.ops[i], p)
-		}
-	case opBlank:
-		o.shape.blank(p)
-	case opLong:
-		*(*int64)(p), bad = r.whole(o)
-	case opInt:
-		bad = r.int32(o, p)
-	case opEnum:
-		var i int
-		if i, bad = r.index(len(o.codes)); bad == nil {
-			*(*uint8)(p) = o.codes[i]
-		}
-	case opList:
-		bad = r.list(o, p)
-	case opSkip:
-		bad = o.skip.skip(r)
-	case opDouble:
-		*(*float64)(p), bad = r.double()
-	case opFloat:
-		*(*float64)(p), bad = r.float()
-	case opBool:
-		*(*bool)(p), bad = r.boolean()
-	default:
-		bad = r.rareStep(o, p)
+func (r *reader) enum(o *op) (uint8, *Poison) {
+	i, bad := r.index(len(o.codes))
+	if bad != nil {
+		return 0, bad
 	}
-	return bad
+	return o.codes[i], nil
 }
 
 func (r *reader) rareStep(o *op, p unsafe.Pointer) (bad *Poison) {
 	switch o.code {
 	case opRefuse:
 		bad = poison(sales.DeadWrongSchema, "field %s holds null, which the contract does not allow", o.name)
+	case opDouble:
+		*(*float64)(p), bad = r.double()
+	case opFloat:
+		*(*float64)(p), bad = r.float()
+	case opBool:
+		*(*bool)(p), bad = r.boolean()
 	case opScaled:
 		*(*int64)(p), bad = r.scaled(o)
 	case opLongRef:
