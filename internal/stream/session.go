@@ -48,6 +48,7 @@ func (r *Runtime) sessionOptions() []kgo.Opt {
 		kgo.InstanceID(r.cfg.InstanceID),
 		kgo.Balancers(kgo.RangeBalancer()), // the only one that keeps partition p of all inputs together
 		kgo.SessionTimeout(sessionTimeout),
+		kgo.RebalanceTimeout(sessionTimeout), // a cycle is shorter, and the dead hold up the others no longer
 		kgo.ConsumeTopics(topics...),
 		kgo.ConsumeResetOffset(kgo.NoResetOffset()), // out of range must be loud
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()),

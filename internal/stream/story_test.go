@@ -14,7 +14,6 @@ func customer(i int) string { return fmt.Sprintf("cj-%d", i) }
 func TestPurchasesBecomeAlerts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		defer w.close()
 		w.link("coffee", "filters")
 		e := w.engine("a")
 		e.ready()

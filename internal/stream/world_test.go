@@ -87,13 +87,10 @@ func newWorld(t *testing.T, seed ...kfake.Opt) *world {
 	if w.cluster, err = kfake.NewCluster(seed...); err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(w.cluster.Close)
 	w.client = w.open(kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerLinger(0))
+	t.Cleanup(w.client.Close)
 	return w
-}
-
-func (w *world) close() {
-	w.client.Close()
-	w.cluster.Close()
 }
 
 func (w *world) kafka() []kgo.Opt {
@@ -115,7 +112,7 @@ type running struct {
 	w       *world
 	cancel  context.CancelFunc
 	ended   chan error
-	cut     func()
+	line    *cuttable
 	metrics *prometheus.Registry
 }
 
@@ -135,8 +132,15 @@ func (w *world) engine(instance string, edit ...func(*Config)) *running {
 		w.t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	run := &running{Runtime: r, w: w, cancel: cancel, ended: make(chan error, 1), cut: line.cut, metrics: reg}
-	go func() { run.ended <- r.Run(ctx) }()
+	run := &running{Runtime: r, w: w, cancel: cancel, ended: make(chan error, 1), line: line, metrics: reg}
+	go func() {
+		run.ended <- r.Run(ctx)
+		close(run.ended)
+	}()
+	w.t.Cleanup(func() {
+		cancel()
+		<-run.ended
+	})
 	return run
 }
 
@@ -151,7 +155,7 @@ func (r *running) stop() {
 
 // kill ends an engine as a power cut does, as far as the cluster can see.
 func (r *running) kill() {
-	r.cut()
+	r.line.cut()
 	r.cancel()
 	<-r.ended
 }
@@ -189,16 +193,16 @@ func (r *running) count(name string, labels ...string) float64 {
 // eventually waits in virtual time.
 func (w *world) eventually(what string, ok func() bool) {
 	w.t.Helper()
-	for range 6000 {
+	for range 15_000 {
 		if ok() {
 			return
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
-	w.t.Fatalf("not within two minutes: %s", what)
+	w.t.Fatalf("not within five minutes: %s", what)
 }
 
-// cuttable is a network whose connections can all be cut at once, for good.
+// cuttable is a network whose connections can all be cut at once.
 type cuttable struct {
 	dial func(ctx context.Context, network, address string) (net.Conn, error)
 
@@ -222,11 +226,19 @@ func (c *cuttable) DialContext(ctx context.Context, network, address string) (ne
 
 func (c *cuttable) cut() {
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	c.gone = true
+	c.mu.Unlock()
+	c.blip()
+}
+
+// blip cuts the connections, which may be opened again.
+func (c *cuttable) blip() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	for _, conn := range c.conns {
 		_ = conn.Close()
 	}
+	c.conns = nil
 }
 
 // send produces raw records; their partition is that of the key.
