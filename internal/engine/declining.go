@@ -3,6 +3,7 @@ package engine
 import (
 	"fmt"
 	"math"
+	"strconv"
 
 	"leadline/internal/activity"
 	"leadline/internal/sales"
@@ -79,11 +80,11 @@ func (s *Shard) openSpell(e *entry, day sales.Day, due sales.Millis) {
 	if d.seasonal {
 		by = "everyone's activity would let expect %.1f"
 	}
-	a.Title = fmt.Sprintf("Customer %s bought on %d days in the last %d, after %d in the %d before; "+by+".",
-		e.id, d.recent, r.RecentDays, d.before, r.BaselineDays, d.expected)
+	a.Title = fmt.Sprintf("Customer %s bought on %s in the last %d, after %d in the %d before; "+by+".",
+		e.id, inDays(d.recent), r.RecentDays, d.before, r.BaselineDays, d.expected)
 	purchases := sales.Source{Topic: s.cfg.Prefix + topicPurchases, Partition: last.Partition, Offset: last.Offset}
 	a.Reasons = []sales.Reason{
-		{Code: "fewer_purchase_days", Text: fmt.Sprintf("%d days with a purchase where %.1f were to be expected.", d.recent, d.expected),
+		{Code: "fewer_purchase_days", Text: fmt.Sprintf("%s with a purchase where %.1f were to be expected.", inDays(d.recent), d.expected),
 			Value: float64(d.recent), Baseline: d.expected, Weight: 1 - d.p},
 		{Code: "last_purchase", Text: "Last bought on " + s.cfg.Calendar.Day(last.At).String() + ".",
 			Value: float64(day - s.cfg.Calendar.Day(last.At)), Evidence: []sales.Evidence{{Source: purchases, EventID: last.EventID}}},
@@ -91,6 +92,14 @@ func (s *Shard) openSpell(e *entry, day sales.Day, due sales.Millis) {
 	a.Details = map[string]float64{"recent_days": float64(d.recent), "baseline_days": float64(d.before), "expected_days": d.expected,
 		"p_value": d.p}
 	s.say(&a)
+}
+
+// inDays says a number of days.
+func inDays(n int) string {
+	if n == 1 {
+		return "1 day"
+	}
+	return strconv.Itoa(n) + " days"
 }
 
 // lost is the share of the expected purchase days that is missing, the score of a declining alert: how much there is to win back,
@@ -108,10 +117,10 @@ func (s *Shard) recover(e *entry, o *order) {
 		return
 	}
 	ended := c.close(sales.Declining)
-	text := fmt.Sprintf("%d days with a purchase in the last %d, where %.1f were to be expected.", d.recent, s.rules.Declining.RecentDays,
+	text := fmt.Sprintf("%s with a purchase in the last %d, where %.1f were to be expected.", inDays(d.recent), s.rules.Declining.RecentDays,
 		d.expected)
 	s.sayEnd(e, &ended, ending{status: sales.Resolved, at: o.OccurredAt, code: "came_back", value: float64(d.recent), baseline: d.expected,
-		title: fmt.Sprintf("Customer %s is buying again: on %d days in the last %d.", e.id, d.recent, s.rules.Declining.RecentDays),
+		title: fmt.Sprintf("Customer %s is buying again: on %s in the last %d.", e.id, inDays(d.recent), s.rules.Declining.RecentDays),
 		text:  text, evidence: []sales.Evidence{o.evidence()},
 		details: map[string]float64{"days_to_return": float64(o.day - ended.Day), "p_value": d.p}})
 }

@@ -165,10 +165,10 @@ func (s *Shard) upsell(e *entry, o *order) {
 
 func (s *Shard) upsellWords(e *entry, o *order, f *offer) (title string, reasons []sales.Reason, details map[string]float64) {
 	l := f.link
-	title = fmt.Sprintf("Offer customer %s a better %s: tier %d on %d days within %d, never tier %d, and %.0f in 100 like them have gone up.",
-		e.id, l.From, l.FromTier, f.days, s.rules.WindowDays, l.ToTier, 100*l.Confidence)
+	title = fmt.Sprintf("Offer customer %s a better %s: tier %d on %s within %d, never tier %d, and %.0f in 100 like them have gone up.",
+		e.id, l.From, l.FromTier, inDays(f.days), s.rules.WindowDays, l.ToTier, 100*l.Confidence)
 	reasons = []sales.Reason{
-		{Code: "repeated", Text: fmt.Sprintf("Bought %s of tier %d on %d days within %d.", l.From, l.FromTier, f.days, s.rules.WindowDays),
+		{Code: "repeated", Text: fmt.Sprintf("Bought %s of tier %d on %s within %d.", l.From, l.FromTier, inDays(f.days), s.rules.WindowDays),
 			Value: float64(f.days), Baseline: float64(s.rules.Upsell.MinPurchases), Weight: 1, Evidence: []sales.Evidence{o.evidence()}},
 		{Code: "others_went_up", Text: fmt.Sprintf("%d of %d customers who kept to tier %d went up.", l.Both, l.FromHolders, l.FromTier),
 			Value: l.Confidence, Weight: l.Score},

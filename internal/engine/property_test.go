@@ -1,0 +1,241 @@
+package engine
+
+import (
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"leadline/internal/sales"
+)
+
+const endOfTime = sales.Millis(firstDay+500) * sales.DayMillis
+
+// TestCrossSellAgainstDumb plays random lives, in random batches, with rolled back attempts, evictions and a lagging
+// projection, and compares every cross-sell with the rule written down plainly.
+func TestCrossSellAgainstDumb(t *testing.T) {
+	t.Parallel()
+	offers := 0
+	rapid.Check(t, func(t *rapid.T) {
+		k, links := worldKnowledge(t)
+		// Without tiers: with them, a refund takes from the line's own item first, which plain categories do not know.
+		k.Catalogue = emptyKnowledge().Catalogue
+		events := worldEvents(t)
+		r := newRig(t, k)
+		d := dumb{rules: testRules(), links: links, control: r.shard.control, customers: map[string]*dumbCustomer{}}
+		for _, e := range events {
+			d.purchase(e.Purchase)
+		}
+		for _, c := range d.customers {
+			d.expire(c, endOfTime)
+		}
+		playRoughly(t, r, events)
+		got := r.trace(func(a *sales.Alert) string {
+			switch {
+			case a.Kind != sales.CrossSell:
+				return ""
+			case a.Status != sales.Opened:
+				return fmt.Sprintf("%d %s %s", a.EventTime, a.ToProduct, a.Status)
+			case a.SuppressedBy != sales.NotSuppressed:
+				return fmt.Sprintf("%d %s OPENED from %s %s", a.EventTime, a.ToProduct, a.FromProduct, a.SuppressedBy)
+			default:
+				return fmt.Sprintf("%d %s OPENED from %s", a.EventTime, a.ToProduct, a.FromProduct)
+			}
+		})
+		for id, c := range d.customers {
+			offers += len(c.said)
+			if diff := cmp.Diff(c.said, got[id]); diff != "" {
+				t.Fatalf("customer %s (-dumb +engine):\n%s", id, diff)
+			}
+		}
+	})
+	if offers == 0 {
+		t.Error("no offer in all those lives: nothing was compared")
+	}
+}
+
+// playRoughly steps through the events in random batches as a bad day would have it, and then lets a long time pass.
+func playRoughly(t *rapid.T, r *rig, events []sales.Event) {
+	from := 0
+	for _, to := range cuts(t, len(events)) {
+		for rapid.IntRange(0, 3).Draw(t, "fails") == 0 {
+			before := r.dump()
+			r.attempt(events[from:rapid.IntRange(from, len(events)).Draw(t, "until")], 0)
+			r.shard.Rollback()
+			// What was loaded for the attempt may stay; it is as the projection has it.
+			if after := r.dump(); !contains(after, before) {
+				t.Fatalf("rolled back to another state:\n%s\ninstead of\n%s", after, before)
+			}
+		}
+		r.step(events[from:to], 0)
+		if rapid.Bool().Draw(t, "projects") {
+			r.project()
+		}
+		if rapid.Bool().Draw(t, "evicts") {
+			r.shard.Evict(0)
+		}
+		from = to
+	}
+	r.step(nil, endOfTime)
+}
+
+// contains tells whether every line of before is in after.
+func contains(after, before string) bool {
+	have := map[string]bool{}
+	for _, line := range strings.Split(after, "\n") {
+		have[line] = true
+	}
+	for _, line := range strings.Split(before, "\n") {
+		if !have[line] {
+			return false
+		}
+	}
+	return true
+}
+
+// TestCutsDoNotMatter: all that is said is the same for one event a batch as for any other cut, but for when it was said.
+func TestCutsDoNotMatter(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		k, _ := worldKnowledge(t)
+		events := worldEvents(t)
+		whole := func(a *sales.Alert) string {
+			b := *a
+			b.DetectedAt = 0
+			return fmt.Sprintf("%+v", b)
+		}
+		one, rough := newRig(t, k), newRig(t, k)
+		for i := range events {
+			one.step(events[i:i+1], 0)
+		}
+		one.step(nil, endOfTime)
+		playRoughly(t, rough, events)
+		if diff := cmp.Diff(one.trace(whole), rough.trace(whole)); diff != "" {
+			t.Fatalf("(-one by one +in batches):\n%s", diff)
+		}
+	})
+}
+
+// TestMemoryDoesNotMatter: the same batches give the same decisions, byte for byte, with everybody in memory and with nobody.
+func TestMemoryDoesNotMatter(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		k, _ := worldKnowledge(t)
+		events := worldEvents(t)
+		warm, cold := newRig(t, k), newRig(t, k)
+		from := 0
+		for _, to := range cuts(t, len(events)) {
+			warm.step(events[from:to], 0)
+			cold.step(events[from:to], 0)
+			cold.project()
+			cold.shard.Evict(0)
+			if len(cold.shard.cache.entries) != 0 {
+				t.Fatalf("%d customers left after all were dropped", len(cold.shard.cache.entries))
+			}
+			from = to
+		}
+		warm.step(nil, endOfTime)
+		cold.step(nil, endOfTime)
+		if diff := cmp.Diff(warm.decisions, cold.decisions); diff != "" {
+			t.Fatalf("(-warm +cold):\n%s", diff)
+		}
+	})
+}
+
+// TestRestartDoesNotMatter: a shard restored from record, dictionary, timers and blobs goes on as if nothing had happened.
+func TestRestartDoesNotMatter(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		k, _ := worldKnowledge(t)
+		events := worldEvents(t)
+		on, again := newRig(t, k), newRig(t, k)
+		half := rapid.IntRange(0, len(events)).Draw(t, "half")
+		on.step(events[:half], 0)
+		again.step(events[:half], 0)
+		again.project()
+		record := again.shard.Record(again.csn, []sales.InputPosition{{Topic: "purchases"}})
+		var runs []ItemsRun
+		var timers []Timer
+		for _, d := range again.decisions {
+			if d.NewItems != nil {
+				runs = append(runs, ItemsRun{First: d.FirstNewItem, Run: d.NewItems})
+			}
+			for _, c := range d.Changes {
+				if c.Due != 0 {
+					timers = append(timers, Timer{CustomerID: c.CustomerID, Due: c.Due})
+				}
+			}
+		}
+		again.shard = NewShard(again.shard.cfg)
+		if err := again.shard.Restore(&record, runs, timers); err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range []*rig{on, again} {
+			r.step(events[half:], 0)
+			r.step(nil, endOfTime)
+		}
+		if diff := cmp.Diff(on.decisions, again.decisions); diff != "" {
+			t.Fatalf("(-undisturbed +restarted):\n%s", diff)
+		}
+	})
+}
+
+// TestTalliesAddUp: the sums of all differences are what the customers hold at the end, counted anew.
+func TestTalliesAddUp(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		k, _ := worldKnowledge(t)
+		events := worldEvents(t)
+		r := newRig(t, k)
+		from := 0
+		for _, to := range cuts(t, len(events)) {
+			r.step(events[from:to], 0)
+			from = to
+		}
+		got := map[string]int64{}
+		for _, d := range r.decisions {
+			for _, cell := range d.Tallies[0].Cells {
+				if cell.N == 0 {
+					t.Fatalf("an empty difference: %+v", cell)
+				}
+				if len(cell.Col) == 0 || cell.Col[0] != 1 {
+					got[cell.Row+"/"+cell.Col] += cell.N
+				}
+			}
+		}
+		want := map[string]int64{}
+		for _, e := range r.shard.cache.entries {
+			for pair := range dumbHoldings(r.shard, &e.state) {
+				want[pair]++
+			}
+		}
+		maps.DeleteFunc(got, func(_ string, n int64) bool { return n == 0 })
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Fatalf("(-counted +summed):\n%s", diff)
+		}
+	})
+}
+
+func dumbHoldings(s *Shard, c *Customer) map[string]bool {
+	held := map[string]bool{}
+	for _, l := range c.Window.Between(c.Day-180, math.MaxInt32) {
+		if l.AmountMinor > 0 {
+			held[s.items.Item(l.Item).Category] = true
+		}
+	}
+	pairs := map[string]bool{}
+	names := slices.Sorted(maps.Keys(held))
+	for i, a := range names {
+		pairs["/"] = true
+		pairs[a+"/"] = true
+		for _, b := range names[i+1:] {
+			pairs[a+"/"+b] = true
+		}
+	}
+	return pairs
+}

@@ -1,0 +1,193 @@
+package engine
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"leadline/internal/activity"
+	"leadline/internal/affinity"
+	"leadline/internal/catalogue"
+	"leadline/internal/sales"
+	"leadline/internal/window"
+)
+
+// farClock is a wall clock that no event is ahead of.
+const farClock = sales.Millis(1 << 42)
+
+const firstDay = sales.Day(20_454) // 2026-01-01
+
+// tb is what rapid and testing have in common here.
+type tb interface {
+	Helper()
+	Fatalf(format string, args ...any)
+}
+
+// rig runs a shard as the runtime does: it loads what the plan misses from a projection that lags behind the commits.
+type rig struct {
+	tb
+	shard     *Shard
+	knowledge *Knowledge
+	blobs     map[string][]byte // the projection
+	behind    [][]Change        // commits that the projection has not seen yet
+	csn       int64
+	decisions []Decision
+}
+
+func testRules() Rules {
+	r := DefaultRules()
+	r.HoldoutShare = 0.3
+	r.AllowedLateness = 72 * time.Hour // of the events below
+	return r
+}
+
+func emptyKnowledge() *Knowledge {
+	return &Knowledge{Version: "forecasts:0,product-links:0,products:0", Links: affinity.NewTable(), Activity: activity.NewIndex(), Catalogue: catalogue.New()}
+}
+
+func newRig(t tb, k *Knowledge) *rig {
+	return &rig{tb: t, knowledge: k, blobs: map[string][]byte{},
+		shard: NewShard(Config{Partitions: 1, Clock: Data, Rules: testRules()})}
+}
+
+func (r *rig) load(p Plan) {
+	r.Helper()
+	for _, id := range p.Missing {
+		if err := r.shard.Load(id, r.blobs[id]); err != nil {
+			r.Fatalf("load: %v", err)
+		}
+	}
+}
+
+// attempt plans, loads and steps, without an end.
+func (r *rig) attempt(events []sales.Event, now sales.Millis) Decision {
+	r.Helper()
+	var p Plan
+	if now != 0 {
+		p = r.shard.PlanAt(events, now, now)
+	} else {
+		p = r.shard.Plan(events, Readiness{Clock: farClock, PurchasesDrained: true, TouchpointsDrained: true})
+	}
+	r.load(p)
+	return r.shard.Step(Batch{CSN: r.csn + 1, Events: events, Plan: p, Clock: farClock, Knowledge: r.knowledge, RunID: "live"})
+}
+
+func (r *rig) step(events []sales.Event, now sales.Millis) Decision {
+	r.Helper()
+	d := r.attempt(events, now)
+	r.shard.Commit()
+	r.csn++
+	r.behind = append(r.behind, d.Changes)
+	r.decisions = append(r.decisions, d)
+	return d
+}
+
+// project lets the projection catch up and says so.
+func (r *rig) project() {
+	for _, changes := range r.behind {
+		for _, c := range changes {
+			if r.blobs[c.CustomerID] = c.Blob; c.Blob == nil {
+				delete(r.blobs, c.CustomerID)
+			}
+		}
+	}
+	r.behind = nil
+	r.shard.Acknowledge(r.csn)
+}
+
+// dump is everything that a shard's decisions rest on, in words.
+func (r *rig) dump() string {
+	s := r.shard
+	var b strings.Builder
+	fmt.Fprintf(&b, "%+v %d items\n", s.clock, s.items.Len())
+	for i := range s.items.Len() {
+		fmt.Fprintln(&b, s.items.Item(window.ItemID(i)))
+	}
+	armed := slices.Concat(s.timers.heap, s.timers.staged)
+	slices.SortFunc(armed, compareTimers)
+	fmt.Fprintln(&b, armed)
+	for _, id := range slices.Sorted(maps.Keys(s.cache.entries)) {
+		e := s.cache.entries[id]
+		fmt.Fprintf(&b, "%s %x %x due %d csn %d\n", id, EncodeCustomer(nil, &e.state), e.blob, e.due, e.csn)
+	}
+	return b.String()
+}
+
+// trace is what was said about each customer, in order, without what depends on how events were cut into batches.
+func (r *rig) trace(say func(a *sales.Alert) string) map[string][]string {
+	said := map[string][]string{}
+	for _, d := range r.decisions {
+		for i := range d.Alerts {
+			if text := say(&d.Alerts[i]); text != "" {
+				said[d.Alerts[i].CustomerID] = append(said[d.Alerts[i].CustomerID], text)
+			}
+		}
+	}
+	return said
+}
+
+var categories = []string{"BREAD", "BUTTER", "CHEESE", "PASTA", "SAUCE", "WINE"}
+
+// worldKnowledge draws links between the categories, two of equal score now and then.
+func worldKnowledge(t *rapid.T) (*Knowledge, []sales.Link) {
+	k := emptyKnowledge()
+	for _, name := range categories {
+		for tier := range int32(3) {
+			k.Catalogue.Set(sales.Product{ProductID: fmt.Sprintf("%s-%d", name, tier), Name: name + " 10 OZ", Type: name, Category: name, Tier: tier})
+		}
+		k.Links.Set(sales.Link{Kind: sales.UpsellLink, Level: "type", From: name, To: name, FromTier: 1, ToTier: 2, Confidence: 0.2, Score: 0.2})
+	}
+	var links []sales.Link
+	for _, from := range categories {
+		for _, to := range categories {
+			if score := rapid.IntRange(0, 6).Draw(t, "score"); from != to && score > 2 {
+				l := sales.Link{Kind: sales.CrossSellLink, Level: "category", From: from, To: to, Score: float64(score), Confidence: float64(score) / 10}
+				k.Links.Set(l)
+				links = append(links, l)
+			}
+		}
+	}
+	return k, links
+}
+
+// worldEvents draws the purchases of three customers over most of a year: out of order by up to three days, with redeliveries,
+// refunds of known and unknown orders, and lines without an amount.
+func worldEvents(t *rapid.T) []sales.Event {
+	var events []sales.Event
+	at := sales.Millis(firstDay) * sales.DayMillis
+	for i := range rapid.IntRange(1, 60).Draw(t, "events") {
+		at += sales.Millis(rapid.IntRange(0, 12*24).Draw(t, "hours")) * 3_600_000
+		if i > 0 && rapid.IntRange(0, 9).Draw(t, "again") == 0 {
+			events = append(events, events[rapid.IntRange(0, len(events)-1).Draw(t, "which")])
+			continue
+		}
+		p := &sales.Purchase{EventID: fmt.Sprint("e", i), CustomerID: rapid.SampledFrom([]string{"anna", "ben", "carl"}).Draw(t, "who"),
+			OccurredAt: at - sales.Millis(rapid.IntRange(0, 71).Draw(t, "late"))*3_600_000, Currency: "USD",
+			OrderID: fmt.Sprint("o", rapid.IntRange(max(0, i-8), i).Draw(t, "order"))}
+		if rapid.IntRange(0, 5).Draw(t, "refund") == 0 {
+			p.Kind = sales.Refund
+		}
+		for range rapid.IntRange(1, 4).Draw(t, "lines") {
+			name := rapid.SampledFrom(categories).Draw(t, "category")
+			p.Lines = append(p.Lines, sales.Line{ProductID: fmt.Sprintf("%s-%d", name, rapid.IntRange(0, 2).Draw(t, "tier")), Category: name,
+				Quantity: int32(rapid.IntRange(1, 2).Draw(t, "quantity")), AmountMinor: int64(rapid.IntRange(0, 3).Draw(t, "amount"))})
+		}
+		events = append(events, sales.Event{Source: sales.Source{Topic: "purchases", Offset: int64(i)}, Kind: sales.PurchaseEvent, Purchase: p})
+	}
+	return events
+}
+
+// cuts draws where a stream of n events is cut into batches.
+func cuts(t *rapid.T, n int) []int {
+	at := rapid.SliceOfNDistinct(rapid.IntRange(0, n), 0, n, rapid.ID[int]).Draw(t, "cuts")
+	at = append(at, n)
+	slices.Sort(at)
+	return slices.Compact(at)
+}
+
+var _ tb = (*testing.T)(nil)
