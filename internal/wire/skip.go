@@ -74,7 +74,7 @@ func (w *writer) buildSkipper(s *skipper, n *avro.SchemaNode) {
 			s.parts = append(s.parts, part)
 			s.minimum = min(s.minimum+part.minimum, 1<<20) // a bound only has to be true, not tight
 		}
-	default: // bytes, string
+	default: // bytes, string: parseWriter lets no other type through
 		s.code = skipBytes
 	}
 }
