@@ -137,3 +137,12 @@ func (c *Counts) typ(name string) *typeCount {
 	}
 	return t
 }
+
+// Kept is the bucket under which a sum of the cell must be kept so that Add gives the same counts from the sums as from the
+// tallies. The weeks of links and of steps up are of no use, as nothing decays; prices and other kinds keep their buckets.
+func Kept(kind sales.TallyKind, cell *sales.Cell) int32 {
+	if kind == sales.TallyLinks || kind == sales.TallyTiers && !strings.HasPrefix(cell.Col, PriceCol) {
+		return 0
+	}
+	return cell.Bucket
+}

@@ -1,0 +1,267 @@
+package analyst
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"leadline/internal/sales"
+)
+
+func TestKnowledgeIsTheSumOfAllTallies(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		defer w.close()
+		m := w.start()
+		w.work(firstDay, 20)
+		time.Sleep(5 * time.Second)
+		if err := m.Ready(); err != nil {
+			t.Errorf("is not ready: %v", err)
+		}
+		w.check()
+		if err := m.stop(); err != nil {
+			t.Errorf("stopped with %v", err)
+		}
+	})
+}
+
+func TestRestartGoesOnWhereItStopped(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		defer w.close()
+		for day := range sales.Day(12) {
+			m := w.start()
+			w.work(firstDay+day, 1)
+			time.Sleep(300 * time.Millisecond) // less than it waits before publishing: the stop must
+			if err := m.stop(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		w.check()
+	})
+}
+
+// txnOf is the transactional id of those requests that have one.
+func txnOf(req kmsg.Request) string {
+	switch r := req.(type) {
+	case *kmsg.InitProducerIDRequest:
+		if r.TransactionalID != nil {
+			return *r.TransactionalID
+		}
+	case *kmsg.ProduceRequest:
+		if r.TransactionID != nil {
+			return *r.TransactionID
+		}
+	case *kmsg.AddPartitionsToTxnRequest:
+		return r.TransactionalID
+	case *kmsg.AddOffsetsToTxnRequest:
+		return r.TransactionalID
+	case *kmsg.TxnOffsetCommitRequest:
+		return r.TransactionalID
+	case *kmsg.EndTxnRequest:
+		return r.TransactionalID
+	}
+	return ""
+}
+
+// Kill -9 at every step of a transaction, before and after the broker has done it, while the shards go on working.
+func TestKilledAnywhereCountsOnce(t *testing.T) {
+	steps := map[string]kmsg.Key{"producer id": kmsg.InitProducerID, "produce": kmsg.Produce, "offsets": kmsg.TxnOffsetCommit, "end": kmsg.EndTxn}
+	for name, key := range steps {
+		for nth := 1; nth <= 7; nth += 3 {
+			for _, done := range []bool{false, true} {
+				if key == kmsg.InitProducerID && nth > 1 {
+					continue
+				}
+				t.Run(fmt.Sprintf("%s %d done=%v", name, nth, done), func(t *testing.T) {
+					synctest.Test(t, func(t *testing.T) { killAt(t, key.Int16(), nth, done) })
+				})
+			}
+		}
+	}
+}
+
+var errKilled = errors.New("killed")
+
+func killAt(t *testing.T, key int16, nth int, done bool) {
+	w := newWorld(t)
+	defer w.close()
+	first := w.start()
+	seen := 0
+	w.cluster.ControlKey(key, func(req kmsg.Request) (kmsg.Response, error, bool) {
+		w.cluster.KeepControl()
+		if txnOf(req) != "x.leadline-analyst" {
+			return nil, nil, false
+		}
+		seen++
+		if seen != nth {
+			return nil, nil, false
+		}
+		first.line.cut()
+		return nil, errKilled, !done
+	})
+	w.work(firstDay, 8)
+	if seen < nth {
+		t.Fatalf("only %d such requests came: nothing was killed", seen)
+	}
+	second := w.start()
+	w.work(firstDay+8, 8)
+	time.Sleep(time.Minute)
+	w.check()
+
+	// The dead one was only asleep. It must do no harm when it wakes, nor when it takes over.
+	first.line.mend()
+	w.work(firstDay+16, 8)
+	time.Sleep(time.Minute)
+	w.check()
+	if err := second.stop(); err != nil {
+		t.Errorf("the second stopped with %v", err)
+	}
+	w.work(firstDay+24, 2)
+	time.Sleep(time.Minute)
+	w.check()
+	if err := first.stop(); err != nil {
+		t.Errorf("the first stopped with %v", err)
+	}
+}
+
+func TestOneWorksTheOtherWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		defer w.close()
+		members := []*member{w.start(), w.start(), w.start()}
+		w.work(firstDay, 10)
+		for len(members) > 0 {
+			for _, m := range members {
+				if err := m.Ready(); err != nil {
+					t.Errorf("of %d one is not ready: %v", len(members), err)
+				}
+			}
+			if err := members[0].stop(); err != nil {
+				t.Error(err)
+			}
+			members = members[1:]
+			if len(members) > 0 {
+				w.work(firstDay+20-sales.Day(5*len(members)), 5)
+				time.Sleep(time.Minute)
+				w.check()
+			}
+		}
+	})
+}
+
+func TestTakesBackWhatNoLongerHolds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		defer w.close()
+		m := w.start()
+		w.work(firstDay, 10)
+		var gone []sales.Cell
+		for customer, items := range w.holds { // everybody drops bread and butter for salt
+			gone = append(gone, contribution(items, -1)...)
+			gone = append(gone, contribution([]string{"salt"}, +1)...)
+			w.holds[customer] = []string{"salt"}
+		}
+		for i := range 5 { // but for a few who hold bread and salt: still something to link
+			gone = append(gone, contribution([]string{"bread", "honey"}, +1)...)
+			w.holds[fmt.Sprint("new", i)] = []string{"bread", "honey"}
+		}
+		w.commit(0, firstDay+10, map[sales.TallyKind][]sales.Cell{sales.TallyLinks: gone})
+		time.Sleep(5 * time.Second)
+		links := w.kept(w.topics.links)
+		if value, said := links["cross-sell|category|bread|butter"]; !said || value != nil {
+			t.Errorf("bread -> butter was said: %v; and stands as %v, want a tombstone", said, value)
+		}
+		w.checkLinks()
+		if err := m.stop(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestBrokenPromisesStopIt(t *testing.T) {
+	for name, c := range map[string]struct {
+		harm func(w *world)
+		says string
+	}{
+		"a commit is missing": {func(w *world) { w.csn[1]++; w.step(1, firstDay+2) }, "is of commit 4 and follows that of commit 2"},
+		"a commit twice":      {func(w *world) { w.csn[1]--; w.step(1, firstDay+2) }, "is of commit 2 and follows that of commit 2"},
+		"not a tally": {func(w *world) {
+			w.engineSends(&kgo.Record{Topic: w.topics.of(sales.TallyTiers), Value: []byte("hello")})
+		}, "not_avro"},
+		"another kind's tally": {func(w *world) {
+			value, _ := w.encoder.AppendTally(nil, &sales.Tally{Kind: sales.TallyLinks, CSN: 3})
+			w.engineSends(&kgo.Record{Topic: w.topics.of(sales.TallyTiers), Value: value})
+		}, `holds a tally of "links"`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				defer w.close()
+				m := w.start()
+				w.work(firstDay, 2)
+				c.harm(w)
+				time.Sleep(time.Minute)
+				err := m.stop()
+				var broken *Broken
+				if !errors.As(err, &broken) || !strings.Contains(err.Error(), c.says) {
+					t.Errorf("stopped with %v, want a broken promise that says %q", err, c.says)
+				}
+				if m.Ready() == nil {
+					t.Error("is ready although it has stopped")
+				}
+			})
+		})
+	}
+}
+
+func (w *world) engineSends(rec *kgo.Record) {
+	w.t.Helper()
+	if err := w.engine.BeginTransaction(); err != nil {
+		w.t.Fatal(err)
+	}
+	if err := w.engine.ProduceSync(w.t.Context(), rec).FirstErr(); err != nil {
+		w.t.Fatal(err)
+	}
+	if err := w.engine.EndTransaction(w.t.Context(), kgo.TryCommit); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func TestWaitsForItsTopics(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, "x.product-links")
+		defer w.close()
+		m := w.start()
+		time.Sleep(30 * time.Second)
+		if err := m.Ready(); err == nil || !strings.Contains(err.Error(), "topic x.product-links is missing") {
+			t.Errorf("says %v", err)
+		}
+		if err := m.stop(); err != nil {
+			t.Errorf("stopped with %v", err)
+		}
+	})
+}
+
+func TestBrokerAwayForAWhile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		defer w.close()
+		m := w.start()
+		w.work(firstDay, 5)
+		m.line.cut()
+		w.work(firstDay+5, 40)
+		m.line.mend()
+		time.Sleep(3 * time.Minute)
+		w.check()
+		if err := m.stop(); err != nil {
+			t.Errorf("stopped with %v", err)
+		}
+	})
+}

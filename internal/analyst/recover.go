@@ -1,0 +1,187 @@
+package analyst
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"leadline/internal/sales"
+	"leadline/internal/wire"
+)
+
+// memory is all that an analyst knows: the sums, and what of them it has said.
+type memory struct {
+	sums  *sums
+	links map[string]sales.Link       // by key
+	days  map[sales.Day]dayOfActivity // by day
+}
+
+// dayOfActivity is what a forecast says about a past day.
+type dayOfActivity struct {
+	n        float64
+	complete bool
+}
+
+// recover gives what is committed, and from where to read each tally topic on.
+func (s *session) recover(ctx context.Context) (*memory, map[string]int64, error) {
+	// A producer id first: it ends what an earlier life left open, and fences that life. Nothing can be committed behind
+	// what is read now.
+	if _, _, err := s.client.Client().ProducerID(ctx); err != nil {
+		return nil, nil, fmt.Errorf("get a producer id: %w", err)
+	}
+	adm := kadm.NewClient(s.client.Client())
+	kept, err := s.readBack(ctx, adm)
+	if err != nil {
+		return nil, nil, err
+	}
+	m, err := s.remember(ctx, kept)
+	if err != nil {
+		return nil, nil, err
+	}
+	positions, err := s.positions(ctx, adm, m.sums)
+	return m, positions, err
+}
+
+// positions is where the sums got to. Where a log begins later, it is read from there: retention takes transaction markers away that no
+// position counts, and if it took tallies, their missing commit numbers will tell.
+func (s *session) positions(ctx context.Context, adm *kadm.Client, sums *sums) (map[string]int64, error) {
+	starts, err := adm.ListStartOffsets(ctx, s.topics.inputs()...)
+	if err == nil {
+		err = starts.Error()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("first offsets of the tallies: %w", err)
+	}
+	positions := map[string]int64{}
+	for kind, p := range sums.progress {
+		topic := s.topics.of(kind)
+		start, _ := starts.Lookup(topic, 0)
+		positions[topic] = max(p.next, start.Offset)
+	}
+	return positions, nil
+}
+
+// lasting is the newest value of each key of a compacted topic; without tombstones.
+type lasting map[string]*kgo.Record
+
+// remember makes the memory of what was kept.
+func (s *session) remember(ctx context.Context, kept map[string]lasting) (*memory, error) {
+	m := &memory{sums: newSums(), links: map[string]sales.Link{}, days: map[sales.Day]dayOfActivity{}}
+	for _, rec := range kept[s.topics.state] {
+		var row wire.KnowledgeRow
+		err := s.deps.Decoder.KnowledgeRow(ctx, rec.Value, &row)
+		if err == nil {
+			err = m.sums.restore(&row)
+		}
+		if err != nil {
+			return nil, unreadable(err, rec.Topic, rec.Offset)
+		}
+	}
+	m.sums.committed()
+	for key, rec := range kept[s.topics.links] {
+		var l sales.Link
+		if err := s.deps.Decoder.Link(ctx, slices.Clone(rec.Value), &l); err != nil { // a copy of its own: the link aliases it
+			return nil, unreadable(err, rec.Topic, rec.Offset)
+		}
+		m.links[key] = l
+	}
+	for _, rec := range kept[s.topics.forecasts] {
+		var f sales.Forecast
+		if err := s.deps.Decoder.Forecast(ctx, rec.Value, &f); err != nil {
+			return nil, unreadable(err, rec.Topic, rec.Offset)
+		}
+		if f.Series == sales.ActivitySeries {
+			m.days[s.cfg.Calendar.Day(f.PeriodStart)] = dayOfActivity{f.Observed, f.Complete}
+		}
+	}
+	return m, nil
+}
+
+// readBack reads the outputs to their ends.
+func (s *session) readBack(ctx context.Context, adm *kadm.Client) (map[string]lasting, error) {
+	rest, err := s.extents(ctx, adm)
+	if err != nil {
+		return nil, err
+	}
+	kept := map[string]lasting{}
+	for _, topic := range s.topics.outputs() {
+		kept[topic] = lasting{}
+	}
+	if len(rest) == 0 {
+		return kept, nil
+	}
+	reader, err := s.reader(rest)
+	if err != nil {
+		return nil, err
+	}
+	defer reader.Close()
+	for len(rest) > 0 {
+		fetches := reader.PollFetches(ctx)
+		if err := errors.Join(ctx.Err(), fetches.Err()); err != nil {
+			return nil, err
+		}
+		fetches.EachRecord(func(rec *kgo.Record) {
+			kept[rec.Topic].put(rec)
+			if rec.Offset+1 >= rest[rec.Topic] {
+				delete(rest, rec.Topic)
+			}
+		})
+	}
+	return kept, nil
+}
+
+// put takes a record of the topic; control records only show how far reading got.
+func (l lasting) put(rec *kgo.Record) {
+	switch {
+	case rec.Attrs.IsControl():
+	case rec.Value == nil:
+		delete(l, string(rec.Key))
+	default:
+		l[string(rec.Key)] = rec
+	}
+}
+
+// extents gives the ends of those outputs that hold anything.
+func (s *session) extents(ctx context.Context, adm *kadm.Client) (map[string]int64, error) {
+	starts, err := adm.ListStartOffsets(ctx, s.topics.outputs()...)
+	if err == nil {
+		err = starts.Error()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("first offsets of the knowledge: %w", err)
+	}
+	ends, err := adm.ListCommittedOffsets(ctx, s.topics.outputs()...)
+	if err == nil {
+		err = ends.Error()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("stable offsets of the knowledge: %w", err)
+	}
+	rest := map[string]int64{}
+	for _, topic := range s.topics.outputs() {
+		start, _ := starts.Lookup(topic, 0)
+		if end, _ := ends.Lookup(topic, 0); end.Offset > start.Offset {
+			rest[topic] = end.Offset
+		}
+	}
+	return rest, nil
+}
+
+func (s *session) reader(topics map[string]int64) (*kgo.Client, error) {
+	from := map[string]map[int32]kgo.Offset{}
+	for topic := range topics {
+		from[topic] = map[int32]kgo.Offset{0: kgo.NewOffset().AtStart()}
+	}
+	reader, err := kgo.NewClient(append(slices.Clone(s.cfg.Kafka),
+		kgo.ConsumePartitions(from),
+		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
+		kgo.KeepControlRecords())...)
+	if err != nil {
+		return nil, fmt.Errorf("open reader of the knowledge: %w", err)
+	}
+	return reader, nil
+}

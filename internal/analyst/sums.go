@@ -1,0 +1,208 @@
+package analyst
+
+import (
+	"cmp"
+	"errors"
+	"maps"
+	"slices"
+	"strings"
+
+	"leadline/internal/affinity"
+	"leadline/internal/sales"
+	"leadline/internal/wire"
+)
+
+// sums is the fold of all tallies read so far: cells by row, and how far each topic and shard was read.
+type sums struct {
+	rows     map[rowKey]map[column]int64
+	changed  map[rowKey]struct{} // since the last commit
+	counts   *affinity.Counts    // the same sums as the learner wants them
+	progress map[sales.TallyKind]*progress
+	names    map[string]string // of rows and columns, each kept once
+}
+
+type rowKey struct {
+	kind sales.TallyKind
+	row  string
+}
+
+// column is a cell's place in its row.
+type column struct {
+	col    string
+	bucket int32
+}
+
+// progress is how far the tallies of one kind were read.
+type progress struct {
+	next   int64 // offset in the topic
+	shards map[int32]shardProgress
+}
+
+// shardProgress is the last tally of one shard.
+type shardProgress struct {
+	csn int64
+	now sales.Millis
+}
+
+// Rows of this kind are no tallies but the progress: one row a kind of tally.
+const progressKind sales.TallyKind = "progress"
+
+const (
+	nextCol = "next"
+	csnCol  = "csn" // bucket = shard
+	nowCol  = "now" // bucket = shard
+)
+
+func newSums() *sums {
+	s := &sums{
+		rows:     map[rowKey]map[column]int64{},
+		changed:  map[rowKey]struct{}{},
+		counts:   affinity.NewCounts(),
+		progress: map[sales.TallyKind]*progress{},
+		names:    map[string]string{},
+	}
+	for _, kind := range sales.TallyKinds() {
+		s.progress[kind] = &progress{shards: map[int32]shardProgress{}}
+	}
+	return s
+}
+
+// fold adds a tally that stood at the offset in its topic. Its strings may alias the record's bytes.
+func (s *sums) fold(t *sales.Tally, offset int64) error {
+	p, ok := s.progress[t.Kind]
+	if !ok {
+		return broken("only Leadline may write tallies", "tally of unknown kind %q", t.Kind)
+	}
+	if last := p.shards[t.Partition]; t.CSN != last.csn+1 {
+		return broken("was a topic or a consumer group deleted or reset? sums can be learned anew from the first tally on: delete the analyst's "+
+			"consumer group and the topic leadline.knowledge-state, if the tally topics still hold everything",
+			"tally %q of shard %d is of commit %d and follows that of commit %d", t.Kind, t.Partition, t.CSN, last.csn)
+	}
+	p.shards[t.Partition] = shardProgress{csn: t.CSN, now: t.Now}
+	p.next = offset + 1
+	s.changed[rowKey{progressKind, string(t.Kind)}] = struct{}{}
+	for i := range t.Cells {
+		s.add(t.Kind, &t.Cells[i])
+	}
+	s.counts.Add(t.Kind, t.Cells)
+	return nil
+}
+
+// pass moves the position past a record that is no tally. That alone is not worth a commit.
+func (s *sums) pass(kind sales.TallyKind, offset int64) { s.progress[kind].next = offset + 1 }
+
+// add adds one cell to its row.
+func (s *sums) add(kind sales.TallyKind, cell *sales.Cell) {
+	key := rowKey{kind, s.name(cell.Row)}
+	row := s.rows[key]
+	if row == nil {
+		row = map[column]int64{}
+		s.rows[key] = row
+	}
+	at := column{s.name(cell.Col), affinity.Kept(kind, cell)}
+	if row[at] += cell.N; row[at] == 0 {
+		delete(row, at)
+	}
+	s.changed[key] = struct{}{}
+}
+
+func (s *sums) name(n string) string {
+	kept, ok := s.names[n]
+	if !ok {
+		kept = strings.Clone(n)
+		s.names[kept] = kept
+	}
+	return kept
+}
+
+// dirty tells whether anything was folded since the last commit.
+func (s *sums) dirty() bool { return len(s.changed) > 0 }
+
+// row is what leadline.knowledge-state says about the key; without cells it says nothing.
+func (s *sums) row(key rowKey) wire.KnowledgeRow {
+	row := wire.KnowledgeRow{Kind: key.kind, Row: key.row}
+	if key.kind == progressKind {
+		row.Cells = s.progress[sales.TallyKind(key.row)].cells()
+	}
+	for at, n := range s.rows[key] {
+		row.Cells = append(row.Cells, sales.Cell{Row: key.row, Col: at.col, Bucket: at.bucket, N: n})
+	}
+	slices.SortFunc(row.Cells, func(a, b sales.Cell) int {
+		return cmp.Or(cmp.Compare(a.Col, b.Col), cmp.Compare(a.Bucket, b.Bucket))
+	})
+	return row
+}
+
+// changedRows lists the keys of what was folded since the last commit, sorted.
+func (s *sums) changedRows() []rowKey {
+	return slices.SortedFunc(maps.Keys(s.changed), func(a, b rowKey) int {
+		return cmp.Or(cmp.Compare(a.kind, b.kind), cmp.Compare(a.row, b.row))
+	})
+}
+
+// restore takes a row that was committed.
+func (s *sums) restore(row *wire.KnowledgeRow) error {
+	if row.Kind == progressKind {
+		return s.restoreProgress(sales.TallyKind(row.Row), row.Cells)
+	}
+	for i := range row.Cells {
+		s.add(row.Kind, &row.Cells[i])
+	}
+	s.counts.Add(row.Kind, row.Cells)
+	return nil
+}
+
+// committed says that leadline.knowledge-state holds all of this.
+func (s *sums) committed() { clear(s.changed) }
+
+func (p *progress) cells() []sales.Cell {
+	cells := []sales.Cell{{Col: nextCol, N: p.next}}
+	for shard, last := range p.shards {
+		cells = append(cells, sales.Cell{Col: csnCol, Bucket: shard, N: last.csn}, sales.Cell{Col: nowCol, Bucket: shard, N: int64(last.now)})
+	}
+	return cells
+}
+
+func (s *sums) restoreProgress(kind sales.TallyKind, cells []sales.Cell) error {
+	p, ok := s.progress[kind]
+	if !ok {
+		return errors.New("progress of unknown kind " + string(kind))
+	}
+	for _, c := range cells {
+		last := p.shards[c.Bucket]
+		switch c.Col {
+		case nextCol:
+			p.next = c.N
+			continue
+		case csnCol:
+			last.csn = c.N
+		case nowCol:
+			last.now = sales.Millis(c.N)
+		}
+		p.shards[c.Bucket] = last
+	}
+	return nil
+}
+
+// reached is the event time up to which the tallies of the kind are complete: the least of its shards', 0 without any.
+func (s *sums) reached(kind sales.TallyKind) sales.Millis {
+	var least sales.Millis
+	for _, last := range s.progress[kind].shards {
+		if least == 0 || last.now < least {
+			least = last.now
+		}
+	}
+	return least
+}
+
+// days gives everyone's purchase days per day.
+func (s *sums) days() map[sales.Day]int64 {
+	days := map[sales.Day]int64{}
+	for at, n := range s.rows[rowKey{sales.TallyActivity, purchaseDays}] {
+		days[sales.Day(at.bucket)] += n
+	}
+	return days
+}
+
+// purchaseDays is the row of the tally "activity".
+const purchaseDays = "purchase-days"

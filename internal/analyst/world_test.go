@@ -1,0 +1,362 @@
+package analyst
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"net"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"go.uber.org/goleak"
+	"go.uber.org/zap"
+
+	"leadline/internal/affinity"
+	"leadline/internal/sales"
+	"leadline/internal/wire"
+	"leadline/schemas"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const (
+	firstDay = sales.Day(17_200)
+	shards   = 3
+	lateness = time.Hour
+)
+
+// rules let small worlds show links.
+func rules() affinity.LinkRules {
+	r := affinity.DefaultLinkRules()
+	r.MinSupport, r.MinG2 = 3, 2
+	return r
+}
+
+// world is a Kafka with shards that write tallies, all in virtual time, and the truth about them.
+type world struct {
+	t       *testing.T
+	stack   *kfake.VirtualNetwork
+	cluster *kfake.Cluster
+	topics  topics
+	decoder *wire.Decoder
+	encoder *wire.Encoder
+	engine  *kgo.Client
+	random  *rand.Rand
+
+	csn    [shards]int64
+	holds  map[string][]string // customer → items
+	counts *affinity.Counts
+	cells  map[string]int64 // every sum by its full name
+	days   map[sales.Day]float64
+	now    [shards]sales.Millis
+}
+
+func newWorld(t *testing.T, leaveOut ...string) *world {
+	w := &world{t: t, stack: &kfake.VirtualNetwork{}, topics: newTopics("x."), random: rand.New(rand.NewPCG(3, 7)), holds: map[string][]string{},
+		counts: affinity.NewCounts(), cells: map[string]int64{}, days: map[sales.Day]float64{}}
+	names := slices.DeleteFunc(append(w.topics.inputs(), w.topics.outputs()...), func(n string) bool { return slices.Contains(leaveOut, n) })
+	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.Ports(9092), kfake.ListenFn(w.stack.Listen), kfake.SeedTopics(1, names...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.cluster = cluster
+	texts, ids := registry{}, map[string]int{}
+	for i, topic := range schemas.Topics() {
+		texts[i+1], _ = schemas.ForTopic(topic)
+		ids[schemas.Subject(topic)] = i + 1
+	}
+	w.decoder, w.encoder = wire.NewDecoder(texts), wire.NewEncoder(ids)
+	w.engine = w.client(kgo.TransactionalID("engine"), kgo.RecordPartitioner(kgo.ManualPartitioner()))
+	return w
+}
+
+func (w *world) close() {
+	w.engine.Close()
+	w.cluster.Close()
+}
+
+func (w *world) client(opts ...kgo.Opt) *kgo.Client {
+	w.t.Helper()
+	cl, err := kgo.NewClient(append(opts, kgo.SeedBrokers(w.cluster.ListenAddrs()...), kgo.Dialer(w.stack.DialContext))...)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return cl
+}
+
+// registry is a SchemaSource in memory.
+type registry map[int]string
+
+func (r registry) SchemaByID(_ context.Context, id int) (string, error) {
+	if text, ok := r[id]; ok {
+		return text, nil
+	}
+	return "", wire.ErrUnknownSchema
+}
+
+// contribution is what a customer adds to the links' tallies, n times.
+func contribution(items []string, n int64) []sales.Cell {
+	if len(items) == 0 {
+		return nil
+	}
+	cells := []sales.Cell{{Bucket: 5, N: n}}
+	for i, a := range items {
+		cells = append(cells, sales.Cell{Row: a, Bucket: 5, N: n})
+		for _, b := range items[i+1:] {
+			cells = append(cells, sales.Cell{Row: a, Col: b, Bucket: 5, N: n})
+		}
+	}
+	return cells
+}
+
+// basket is bread and butter together, or neither; tea and salt as it comes.
+func (w *world) basket() []string {
+	var items []string
+	if w.random.IntN(2) == 0 {
+		items = append(items, "bread", "butter")
+	}
+	for _, other := range []string{"salt", "tea"} {
+		if w.random.IntN(3) == 0 {
+			items = append(items, other)
+		}
+	}
+	return items
+}
+
+// step is one commit of one shard on a day: a few customers change what they hold.
+func (w *world) step(shard int, day sales.Day) {
+	w.t.Helper()
+	cells := map[sales.TallyKind][]sales.Cell{
+		sales.TallyTiers: {{Row: "COLA", Col: "price:1", Bucket: int32(5_000 + w.random.IntN(3)), N: 1}, {Row: "COLA", Col: "eligible:1", Bucket: 7, N: 2}},
+	}
+	for range 3 {
+		customer := fmt.Sprint(shard, "-", w.random.IntN(40))
+		next := w.basket()
+		cells[sales.TallyLinks] = append(cells[sales.TallyLinks], contribution(w.holds[customer], -1)...)
+		cells[sales.TallyLinks] = append(cells[sales.TallyLinks], contribution(next, +1)...)
+		cells[sales.TallyActivity] = append(cells[sales.TallyActivity], sales.Cell{Row: purchaseDays, Bucket: int32(day), N: 1})
+		w.holds[customer] = next
+	}
+	w.commit(shard, day, cells)
+}
+
+func (w *world) commit(shard int, day sales.Day, cells map[sales.TallyKind][]sales.Cell) {
+	w.t.Helper()
+	w.csn[shard]++
+	w.now[shard] = sales.Calendar{}.Start(day) + sales.Millis(2*lateness.Milliseconds())
+	var tallies []*sales.Tally
+	for _, kind := range sales.TallyKinds() {
+		tallies = append(tallies, &sales.Tally{Kind: kind, Partition: int32(shard), CSN: w.csn[shard], Now: w.now[shard], Cells: cells[kind]})
+		w.counts.Add(kind, cells[kind])
+		for _, c := range cells[kind] {
+			w.cells[fmt.Sprintf("%s|%s|%s|%d", kind, c.Row, c.Col, affinity.Kept(kind, &c))] += c.N
+			if kind == sales.TallyActivity {
+				w.days[sales.Day(c.Bucket)] += float64(c.N)
+			}
+		}
+	}
+	w.send(kgo.TryCommit, tallies...)
+}
+
+// send is one transaction of the engine.
+func (w *world) send(end kgo.TransactionEndTry, tallies ...*sales.Tally) {
+	w.t.Helper()
+	if err := w.engine.BeginTransaction(); err != nil {
+		w.t.Fatal(err)
+	}
+	for _, tally := range tallies {
+		value, err := w.encoder.AppendTally(nil, tally)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		rec := &kgo.Record{Topic: w.topics.of(tally.Kind), Value: value}
+		if err := w.engine.ProduceSync(w.t.Context(), rec).FirstErr(); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+	if err := w.engine.EndTransaction(w.t.Context(), end); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// days lets every shard work for so many days, a second of virtual time each, with a transaction in between that comes to nothing.
+func (w *world) work(from sales.Day, days int) {
+	w.t.Helper()
+	for day := from; day < from+sales.Day(days); day++ {
+		for shard := range shards {
+			w.step(shard, day)
+		}
+		if day%3 == 0 {
+			w.send(kgo.TryAbort, &sales.Tally{Kind: sales.TallyLinks, CSN: w.csn[0] + 1, Cells: []sales.Cell{{N: 1_000}}})
+		}
+		time.Sleep(time.Second)
+	}
+}
+
+// member is one analyst, with a network of its own that can be cut.
+type member struct {
+	*Analyst
+	line *line
+	stop func() error // ends it and gives what Run returned
+	done chan struct{}
+}
+
+func (w *world) start() *member {
+	l := &line{stack: w.stack}
+	a := New(Config{Prefix: "x.", Lateness: lateness, Kafka: []kgo.Opt{kgo.SeedBrokers(w.cluster.ListenAddrs()...), kgo.Dialer(l.dial)}},
+		Deps{Decoder: w.decoder, Encoder: w.encoder, Rules: rules, Log: zap.NewNop(), Registerer: prometheus.NewRegistry()})
+	ctx, cancel := context.WithCancel(context.Background())
+	m := &member{Analyst: a, line: l, done: make(chan struct{})}
+	var err error
+	go func() {
+		defer close(m.done)
+		err = a.Run(ctx)
+	}()
+	m.stop = func() error {
+		cancel()
+		<-m.done
+		return err
+	}
+	return m
+}
+
+// line is a network connection that can be cut, as kill -9 would, and mended.
+type line struct {
+	stack *kfake.VirtualNetwork
+	mu    sync.Mutex
+	down  bool
+	conns []net.Conn
+}
+
+func (l *line) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	conn, err := l.stack.DialContext(ctx, network, address)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch {
+	case err != nil:
+		return nil, err
+	case l.down:
+		return nil, errors.Join(errors.New("the line is down"), conn.Close())
+	}
+	l.conns = append(l.conns, conn)
+	return conn, nil
+}
+
+func (l *line) cut() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.down = true
+	for _, conn := range l.conns {
+		_ = conn.Close()
+	}
+}
+
+func (l *line) mend() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.down = false
+}
+
+// kept is the newest committed value of each key of a topic; nil for a tombstone.
+func (w *world) kept(topic string) map[string][]byte {
+	w.t.Helper()
+	cl := w.client(kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: {0: kgo.NewOffset().AtStart()}}),
+		kgo.FetchIsolationLevel(kgo.ReadCommitted()))
+	defer cl.Close()
+	ctx, cancel := context.WithTimeout(w.t.Context(), 3*time.Second)
+	defer cancel()
+	values := map[string][]byte{}
+	for ctx.Err() == nil {
+		cl.PollFetches(ctx).EachRecord(func(rec *kgo.Record) { values[string(rec.Key)] = rec.Value })
+	}
+	return values
+}
+
+// check compares what the topics say with the truth.
+func (w *world) check() {
+	w.t.Helper()
+	w.checkRows()
+	w.checkLinks()
+	w.checkDays()
+}
+
+func (w *world) checkRows() {
+	w.t.Helper()
+	want := maps.Clone(w.cells)
+	maps.DeleteFunc(want, func(_ string, n int64) bool { return n == 0 })
+	for shard := range shards {
+		for _, kind := range sales.TallyKinds() {
+			if w.csn[shard] > 0 {
+				want[fmt.Sprintf("progress|%s|csn|%d", kind, shard)] = w.csn[shard]
+			}
+		}
+	}
+	got := map[string]int64{}
+	for key, value := range w.kept(w.topics.state) {
+		var row wire.KnowledgeRow
+		if err := w.decoder.KnowledgeRow(w.t.Context(), value, &row); errors.Is(err, wire.ErrTombstone) {
+			continue
+		} else if err != nil || key != string(row.Kind)+"|"+row.Row {
+			w.t.Fatalf("row %q: %v", key, err)
+		}
+		for _, c := range row.Cells {
+			if row.Kind != progressKind || c.Col == csnCol {
+				got[fmt.Sprintf("%s|%s|%s|%d", row.Kind, row.Row, c.Col, c.Bucket)] = c.N
+			}
+		}
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		w.t.Errorf("sums kept (-want +got):\n%s", diff)
+	}
+}
+
+func (w *world) checkLinks() {
+	w.t.Helper()
+	said := w.kept(w.topics.links)
+	maps.DeleteFunc(said, func(_ string, value []byte) bool { return value == nil })
+	links := w.counts.Links(rules(), 0)
+	if len(links) == 0 {
+		w.t.Fatal("this world has no links to compare")
+	}
+	for _, want := range links {
+		var got sales.Link
+		if err := w.decoder.Link(w.t.Context(), said[want.Key()], &got); err != nil || moved(&got, &want) {
+			w.t.Errorf("%s is said to be %+v (%v), want %+v", want.Key(), got, err, want)
+		}
+		delete(said, want.Key())
+	}
+	for key := range said {
+		w.t.Errorf("%s is said and does not hold", key)
+	}
+}
+
+func (w *world) checkDays() {
+	w.t.Helper()
+	last := slices.Max(slices.Collect(maps.Keys(w.days)))
+	complete := sales.Calendar{}.Day(slices.Min(w.now[:]) - sales.Millis(lateness.Milliseconds()))
+	want := map[string]sales.Forecast{}
+	for day := slices.Min(slices.Collect(maps.Keys(w.days))); day <= last; day++ {
+		start := sales.Calendar{}.Start(day)
+		want[fmt.Sprint(sales.ActivitySeries, "|", start)] = sales.Forecast{Series: sales.ActivitySeries, PeriodStart: start,
+			PeriodEnd: sales.Calendar{}.Start(day + 1), Observed: w.days[day], Complete: day < complete}
+	}
+	got := map[string]sales.Forecast{}
+	for key, value := range w.kept(w.topics.forecasts) {
+		var f sales.Forecast
+		if err := w.decoder.Forecast(w.t.Context(), value, &f); err != nil {
+			w.t.Fatalf("forecast %q: %v", key, err)
+		}
+		got[key] = f
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		w.t.Errorf("everyone's activity (-want +got):\n%s", diff)
+	}
+}
