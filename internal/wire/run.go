@@ -174,6 +174,9 @@ func readDict[V any](r *reader, o *op, into *map[string]V) *Poison {
 			if bad != nil {
 				return bad
 			}
+			if _, twice := (*into)[key]; twice {
+				return notAvro("field %s has the key %.40q twice", o.name, key)
+			}
 			var v V
 			if bad := r.run(o.ops, unsafe.Pointer(&v)); bad != nil {
 				return bad
