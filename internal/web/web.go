@@ -1,0 +1,146 @@
+// Package web serves a role's HTTP address: health, readiness, metrics, profiles on request, and a page on which alerts
+// arrive live.
+//
+// Guarantees: it only reads; a reader that is too slow is told so and dropped, and never holds up the others; stopping
+// ends all streams. It is not the desk (inbox, outcomes, sign-in), has no users, and belongs on loopback or behind
+// something that has. The wiring and the demo import it.
+package web
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/pprof"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"go.uber.org/zap"
+)
+
+// Check is one condition of readiness.
+type Check struct {
+	Name  string
+	Ready func() error // nil when ready; must answer at once
+}
+
+// Options says what is served.
+type Options struct {
+	Addr    string // host:port; port 0 takes a free one
+	Checks  []Check
+	Metrics *prometheus.Registry
+	Pprof   bool
+	Feed    *Feed // what the page shows; nil: no page
+	Log     *zap.Logger
+}
+
+// Server listens from New on and answers from Run on.
+type Server struct {
+	log      *zap.Logger
+	listener net.Listener
+	http     *http.Server
+}
+
+// stopWithin bounds how long a stop waits for answers that are on the way.
+const stopWithin = 5 * time.Second
+
+// New takes the address, so that a port in use is an error at start.
+func New(o Options) (*Server, error) {
+	listener, err := net.Listen("tcp", o.Addr)
+	if err != nil {
+		return nil, fmt.Errorf("listen for HTTP: %w", err)
+	}
+	s := &Server{log: o.Log.Named("web"), listener: listener}
+	s.http = &http.Server{
+		Handler:           o.handler(),
+		ReadHeaderTimeout: 10 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		ErrorLog:          zap.NewStdLog(s.log),
+	}
+	return s, nil
+}
+
+// Addr is host:port as taken.
+func (s *Server) Addr() string { return s.listener.Addr().String() }
+
+// Run answers until the context ends.
+func (s *Server) Run(ctx context.Context) error {
+	s.http.BaseContext = func(net.Listener) context.Context { return ctx } // ends the streams before Shutdown waits for them
+	stopped := make(chan error, 1)
+	stop := context.AfterFunc(ctx, func() {
+		within, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopWithin)
+		defer cancel()
+		stopped <- s.http.Shutdown(within)
+	})
+	s.log.Info("serving", zap.String("address", s.Addr()))
+	err := s.http.Serve(s.listener)
+	if !errors.Is(err, http.ErrServerClosed) {
+		stop()
+		return fmt.Errorf("serve HTTP: %w", err)
+	}
+	return <-stopped
+}
+
+// Close gives the address back when Run is never called.
+func (s *Server) Close() error { return s.listener.Close() }
+
+func (o Options) handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusOK, map[string]any{"alive": true}) })
+	mux.HandleFunc("GET /readyz", o.ready)
+	mux.Handle("GET /metrics", promhttp.HandlerFor(o.Metrics, promhttp.HandlerOpts{Registry: o.Metrics}))
+	if o.Pprof {
+		mux.HandleFunc("GET /debug/pprof/", pprof.Index)
+		mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
+		mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
+		mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
+		mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
+	}
+	if o.Feed != nil {
+		o.Feed.register(mux)
+	}
+	return secured(http.NewCrossOriginProtection().Handler(mux))
+}
+
+// secured keeps other sites from framing the page or reading into it, and scripts of others from running in it.
+func secured(next http.Handler) http.Handler {
+	const policy = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; " +
+		"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("Content-Security-Policy", policy)
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Referrer-Policy", "no-referrer")
+		h.Set("Cross-Origin-Resource-Policy", "same-origin")
+		next.ServeHTTP(w, r)
+	})
+}
+
+// ready answers 503 while any check fails, and says which.
+func (o Options) ready(w http.ResponseWriter, _ *http.Request) {
+	type result struct {
+		Name  string `json:"name"`
+		Ready bool   `json:"ready"`
+		Why   string `json:"why,omitempty"`
+	}
+	status, results := http.StatusOK, []result{}
+	for _, c := range o.Checks {
+		r := result{Name: c.Name, Ready: true}
+		if err := c.Ready(); err != nil {
+			r.Ready, r.Why, status = false, err.Error(), http.StatusServiceUnavailable
+		}
+		results = append(results, r)
+	}
+	answer(w, status, map[string]any{"ready": status == http.StatusOK, "checks": results})
+}
+
+// answer writes JSON. That the client went away meanwhile is not worth a word.
+func answer(w http.ResponseWriter, status int, body any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(body)
+}
