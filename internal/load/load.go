@@ -47,8 +47,8 @@ type Options struct {
 	// Shift moves all times by the number of whole weeks that puts the newest event just before Now. It reads the files
 	// twice, so it cannot be used with standard input.
 	Shift bool
-	// Weeks moves all times by so many weeks more, without looking at Now. Repeating a load with the same Weeks repeats
-	// the same records; Stats.Weeks of an earlier load is what goes in here.
+	// Weeks moves all times by so many weeks, with Shift by so many more. A load with the Stats.Weeks of an earlier one
+	// (and without Shift) repeats its records.
 	Weeks int
 	// Now is the time that Shift moves to.
 	Now time.Time
@@ -95,9 +95,11 @@ func Run(ctx context.Context, connection []kgo.Opt, enc *wire.Encoder, o Options
 		return Stats{}, err
 	}
 	if o.Shift {
-		if o.Weeks, err = o.weeksToNow(ctx, sources); err != nil {
+		weeks, err := o.weeksToNow(ctx, sources)
+		if err != nil {
 			return Stats{}, err
 		}
+		o.Weeks += weeks
 	}
 	client, err := kgo.NewClient(append(append([]kgo.Opt{}, connection...), producing()...)...)
 	if err != nil {
