@@ -1,0 +1,178 @@
+package state
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/google/uuid"
+	"github.com/redis/go-redis/v9"
+
+	"leadline/internal/engine"
+)
+
+// redisRebuild holds the shard's claim: a key that every write of the rebuild compares. Whoever begins a later rebuild
+// replaces it, so a process that was stopped in the middle and wakes up again cannot mix its data into the keys.
+type redisRebuild struct {
+	store    *Redis
+	p        int32
+	from, to Meta
+	claim    string
+}
+
+// Rebuild implements Store. Remains of an abandoned attempt, which may have the same generation, go first.
+func (r *Redis) Rebuild(ctx context.Context, p int32, to Meta) (Rebuild, error) {
+	from, _, err := r.Meta(ctx, p)
+	if err != nil {
+		return nil, fmt.Errorf("begin rebuild: %w", err)
+	}
+	if to.Generation <= from.Generation {
+		return nil, ErrRefused{Have: from}
+	}
+	k := shardKeys(r.prefix, p)
+	abandoned, err := r.client.Exists(ctx, k.claim()).Result()
+	if err != nil {
+		return nil, fmt.Errorf("begin rebuild of shard %d: %w", p, err)
+	}
+	b := &redisRebuild{store: r, p: p, from: from, to: to, claim: fmt.Sprintf("%d|%s", to.Generation, uuid.NewString())}
+	if err := b.turn(ctx, "*", ""); err != nil {
+		return nil, fmt.Errorf("begin rebuild of shard %d: %w", p, err)
+	}
+	if abandoned > 0 {
+		if err := b.sweep(ctx, from.Generation); err != nil {
+			return nil, fmt.Errorf("begin rebuild of shard %d: %w", p, err)
+		}
+	}
+	return b, nil
+}
+
+// turn sets the claim, and the meta unless empty, if meta and claim are as expected.
+func (b *redisRebuild) turn(ctx context.Context, claim, meta string) error {
+	k := shardKeys(b.store.prefix, b.p)
+	have, done, err := verdict(turnScript.Run(ctx, b.store.client, []string{k.meta(), k.claim()}, b.from.encode(), claim, meta, b.claim).Result())
+	if err != nil {
+		return err
+	}
+	if !done && (meta == "" || have != meta) { // have == meta: an earlier try did it and its answer was lost
+		return b.store.refused(b.p, have)
+	}
+	return nil
+}
+
+// putAtOnce bounds how long one script of a rebuild occupies the server that other shards are waiting for.
+const putAtOnce = 2000
+
+// Put implements Rebuild.
+func (b *redisRebuild) Put(ctx context.Context, changes []engine.Change, runs []engine.ItemsRun) error {
+	defer b.store.metrics.time("put")()
+	for len(changes) > putAtOnce {
+		if err := b.put(ctx, changes[:putAtOnce], nil); err != nil {
+			return err
+		}
+		changes = changes[putAtOnce:]
+	}
+	return b.put(ctx, changes, runs)
+}
+
+func (b *redisRebuild) put(ctx context.Context, changes []engine.Change, runs []engine.ItemsRun) error {
+	k := shardKeys(b.store.prefix, b.p)
+	_, done, err := b.store.write(ctx, k, guard{key: k.claim(), want: b.claim}, b.to.Generation, changes, runs)
+	if err != nil {
+		return fmt.Errorf("rebuild shard %d: %w", b.p, err)
+	}
+	if !done {
+		return b.lost(ctx)
+	}
+	b.store.metrics.keys.WithLabelValues("put").Add(float64(len(changes)))
+	return nil
+}
+
+// lost reports that a later rebuild took over, or that Redis was emptied.
+func (b *redisRebuild) lost(ctx context.Context) error {
+	have, _, err := b.store.Meta(ctx, b.p)
+	if err != nil {
+		return err
+	}
+	return b.store.refused(b.p, have.encode())
+}
+
+// Finish implements Rebuild.
+func (b *redisRebuild) Finish(ctx context.Context) error {
+	if err := b.turn(ctx, b.claim, b.to.encode()); err != nil {
+		return fmt.Errorf("finish rebuild of shard %d: %w", b.p, err)
+	}
+	b.store.saw(b.p, b.to)
+	if err := b.sweep(ctx, b.to.Generation); err != nil {
+		b.store.metrics.sweepErrors.Inc()
+		return nil
+	}
+	claim := shardKeys(b.store.prefix, b.p).claim()
+	if err := b.drop(ctx, []string{claim}); err != nil {
+		b.store.metrics.sweepErrors.Inc()
+	}
+	return nil
+}
+
+// Steps of a sweep: how many keys the server looks at, and removes, in one go.
+const (
+	scanAtOnce = 1000
+	dropAtOnce = 500
+)
+
+// sweep removes all generations of the shard but one. On a cluster it asks only the node that has the shard's slot.
+func (b *redisRebuild) sweep(ctx context.Context, keep int64) error {
+	defer b.store.metrics.time("sweep")()
+	k := shardKeys(b.store.prefix, b.p)
+	node, err := b.store.node(ctx, k)
+	if err != nil {
+		return fmt.Errorf("remove older generations: %w", err)
+	}
+	var old []string
+	scan := node.Scan(ctx, 0, k.tag+"*", scanAtOnce).Iterator()
+	for scan.Next(ctx) {
+		if gen, ok := k.belongs(scan.Val()); ok && gen != keep {
+			old = append(old, scan.Val())
+		}
+		if len(old) == dropAtOnce {
+			if err := b.drop(ctx, old); err != nil {
+				return err
+			}
+			old = old[:0]
+		}
+	}
+	if err := scan.Err(); err != nil {
+		return fmt.Errorf("remove older generations: %w", err)
+	}
+	return b.drop(ctx, old)
+}
+
+// drop removes keys if the claim still is this rebuild's: without that check a slow sweep could take away what a later
+// rebuild is writing.
+func (b *redisRebuild) drop(ctx context.Context, names []string) error {
+	if len(names) == 0 {
+		return nil
+	}
+	claim := shardKeys(b.store.prefix, b.p).claim()
+	_, done, err := verdict(dropScript.Run(ctx, b.store.client, append([]string{claim}, names...), b.claim).Result())
+	if err != nil {
+		return fmt.Errorf("remove %d keys: %w", len(names), err)
+	}
+	if !done {
+		return b.lost(ctx)
+	}
+	b.store.metrics.swept.Add(float64(len(names)))
+	return nil
+}
+
+// node is the server that has the shard's keys.
+func (r *Redis) node(ctx context.Context, k keys) (redis.Cmdable, error) {
+	if cluster, ok := r.client.(*redis.ClusterClient); ok {
+		return cluster.MasterForKey(ctx, k.meta())
+	}
+	return r.client, nil
+}
+
+func claimedGeneration(claim string) string {
+	gen, _, _ := strings.Cut(claim, "|")
+	return gen
+}

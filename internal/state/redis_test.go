@@ -1,0 +1,264 @@
+package state_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/redis/go-redis/v9"
+	"pgregory.net/rapid"
+
+	"leadline/internal/engine"
+	"leadline/internal/sales"
+	"leadline/internal/state"
+	"leadline/internal/state/statetest"
+)
+
+// on runs a test on each server.
+func on(t *testing.T, test func(t *testing.T, o opened)) {
+	for name, start := range servers() {
+		t.Run(name, func(t *testing.T) { test(t, start(t)) })
+	}
+}
+
+func apply(t *testing.T, o opened, from, to state.Meta, changes ...engine.Change) {
+	t.Helper()
+	if err := o.Apply(t.Context(), 3, state.Write{From: from, To: to, Changes: changes}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestAServerThatForgotTheScriptsIsTaughtAgain(t *testing.T) {
+	on(t, func(t *testing.T, o opened) {
+		apply(t, o, state.Meta{}, statetest.At(1, 1))
+		o.nodes(t, func(ctx context.Context, node *redis.Client) error { return node.ScriptFlush(ctx).Err() })
+		apply(t, o, statetest.At(1, 1), statetest.At(1, 2))
+	})
+}
+
+func TestKeysOfAShardShareOneHashTag(t *testing.T) {
+	on(t, func(t *testing.T, o opened) {
+		w := state.Write{To: statetest.At(1, 1), ItemRuns: []engine.ItemsRun{{Run: []byte("x")}},
+			Changes: []engine.Change{{CustomerID: "{other}", Blob: []byte("x"), Due: 1}}}
+		if err := o.Apply(t.Context(), 3, w); err != nil {
+			t.Fatal(err)
+		}
+		tag := "{" + o.prefix + "3}"
+		want := []string{tag + "1:c:{other}", tag + "1:items", tag + "1:timers", tag + "meta"}
+		if diff := cmp.Diff(want, slices.Sorted(slices.Values(o.keys(t)))); diff != "" {
+			t.Error(diff)
+		}
+		if meta := o.client.Get(t.Context(), tag+"meta").Val(); meta != "c-1|t-1|1|1|10" {
+			t.Errorf("meta is %q", meta)
+		}
+	})
+}
+
+func TestTenantsWhosePrefixesEndInDigitsDoNotMeet(t *testing.T) {
+	on(t, func(t *testing.T, o opened) {
+		short, long := state.NewRedis(o.client, o.prefix), state.NewRedis(o.client, o.prefix+"1")
+		apply(t, opened{Redis: long}, state.Meta{}, statetest.At(1, 1))
+		if _, ok, err := short.Meta(t.Context(), 13); ok || err != nil {
+			t.Error("partition 3 of one tenant is partition 13 of another")
+		}
+	})
+}
+
+func TestAFinishedRebuildLeavesOneGeneration(t *testing.T) {
+	on(t, func(t *testing.T, o opened) {
+		var many []engine.Change
+		for i := range 1200 {
+			many = append(many, engine.Change{CustomerID: strings.Repeat("x", i%5) + string(rune('A'+i)), Blob: []byte("b"), Due: 1})
+		}
+		apply(t, o, state.Meta{}, statetest.At(4, 1), many...)
+		abandoned, err := o.Rebuild(t.Context(), 3, statetest.At(6, 1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err1 := o.Rebuild(t.Context(), 3, statetest.At(5, 1))
+		err2 := b.Put(t.Context(), many[:1], nil)
+		if err := errors.Join(err1, err2, b.Finish(t.Context())); err != nil {
+			t.Fatal(err)
+		}
+		tag := "{" + o.prefix + "3}"
+		want := []string{tag + "5:c:" + many[0].CustomerID, tag + "5:timers", tag + "meta"}
+		if diff := cmp.Diff(want, slices.Sorted(slices.Values(o.keys(t)))); diff != "" {
+			t.Error(diff)
+		}
+		var refused state.ErrRefused
+		if err := abandoned.Put(t.Context(), many, nil); !errors.As(err, &refused) {
+			t.Errorf("the abandoned rebuild still writes: %v", err)
+		}
+	})
+}
+
+func TestWhatCannotBeReadIsCorrupt(t *testing.T) {
+	for name, spoil := range map[string]func(ctx context.Context, c redis.UniversalClient, tag string) error{
+		"meta": func(ctx context.Context, c redis.UniversalClient, tag string) error {
+			return c.Set(ctx, tag+"meta", "c|t|1|two|3", 0).Err()
+		},
+		"meta of another type": func(ctx context.Context, c redis.UniversalClient, tag string) error {
+			return errors.Join(c.Del(ctx, tag+"meta").Err(), c.RPush(ctx, tag+"meta", "x").Err())
+		},
+		"items": func(ctx context.Context, c redis.UniversalClient, tag string) error {
+			return c.RPush(ctx, tag+"1:items", "not hex!").Err()
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			on(t, func(t *testing.T, o opened) {
+				apply(t, o, state.Meta{}, statetest.At(1, 1))
+				if err := spoil(t.Context(), o.client, "{"+o.prefix+"3}"); err != nil {
+					t.Fatal(err)
+				}
+				if _, err := o.Items(t.Context(), 3); !errors.Is(err, state.ErrCorrupt) {
+					t.Errorf("reading items gives %v", err)
+				}
+			})
+		})
+	}
+}
+
+func TestAWriteOntoAnotherTypeIsCorrupt(t *testing.T) {
+	on(t, func(t *testing.T, o opened) {
+		apply(t, o, state.Meta{}, statetest.At(1, 1))
+		if err := o.client.Set(t.Context(), "{"+o.prefix+"3}1:timers", "x", 0).Err(); err != nil {
+			t.Fatal(err)
+		}
+		w := state.Write{From: statetest.At(1, 1), To: statetest.At(1, 2), Changes: []engine.Change{{CustomerID: "ann", Blob: []byte("b"), Due: 1}}}
+		if err := o.Apply(t.Context(), 3, w); !errors.Is(err, state.ErrCorrupt) {
+			t.Errorf("apply gives %v", err)
+		}
+	})
+}
+
+// TestRedisDoesWhatMemoryDoes runs random histories of writes, rebuilds, flushes and stale writers on both.
+func TestRedisDoesWhatMemoryDoes(t *testing.T) {
+	start := servers()["miniredis"]
+	o := start(t)
+	rapid.Check(t, func(rt *rapid.T) {
+		o.flush(t)
+		h := history{rt: rt, stores: []state.Store{state.NewRedis(o.client, o.prefix), state.NewMemory()}}
+		memory := h.stores[1].(*state.Memory)
+		rt.Repeat(map[string]func(*rapid.T){
+			"":        func(*rapid.T) { h.compare() },
+			"apply":   func(*rapid.T) { h.apply() },
+			"begin":   func(*rapid.T) { h.begin() },
+			"put":     func(*rapid.T) { h.put() },
+			"finish":  func(*rapid.T) { h.finish() },
+			"flush":   func(*rapid.T) { o.flush(t); memory.Flush() },
+			"forget":  func(*rapid.T) { h.stores[0] = state.NewRedis(o.client, o.prefix) },
+			"restart": func(*rapid.T) { h.rebuilds = nil },
+		})
+	})
+}
+
+type history struct {
+	rt       *rapid.T
+	stores   []state.Store
+	rebuilds [][]state.Rebuild // per rebuild the one of each store
+}
+
+var customers = []string{"ann", "bob", "1:c:ann", "{3}"}
+
+func (h *history) changes() []engine.Change {
+	ids := rapid.SliceOfNDistinct(rapid.SampledFrom(customers), 0, 4, rapid.ID[string]).Draw(h.rt, "ids")
+	var changes []engine.Change
+	for _, id := range ids {
+		blob := rapid.SampledFrom([][]byte{nil, []byte("a"), []byte("b\x00")}).Draw(h.rt, "blob")
+		due := rapid.SampledFrom([]sales.Millis{0, 1, 2, 1_700_000_000_000}).Draw(h.rt, "due")
+		changes = append(changes, engine.Change{CustomerID: id, Blob: blob, Due: due})
+	}
+	return changes
+}
+
+func (h *history) runs() []engine.ItemsRun {
+	var runs []engine.ItemsRun
+	for _, first := range rapid.SliceOfN(rapid.Int32Range(0, 20), 0, 3).Draw(h.rt, "runs") {
+		runs = append(runs, engine.ItemsRun{First: first, Run: []byte{byte(first)}})
+	}
+	return runs
+}
+
+func (h *history) meta() state.Meta {
+	return statetest.At(rapid.Int64Range(1, 3).Draw(h.rt, "generation"), rapid.Int64Range(1, 3).Draw(h.rt, "csn"))
+}
+
+// both compares the errors of the stores.
+func (h *history) both(do func(i int) error) {
+	h.rt.Helper()
+	redis, memory := do(0), do(1)
+	var a, b state.ErrRefused
+	if errors.As(redis, &a) != errors.As(memory, &b) || a != b || (redis == nil) != (memory == nil) {
+		h.rt.Fatalf("redis says %v, memory %v", redis, memory)
+	}
+}
+
+func (h *history) apply() {
+	from := h.meta()
+	if m, _, err := h.stores[1].Meta(h.rt.Context(), 3); err == nil && rapid.Bool().Draw(h.rt, "truthful") {
+		from = m
+	}
+	to := statetest.At(max(1, from.Generation), rapid.Int64Range(1, 3).Draw(h.rt, "to"))
+	w := state.Write{From: from, To: to, Changes: h.changes(), ItemRuns: h.runs()}
+	h.both(func(i int) error { return h.stores[i].Apply(h.rt.Context(), 3, w) })
+}
+
+func (h *history) begin() {
+	to, begun := h.meta(), make([]state.Rebuild, 2)
+	h.both(func(i int) (err error) {
+		begun[i], err = h.stores[i].Rebuild(h.rt.Context(), 3, to)
+		return err
+	})
+	if begun[0] != nil {
+		h.rebuilds = append(h.rebuilds, begun)
+	}
+}
+
+func (h *history) pick() []state.Rebuild {
+	if len(h.rebuilds) == 0 {
+		h.rt.Skip("no rebuild is under way")
+	}
+	return rapid.SampledFrom(h.rebuilds).Draw(h.rt, "rebuild")
+}
+
+func (h *history) put() {
+	b, changes, runs := h.pick(), h.changes(), h.runs()
+	h.both(func(i int) error { return b[i].Put(h.rt.Context(), changes, runs) })
+}
+
+func (h *history) finish() {
+	b := h.pick()
+	h.both(func(i int) error { return b[i].Finish(h.rt.Context()) })
+}
+
+// compare reads everything from both.
+func (h *history) compare() {
+	type content struct {
+		Meta   state.Meta
+		Blobs  [][]byte
+		Timers []engine.Timer
+		Runs   []engine.ItemsRun
+	}
+	var seen [2]content
+	h.both(func(i int) (err error) {
+		seen[i].Meta, seen[i].Blobs, err = h.stores[i].Load(h.rt.Context(), 3, customers)
+		return err
+	})
+	h.both(func(i int) error {
+		return h.stores[i].Timers(h.rt.Context(), 3, func(tm engine.Timer) error {
+			seen[i].Timers = append(seen[i].Timers, tm)
+			return nil
+		})
+	})
+	h.both(func(i int) (err error) {
+		runs, err := h.stores[i].Items(h.rt.Context(), 3)
+		seen[i].Runs = append(seen[i].Runs, runs...)
+		return err
+	})
+	if diff := cmp.Diff(seen[1], seen[0]); diff != "" {
+		h.rt.Fatalf("-memory +redis\n%s", diff)
+	}
+}
