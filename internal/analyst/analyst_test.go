@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
@@ -128,6 +129,71 @@ func killAt(t *testing.T, key int16, nth int, done bool) {
 	w.check()
 	if err := first.stop(); err != nil {
 		t.Errorf("the first stopped with %v", err)
+	}
+}
+
+// A broker that refuses a step of the transaction: the same analyst begins anew from what is committed.
+func TestRefusedCommitIsDoneOver(t *testing.T) {
+	for name, c := range map[string]struct {
+		key    kmsg.Key
+		refuse func(req kmsg.Request) kmsg.Response
+	}{
+		"offsets of an old generation": {kmsg.TxnOffsetCommit, refuseOffsets(kerr.IllegalGeneration)},
+		"offsets of an unknown member": {kmsg.TxnOffsetCommit, refuseOffsets(kerr.UnknownMemberID)},
+		"offsets of a fenced producer": {kmsg.TxnOffsetCommit, refuseOffsets(kerr.InvalidProducerEpoch)},
+		"end of a fenced producer":     {kmsg.EndTxn, refuseEnd(kerr.ProducerFenced)},
+		"end with an unknown error":    {kmsg.EndTxn, refuseEnd(kerr.UnknownServerError)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				defer w.close()
+				m := w.start()
+				seen := 0
+				w.cluster.ControlKey(c.key.Int16(), func(req kmsg.Request) (kmsg.Response, error, bool) {
+					w.cluster.KeepControl()
+					if txnOf(req) != "x.leadline-analyst" {
+						return nil, nil, false
+					}
+					if seen++; seen%3 != 0 {
+						return nil, nil, false
+					}
+					return c.refuse(req), nil, true
+				})
+				w.work(firstDay, 12)
+				time.Sleep(time.Minute)
+				w.check()
+				if seen < 3 {
+					t.Errorf("only %d such requests came: nothing was refused", seen)
+				}
+				if err := m.stop(); err != nil {
+					t.Errorf("stopped with %v", err)
+				}
+			})
+		})
+	}
+}
+
+func refuseOffsets(why *kerr.Error) func(kmsg.Request) kmsg.Response {
+	return func(req kmsg.Request) kmsg.Response {
+		r := req.(*kmsg.TxnOffsetCommitRequest)
+		resp := r.ResponseKind().(*kmsg.TxnOffsetCommitResponse)
+		for _, t := range r.Topics {
+			topic := kmsg.TxnOffsetCommitResponseTopic{Topic: t.Topic}
+			for _, p := range t.Partitions {
+				topic.Partitions = append(topic.Partitions, kmsg.TxnOffsetCommitResponseTopicPartition{Partition: p.Partition, ErrorCode: why.Code})
+			}
+			resp.Topics = append(resp.Topics, topic)
+		}
+		return resp
+	}
+}
+
+func refuseEnd(why *kerr.Error) func(kmsg.Request) kmsg.Response {
+	return func(req kmsg.Request) kmsg.Response {
+		resp := req.ResponseKind().(*kmsg.EndTxnResponse)
+		resp.ErrorCode = why.Code
+		return resp
 	}
 }
 
