@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 )
 
@@ -115,11 +116,11 @@ func (x *Items) AppendRun(first int) []byte {
 	dst := binary.AppendUvarint(nil, uint64(len(x.items)-first))
 	for _, it := range x.items[first:] {
 		dst = appendName(dst, it.Category)
-		typ := it.Type
-		if typ == it.Category { // a quarter of all types; NUL stands for "the same"
-			typ = "\x00"
+		if it.Type == it.Category { // a quarter of all types: 0 says so, any other type is its length plus one
+			dst = append(dst, 0)
+		} else {
+			dst = append(binary.AppendUvarint(dst, uint64(len(it.Type))+1), it.Type...)
 		}
-		dst = appendName(dst, typ)
 		dst = binary.AppendVarint(dst, int64(it.Tier))
 	}
 	return dst
@@ -150,10 +151,12 @@ func decodeRun(run []byte) ([]Item, error) {
 	n := r.count(3)
 	items := make([]Item, 0, n)
 	for range n {
-		it := Item{Category: r.name(), Type: r.name(), Tier: int32(r.varint(-1<<31, 1<<31-1))}
-		if it.Type == "\x00" {
-			it.Type = it.Category
+		it := Item{Category: r.name()}
+		it.Type = it.Category
+		if n := r.uvarint(maxName); n > 0 {
+			it.Type = string(r.bytes(int(n - 1)))
 		}
+		it.Tier = int32(r.varint(math.MinInt32, math.MaxInt32))
 		items = append(items, it)
 	}
 	if r.bad || len(r.b) != 0 {
