@@ -49,7 +49,7 @@ func (r *Runtime) sessionOptions() []kgo.Opt {
 		kgo.Balancers(kgo.RangeBalancer()), // the only one that keeps partition p of all inputs together
 		kgo.SessionTimeout(sessionTimeout),
 		kgo.RebalanceTimeout(sessionTimeout), // a cycle is shorter, and the dead hold up the others no longer
-		kgo.MetadataMinAge(time.Second), // a newly assigned partition waits for this before it is read
+		kgo.MetadataMinAge(time.Second),      // a newly assigned partition waits for this before it is read
 		kgo.ConsumeTopics(topics...),
 		kgo.ConsumeResetOffset(kgo.NoResetOffset()), // out of range must be loud
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
