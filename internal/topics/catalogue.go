@@ -77,7 +77,7 @@ func Catalogue(o Options) []Topic {
 		b.input("touchpoints", "what brought customer and company together without a purchase"),
 		foreign(b.read("customers", o.Partitions, "customer_id", "profiles and consent; a tombstone erases")),
 		b.input("outcomes", "what came of alerts"),
-		b.input("identities", "links and splits of two ids; key from_id"),
+		b.identities(),
 		b.kept("leadline.moves", o.Partitions, "to_id", "history on its way from a linked id to the other", o.InputRetention),
 		foreign(b.read("products", 1, "product_id", "the catalogue of articles")),
 		foreign(b.read("campaigns", 1, "campaign_id", "planned campaigns and their costs")),
@@ -113,6 +113,12 @@ type builder struct{ o Options }
 
 func (b builder) input(name, about string) Topic {
 	return foreign(wallClock(b.kept(name, b.o.Partitions, "customer_id", about, b.o.InputRetention)))
+}
+
+func (b builder) identities() Topic {
+	t := b.input("identities", "links and splits of two ids")
+	t.Key = "from_id"
+	return t
 }
 
 // kept is a topic that forgets by age.

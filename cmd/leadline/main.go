@@ -1,0 +1,30 @@
+// Command leadline is Leadline: its roles (engine, analyst, desk, or run for all in one process), a demo that needs no
+// server, and the tools around them. leadline --help lists the commands, leadline settings the settings.
+//
+// It exits 0 when all went well, 1 when something failed, 2 when it was called wrongly, and 3 when a load left lines out.
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/redis/go-redis/v9"
+)
+
+func main() {
+	redis.SetLogger(silent{})
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	os.Exit(run(ctx, os.Args[1:], &process{environ: os.Environ(), stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, hangup: hangup}))
+}
+
+// silent is the one logger that go-redis has for a whole process. What it would tell comes back as errors, which the roles
+// log and the tools print.
+type silent struct{}
+
+// Printf drops the line.
+func (silent) Printf(context.Context, string, ...any) {}

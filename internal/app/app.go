@@ -1,0 +1,253 @@
+// Package app wires Leadline's roles from a configuration: it makes the clients, starts what was asked for in one
+// process, and ends it again in the opposite order.
+//
+// It guarantees that whatever it opened is closed when Run returns, that a server missing at start is waited for with a
+// clear message, and that the first role which can not go on ends the process. It holds no logic of any role. The
+// commands and the demo import it.
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/redis/go-redis/v9"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/sr"
+	"go.uber.org/zap"
+	"golang.org/x/sync/errgroup"
+
+	"leadline/internal/affinity"
+	"leadline/internal/analyst"
+	"leadline/internal/config"
+	"leadline/internal/engine"
+	"leadline/internal/sales"
+	"leadline/internal/state"
+	"leadline/internal/stream"
+	"leadline/internal/topics"
+	"leadline/internal/web"
+	"leadline/internal/wire"
+)
+
+// Roles says what a process does.
+type Roles struct{ Engine, Analyst, Desk bool }
+
+// All is what the command run does.
+var All = Roles{Engine: true, Analyst: true, Desk: true}
+
+// App is one process's roles. Run must be called once, and closes what New opened.
+type App struct {
+	config  *config.Config
+	log     *zap.Logger
+	metrics *prometheus.Registry
+	rules   *liveRules
+	parts   []part
+
+	kafka    []kgo.Opt
+	registry *sr.Client
+	redis    redis.UniversalClient
+	feed     *web.Feed
+	http     *web.Server
+	undo     []undo
+}
+
+// part is one role in this process.
+type part struct {
+	run       func(context.Context, *readiness) error
+	readiness *readiness
+}
+
+// undo takes back one step of the start. Its name stands in the log when it fails.
+type undo struct {
+	name string
+	do   func() error
+}
+
+// shownAlerts is how many alerts the page keeps.
+const shownAlerts = 500
+
+// New takes the HTTP address and prepares the clients; it waits for no server. Its errors are the configuration's, or that
+// the address is taken.
+func New(c *config.Config, roles Roles, log *zap.Logger) (*App, error) {
+	a := &App{config: c, log: log, metrics: prometheus.NewRegistry()}
+	if err := a.prepare(roles); err != nil {
+		a.stop()
+		return nil, err
+	}
+	return a, nil
+}
+
+// prepare is one straight line: each step that opens something is followed by what closes it.
+func (a *App) prepare(roles Roles) error {
+	a.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	a.rules = newLiveRules(a.config, a.log, a.metrics)
+	var err error
+	if a.kafka, err = KafkaOptions(a.config, a.log); err != nil {
+		return err
+	}
+	var closeIdle func()
+	if a.registry, closeIdle, err = NewRegistry(a.config); err != nil {
+		return err
+	}
+	a.onStop("close registry connections", func() error { closeIdle(); return nil })
+
+	if a.redis, err = NewRedis(a.config); err != nil {
+		return err
+	}
+	a.onStop("close redis client", a.redis.Close)
+
+	if roles.Engine {
+		a.parts = append(a.parts, part{a.engine, newReadiness("engine")})
+	}
+	if roles.Analyst {
+		a.parts = append(a.parts, part{a.analyst, newReadiness("analyst")})
+	}
+	if roles.Desk {
+		a.feed = web.NewFeed(shownAlerts, a.metrics)
+		a.parts = append(a.parts, part{a.desk, newReadiness("desk")})
+	}
+	a.http, err = web.New(web.Options{Addr: a.config.HTTPAddr, Checks: a.checks(), Metrics: a.metrics, Pprof: a.config.HTTPProfiling,
+		Feed: a.feed, Log: a.log})
+	return err
+}
+
+// onStop remembers how to undo the step that was just made.
+func (a *App) onStop(name string, do func() error) { a.undo = append(a.undo, undo{name, do}) }
+
+func (a *App) stop() {
+	for i := len(a.undo) - 1; i >= 0; i-- {
+		if err := a.undo[i].do(); err != nil {
+			a.log.Warn(a.undo[i].name, zap.Error(err))
+		}
+	}
+	a.undo = nil
+}
+
+// HTTPAddr is host:port of health, metrics and page, as taken.
+func (a *App) HTTPAddr() string { return a.http.Addr() }
+
+// Metrics gives what the roles measure, for whoever shows it in this process.
+func (a *App) Metrics() prometheus.Gatherer { return a.metrics }
+
+// Run starts the roles and waits until the context ends or one of them can not go on. A hangup reads the rules again.
+func (a *App) Run(ctx context.Context, hangup <-chan os.Signal) error {
+	defer a.stop()
+	a.log.Info("starting", zap.Strings("roles", a.roleNames()), zap.String("file", a.config.File), zap.String("rules", a.config.Rules.Hash()),
+		zap.Strings("brokers", a.config.Kafka.Brokers), zap.String("registry", a.config.Registry.URL), zap.Strings("redis", a.config.Redis.Addrs))
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return a.http.Run(ctx) })
+	group.Go(func() error { return a.rules.watch(ctx, hangup) })
+	for _, p := range a.parts {
+		group.Go(func() error { return unlessEnded(ctx, p.run(ctx, p.readiness)) })
+	}
+	err := group.Wait()
+	if err == nil {
+		a.log.Info("stopped")
+	}
+	return err
+}
+
+func (a *App) roleNames() []string {
+	var names []string
+	for _, p := range a.parts {
+		names = append(names, p.readiness.role)
+	}
+	return names
+}
+
+func (a *App) engine(ctx context.Context, ready *readiness) error {
+	store := state.NewRedis(a.redis, a.config.TopicPrefix)
+	if err := store.Register(a.metrics); err != nil {
+		return err
+	}
+	ids, err := a.schemaIDs(ctx, ready)
+	if err != nil {
+		return err
+	}
+	runtime, err := stream.New(stream.Config{
+		Kafka:      a.kafka,
+		Prefix:     a.config.TopicPrefix,
+		InstanceID: a.config.Engine.Instance,
+		Clock:      a.config.Clock,
+		Calendar:   sales.NewCalendar(a.config.BusinessTimeZone),
+		CacheBytes: a.config.Engine.CacheMiB << 20,
+	}, stream.Deps{
+		Store:      store,
+		Decoder:    wire.NewDecoder(topics.NewSchemaSource(a.registry)),
+		Encoder:    wire.NewEncoder(ids),
+		Rules:      a.rules.Rules,
+		Log:        a.log,
+		Registerer: a.metrics,
+	})
+	if err != nil {
+		return err
+	}
+	ready.be(runtime.Ready)
+	return runtime.Run(ctx)
+}
+
+func (a *App) analyst(ctx context.Context, ready *readiness) error {
+	ids, err := a.schemaIDs(ctx, ready)
+	if err != nil {
+		return err
+	}
+	role := analyst.New(analyst.Config{
+		Kafka:    a.kafka,
+		Prefix:   a.config.TopicPrefix,
+		Calendar: sales.NewCalendar(a.config.BusinessTimeZone),
+		Lateness: a.config.Rules.AllowedLateness,
+	}, analyst.Deps{
+		Decoder:    wire.NewDecoder(topics.NewSchemaSource(a.registry)),
+		Encoder:    wire.NewEncoder(ids),
+		Rules:      func() affinity.LinkRules { return linkRules(a.rules.Rules()) },
+		Log:        a.log,
+		Registerer: a.metrics,
+	})
+	ready.be(role.Ready)
+	return role.Run(ctx)
+}
+
+func (a *App) desk(ctx context.Context, ready *readiness) error {
+	ready.be(func() error { return nil }) // the page is served from the first moment on, and shows alerts as it finds them
+	return a.feed.Follow(ctx, a.kafka, a.config.TopicPrefix, topics.NewSchemaSource(a.registry), a.log)
+}
+
+const firstWait, longestWait = 500 * time.Millisecond, 15 * time.Second
+
+// schemaIDs waits for the registry, and for somebody to register the schemas: a role that is started before topics
+// create has run goes on by itself.
+func (a *App) schemaIDs(ctx context.Context, ready *readiness) (map[string]int, error) {
+	for wait := firstWait; ; wait = min(2*wait, longestWait) {
+		ids, err := topics.IDs(ctx, a.registry, a.config.TopicPrefix)
+		if err == nil {
+			return ids, nil
+		}
+		a.log.Warn("waiting for the schemas", zap.String("registry", a.config.Registry.URL), zap.Duration("again_in", wait), zap.Error(err))
+		ready.be(func() error { return fmt.Errorf("waiting for the schemas: %w", err) })
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(wait):
+		}
+	}
+}
+
+// linkRules are the learner's part of the rules.
+func linkRules(r engine.Rules) affinity.LinkRules {
+	l := affinity.DefaultLinkRules()
+	l.Level, l.MinSupport, l.MinG2, l.MaxPerItem = r.LinkLevel, r.Links.MinSupport, r.Links.MinG2, r.Links.MaxPerItem
+	l.MinPriceRatio = r.Upsell.MinPriceRatio
+	return l
+}
+
+// unlessEnded keeps the end of the context, which is how a process is stopped, from looking like a failure.
+func unlessEnded(ctx context.Context, err error) error {
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return err
+}
