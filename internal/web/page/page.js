@@ -105,7 +105,8 @@ function count(c) {
   document.querySelector(".kind[data-kind=''] .n").textContent = number(all);
   const aside = [];
   if (over) aside.push(`${number(over)} since resolved or expired`);
-  for (const [why, n] of Object.entries(c.suppressed).sort()) aside.push(`${number(n)} not said: ${why}`);
+  const why = Object.entries(c.suppressed).sort().map(([word, n]) => `${number(n)} ${word}`);
+  if (why.length) aside.push(`decided and not said: ${why.join(", ")}`);
   document.getElementById("aside").textContent = aside.join(" · ");
 }
 
