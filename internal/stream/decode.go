@@ -61,6 +61,8 @@ func (s *slab[T]) next() *T {
 // decode turns the shard's records into the batch's events. Records that cannot be used become dead letters; an error means
 // that it cannot be told yet (the registry is down, or may be behind), and that the same records must be tried again.
 func (r *Runtime) decode(ctx context.Context, s *shard, w *work, st *step) error {
+	ctx, cancel := context.WithTimeout(ctx, registryTimeout)
+	defer cancel()
 	s.events.reset()
 	for i := range inputs {
 		if len(w.in[i]) == 0 {
@@ -90,6 +92,7 @@ func (r *Runtime) decodeOne(ctx context.Context, s *shard, at int, rec *kgo.Reco
 	if err == nil {
 		s.events.list = append(s.events.list, ev)
 		s.events.sources = append(s.events.sources, rec)
+		st.trace(rec, ev.Source)
 		return nil
 	}
 	var poison *wire.Poison
@@ -102,6 +105,18 @@ func (r *Runtime) decodeOne(ctx context.Context, s *shard, at int, rec *kgo.Reco
 		return err
 	}
 	return nil
+}
+
+// trace remembers the trace of a record, which goes on in the alerts that it causes.
+func (st *step) trace(rec *kgo.Record, at sales.Source) {
+	for _, h := range rec.Headers {
+		if h.Key == "traceparent" {
+			if st.traces == nil {
+				st.traces = map[sales.Source]kgo.RecordHeader{}
+			}
+			st.traces[at] = h
+		}
+	}
 }
 
 // waitedEnough tells whether a record of an unknown schema has had its time. It goes by the record's age first, so that many

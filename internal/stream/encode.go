@@ -62,26 +62,19 @@ func (o *outbox) alert(a *sales.Alert, st *step) error {
 	for _, h := range wire.CloudEvent(a, o.r.source) {
 		headers = append(headers, kgo.RecordHeader{Key: h.Key, Value: h.Value})
 	}
-	if parent, ok := traceparent(a, st.sources); ok {
+	if parent, ok := st.traceparent(a); ok {
 		headers = append(headers, parent)
 	}
 	o.add(wire.AlertTopic(a), o.p, []byte(a.CustomerID), value, headers)
 	return nil
 }
 
-// traceparent carries the trace of the record that caused the alert on to it. A timer's alert has no such record.
-func traceparent(a *sales.Alert, sources []*kgo.Record) (kgo.RecordHeader, bool) {
+// traceparent finds the trace of the record that caused the alert. A timer's alert has no such record.
+func (st *step) traceparent(a *sales.Alert) (kgo.RecordHeader, bool) {
 	for i := range a.Reasons {
 		for _, e := range a.Reasons[i].Evidence {
-			for _, rec := range sources {
-				if rec.Offset != e.Source.Offset || rec.Partition != e.Source.Partition || string(rec.Key) != a.CustomerID {
-					continue
-				}
-				for _, h := range rec.Headers {
-					if h.Key == "traceparent" {
-						return h, true
-					}
-				}
+			if h, ok := st.traces[e.Source]; ok {
+				return h, true
 			}
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/alicebob/miniredis/v2"
 	"github.com/google/go-cmp/cmp"
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -44,9 +45,12 @@ func data(c *Config) { c.Clock, c.MaxPoll = engine.Data, 20 }
 
 // play sends the history to an engine while faults happen, and gives what was said. At the end the store must hold what
 // leadline.state says.
-func play(t *testing.T, happens fault) []string {
+func play(t *testing.T, happens fault, store ...state.Store) []string {
 	t.Helper()
 	w := newWorld(t)
+	for _, s := range store {
+		w.store = s
+	}
 	for i := range 12 {
 		w.link(fmt.Sprintf("cat-%d", i), fmt.Sprintf("cat-%d", (i+5)%12))
 		w.link(fmt.Sprintf("cat-%d", i), fmt.Sprintf("cat-%d", (i+7)%12))
@@ -169,6 +173,14 @@ func TestWhateverHappensTheAlertsAreTheSame(t *testing.T) {
 			send()
 			return e
 		},
+		"broker away": func(_ *world, e *running, part int, send func()) *running {
+			send()
+			time.Sleep(time.Duration(part*17) * time.Millisecond)
+			e.line.cut()
+			time.Sleep(time.Duration(part) * 7 * time.Second)
+			e.line.mend()
+			return e
+		},
 		"joined by another": func(w *world, e *running, part int, send func()) *running {
 			if part == 2 {
 				w.engine("b", data)
@@ -210,6 +222,32 @@ func TestWhateverHappensTheAlertsAreTheSame(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// On Redis the same holds. The server is outside the bubble, as its reading would hold up the virtual time.
+func TestOnRedisToo(t *testing.T) {
+	server := miniredis.RunT(t)
+	var undisturbed, disturbed []string
+	synctest.Test(t, func(t *testing.T) { undisturbed = play(t, waiting(time.Second)) })
+	synctest.Test(t, func(t *testing.T) {
+		client := state.Dial(state.Options{Addrs: []string{server.Addr()}})
+		defer client.Close()
+		disturbed = play(t, func(w *world, e *running, part int, send func()) *running {
+			send()
+			time.Sleep(70 * time.Millisecond)
+			if part%2 == 0 {
+				server.FlushAll()
+			}
+			if part%3 == 0 {
+				e.kill()
+				return w.engine("a", data)
+			}
+			return e
+		}, state.NewRedis(client, ""))
+	})
+	if diff := cmp.Diff(undisturbed, disturbed); diff != "" {
+		t.Errorf("said differs (-undisturbed +on Redis):\n%s", diff)
 	}
 }
 

@@ -30,6 +30,7 @@ type knowledge struct {
 	fetched  chan []*kgo.Record
 
 	pending []*kgo.Record // fetched, not yet applied
+	notYet  time.Time     // after an error
 	now     *engine.Knowledge
 	next    [len(knowledgeTopics)]int64
 }
@@ -125,8 +126,14 @@ func (k *knowledge) reached(ends kadm.ListedOffsets) bool {
 // apply takes what has come since the last cycle. After an error (the registry is down) what is known stands still, and the
 // next call goes on where this one stopped.
 func (k *knowledge) apply(ctx context.Context) error {
+	if time.Now().Before(k.notYet) {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, registryTimeout)
+	defer cancel()
 	for {
 		if err := k.applyPending(ctx); err != nil {
+			k.notYet = time.Now().Add(lastBackoff)
 			return err
 		}
 		select {

@@ -84,7 +84,7 @@ func (r *Runtime) cycle(ctx, work context.Context, sess *kgo.GroupTransactSessio
 			return err
 		}
 	}
-	if err := r.takeIn(sess); err != nil {
+	if err := r.takeIn(work, sess); err != nil {
 		return err
 	}
 	began := time.Now()
@@ -209,7 +209,7 @@ func (r *Runtime) install(res recovered) error {
 }
 
 // takeIn brings in what happened beside the loop since the last cycle: recoveries, acknowledgements, knowledge, rules.
-func (r *Runtime) takeIn(sess *kgo.GroupTransactSession) error {
+func (r *Runtime) takeIn(ctx context.Context, sess *kgo.GroupTransactSession) error {
 	for done := false; !done; {
 		select {
 		case res := <-r.recovered:
@@ -221,8 +221,6 @@ func (r *Runtime) takeIn(sess *kgo.GroupTransactSession) error {
 		}
 	}
 	r.takeRules()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-	defer cancel()
 	if err := r.knowledge.apply(ctx); err != nil {
 		r.log.Warn("knowledge stands still", zap.Error(err))
 	}

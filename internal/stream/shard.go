@@ -42,7 +42,8 @@ type step struct {
 	runs     []sales.Range
 	batch    engine.Batch
 	sources  []*kgo.Record // of each event
-	dead     []deadLetter  // found before the engine saw them
+	traces   map[sales.Source]kgo.RecordHeader
+	dead     []deadLetter // found before the engine saw them
 	decision engine.Decision
 	hash     string // of the rules
 
@@ -129,6 +130,8 @@ func (r *Runtime) load(ctx context.Context, s *shard, missing []string) error {
 		return nil
 	}
 	relied := r.projector.relied(s.p)
+	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+	defer cancel()
 	meta, blobs, err := r.store.Load(ctx, s.p, missing)
 	switch {
 	case errors.Is(err, state.ErrCorrupt):

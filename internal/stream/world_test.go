@@ -231,6 +231,13 @@ func (c *cuttable) cut() {
 	c.blip()
 }
 
+// mend lets connections be opened again.
+func (c *cuttable) mend() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.gone = false
+}
+
 // blip cuts the connections, which may be opened again.
 func (c *cuttable) blip() {
 	c.mu.Lock()
