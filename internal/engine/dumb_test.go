@@ -49,7 +49,8 @@ func (d *dumb) purchase(p *sales.Purchase) {
 	d.expire(c, p.OccurredAt)
 	day := sales.Calendar{}.Day(p.OccurredAt)
 	if p.Kind == sales.Refund {
-		if of, ok := c.orders[p.OrderID]; ok {
+		// Orders are forgotten after 185 days; the lives here leave none of an age near that.
+		if of, ok := c.orders[p.OrderID]; ok && of > day-sales.Day(d.rules.WindowDays) {
 			day = of
 		}
 		for _, l := range p.Lines {

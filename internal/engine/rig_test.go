@@ -84,6 +84,11 @@ func (r *rig) step(events []sales.Event, now sales.Millis) Decision {
 	r.csn++
 	r.behind = append(r.behind, d.Changes)
 	r.decisions = append(r.decisions, d)
+	for id, e := range r.shard.cache.entries {
+		if due := e.state.Due(sales.Calendar{}); due != 0 && due <= r.shard.Now() {
+			r.Fatalf("customer %s's timer was due at %d and has not fired at %d", id, due, r.shard.Now())
+		}
+	}
 	return d
 }
 
@@ -155,31 +160,48 @@ func worldKnowledge(t *rapid.T) (*Knowledge, []sales.Link) {
 	return k, links
 }
 
-// worldEvents draws the purchases of three customers over most of a year: out of order by up to three days, with redeliveries,
-// refunds of known and unknown orders, and lines without an amount.
+// worldEvents draws what three customers do over most of a year, now and then with half a year of silence: out of order by up to
+// three days, with redeliveries, refunds of known and unknown orders, lines without an amount, touches and owners.
 func worldEvents(t *rapid.T) []sales.Event {
 	var events []sales.Event
 	at := sales.Millis(firstDay) * sales.DayMillis
 	for i := range rapid.IntRange(1, 60).Draw(t, "events") {
 		at += sales.Millis(rapid.IntRange(0, 12*24).Draw(t, "hours")) * 3_600_000
-		if i > 0 && rapid.IntRange(0, 9).Draw(t, "again") == 0 {
-			events = append(events, events[rapid.IntRange(0, len(events)-1).Draw(t, "which")])
-			continue
+		if rapid.IntRange(0, 19).Draw(t, "silence") == 0 {
+			at += 200 * sales.DayMillis
 		}
-		p := &sales.Purchase{EventID: fmt.Sprint("e", i), CustomerID: rapid.SampledFrom([]string{"anna", "ben", "carl"}).Draw(t, "who"),
-			OccurredAt: at - sales.Millis(rapid.IntRange(0, 71).Draw(t, "late"))*3_600_000, Currency: "USD",
-			OrderID: fmt.Sprint("o", rapid.IntRange(max(0, i-8), i).Draw(t, "order"))}
-		if rapid.IntRange(0, 5).Draw(t, "refund") == 0 {
-			p.Kind = sales.Refund
+		who := rapid.SampledFrom([]string{"anna", "ben", "carl"}).Draw(t, "who")
+		when := at - sales.Millis(rapid.IntRange(0, 71).Draw(t, "late"))*3_600_000
+		e := sales.Event{Source: sales.Source{Offset: int64(i)}}
+		switch what := rapid.IntRange(0, 19).Draw(t, "what"); {
+		case what < 2 && i > 0:
+			e = events[rapid.IntRange(0, len(events)-1).Draw(t, "again")]
+		case what < 4:
+			e.Kind = sales.TouchpointEvent
+			e.Touchpoint = &sales.Touchpoint{EventID: fmt.Sprint("t", i), CustomerID: who, OccurredAt: when, Category: rapid.SampledFrom(categories).Draw(t, "about")}
+		case what < 5:
+			e.Kind = sales.CustomerEvent
+			e.Customer = &sales.Customer{CustomerID: who, OwnerID: rapid.SampledFrom([]string{"", "rep-1", "rep-2"}).Draw(t, "owner")}
+		default:
+			e.Kind, e.Purchase = sales.PurchaseEvent, worldPurchase(t, i, who, when, what < 8)
 		}
-		for range rapid.IntRange(1, 4).Draw(t, "lines") {
-			name := rapid.SampledFrom(categories).Draw(t, "category")
-			p.Lines = append(p.Lines, sales.Line{ProductID: fmt.Sprintf("%s-%d", name, rapid.IntRange(0, 2).Draw(t, "tier")), Category: name,
-				Quantity: int32(rapid.IntRange(1, 2).Draw(t, "quantity")), AmountMinor: int64(rapid.IntRange(0, 3).Draw(t, "amount"))})
-		}
-		events = append(events, sales.Event{Source: sales.Source{Topic: "purchases", Offset: int64(i)}, Kind: sales.PurchaseEvent, Purchase: p})
+		events = append(events, e)
 	}
 	return events
+}
+
+func worldPurchase(t *rapid.T, i int, who string, at sales.Millis, refund bool) *sales.Purchase {
+	p := &sales.Purchase{EventID: fmt.Sprint("e", i), CustomerID: who, OccurredAt: at, Currency: "USD",
+		OrderID: fmt.Sprint("o", rapid.IntRange(max(0, i-8), i).Draw(t, "order"))}
+	if refund {
+		p.Kind = sales.Refund
+	}
+	for range rapid.IntRange(1, 4).Draw(t, "lines") {
+		name := rapid.SampledFrom(categories).Draw(t, "category")
+		p.Lines = append(p.Lines, sales.Line{ProductID: fmt.Sprintf("%s-%d", name, rapid.IntRange(0, 2).Draw(t, "tier")), Category: name,
+			Quantity: int32(rapid.IntRange(1, 2).Draw(t, "quantity")), AmountMinor: int64(rapid.IntRange(0, 3).Draw(t, "amount"))})
+	}
+	return p
 }
 
 // cuts draws where a stream of n events is cut into batches.

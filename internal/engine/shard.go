@@ -163,7 +163,6 @@ func (s *Shard) Commit() {
 // Rollback says that it was not: every touched customer, the dictionary, the timers and the time are as before the step.
 func (s *Shard) Rollback() {
 	if !s.step.open {
-		s.timers.putBack()
 		return
 	}
 	s.items.Truncate(s.step.itemsBefore)
@@ -174,7 +173,6 @@ func (s *Shard) Rollback() {
 		}
 		e.touched, e.next = false, pending{}
 	}
-	s.clock = s.step.before
-	s.timers.putBack()
+	s.clock = s.step.before // what the last plan took from the timers, the next one puts back
 	s.step.end()
 }
