@@ -8,8 +8,6 @@ import (
 	"reflect"
 	"slices"
 	"unsafe"
-
-	"github.com/linkedin/goavro/v2"
 )
 
 // append writes the Avro of the value at p by the current schema. It is the mirror of a projection, and maps are
@@ -137,44 +135,56 @@ func appendEntries[V any](dst []byte, elem *shape, entries map[string]V) (_ []by
 	return append(dst, 0), nil
 }
 
-// native gives the value at p as goavro wants it.
-func (s *shape) native(p unsafe.Pointer) (v any, err error) {
-	if s.optional && s.isNull(p) {
+// native gives the value at p as goavro wants it. The maps and lists of an earlier value of the same shape, if there is one, are
+// used again: making them is four fifths of the work.
+func (s *shape) native(p unsafe.Pointer, earlier any) (v any, err error) {
+	if !s.optional {
+		return s.nativeValue(p, earlier)
+	}
+	if s.isNull(p) {
 		return nil, nil
 	}
-	switch s.kind {
-	case textKind:
-		v = *(*string)(p)
-	case intKind:
-		v = *(*int32)(p)
-	case longKind, millisKind:
-		v = *(*int64)(p)
-	case longRefKind:
-		v = **(**int64)(p)
-	case doubleKind:
-		v = *(*float64)(p)
-	case boolKind:
-		v = *(*bool)(p)
-	case enumKind, symbolKind:
-		v, err = s.symbolAt(p)
-	case listKind:
-		v, err = s.nativeList(p)
-	case dictKind:
-		v, err = s.nativeDict(p)
-	case recordKind:
-		v, err = s.nativeRecord(p)
+	union, ok := earlier.(map[string]any)
+	if !ok {
+		union = make(map[string]any, 1)
 	}
-	if s.optional {
-		v = goavro.Union(s.branch, v)
-	}
-	return v, err
+	union[s.branch], err = s.nativeValue(p, union[s.branch])
+	return union, err
 }
 
-func (s *shape) nativeRecord(p unsafe.Pointer) (any, error) {
-	fields := make(map[string]any, len(s.members))
+func (s *shape) nativeValue(p unsafe.Pointer, earlier any) (any, error) {
+	switch s.kind {
+	case textKind:
+		return *(*string)(p), nil
+	case intKind:
+		return *(*int32)(p), nil
+	case longKind, millisKind:
+		return *(*int64)(p), nil
+	case longRefKind:
+		return **(**int64)(p), nil
+	case doubleKind:
+		return *(*float64)(p), nil
+	case boolKind:
+		return *(*bool)(p), nil
+	case enumKind, symbolKind:
+		return s.symbolAt(p)
+	case listKind:
+		return s.nativeList(p, earlier)
+	case dictKind:
+		return s.nativeDict(p, earlier)
+	default:
+		return s.nativeRecord(p, earlier)
+	}
+}
+
+func (s *shape) nativeRecord(p unsafe.Pointer, earlier any) (any, error) {
+	fields, ok := earlier.(map[string]any)
+	if !ok {
+		fields = make(map[string]any, len(s.members))
+	}
 	for i := range s.members {
 		m := &s.members[i]
-		v, err := m.shape.native(unsafe.Add(p, m.offset))
+		v, err := m.shape.native(unsafe.Add(p, m.offset), fields[m.name])
 		if err != nil {
 			return nil, at(m.name, err)
 		}
@@ -183,26 +193,33 @@ func (s *shape) nativeRecord(p unsafe.Pointer) (any, error) {
 	return fields, nil
 }
 
-func (s *shape) nativeList(p unsafe.Pointer) (any, error) {
+func (s *shape) nativeList(p unsafe.Pointer, earlier any) (any, error) {
 	h, size := (*sliceHeader)(p), s.elemSize()
-	list := make([]any, h.len)
-	for i := range list {
-		v, err := s.elem.native(unsafe.Add(h.data, uintptr(i)*size))
+	list, _ := earlier.([]any)
+	for i := range h.len {
+		if i == len(list) {
+			list = append(list, nil)
+		}
+		v, err := s.elem.native(unsafe.Add(h.data, uintptr(i)*size), list[i])
 		if err != nil {
 			return nil, at(fmt.Sprintf("[%d]", i), err)
 		}
 		list[i] = v
 	}
-	return list, nil
+	return list[:h.len], nil
 }
 
-func (s *shape) nativeDict(p unsafe.Pointer) (any, error) {
+func (s *shape) nativeDict(p unsafe.Pointer, earlier any) (any, error) {
+	dict, ok := earlier.(map[string]any)
+	if !ok {
+		dict = map[string]any{}
+	}
+	clear(dict)
 	entries := reflect.NewAt(s.goType, p).Elem()
-	dict := make(map[string]any, entries.Len())
 	for it := entries.MapRange(); it.Next(); {
 		elem := reflect.New(s.goType.Elem())
 		elem.Elem().Set(it.Value())
-		v, err := s.elem.native(elem.UnsafePointer())
+		v, err := s.elem.native(elem.UnsafePointer(), nil)
 		if err != nil {
 			return nil, at(it.Key().String(), err)
 		}

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"sync"
 	"unsafe"
 
 	"github.com/linkedin/goavro/v2"
@@ -17,6 +18,7 @@ import (
 type Encoder struct {
 	ids   map[string]int
 	alert *goavro.Codec
+	spare sync.Pool // natives of earlier alerts
 }
 
 // NewEncoder takes the schema ids of the subjects without a tenant's prefix, such as "purchases-value". A subject may be
@@ -132,10 +134,11 @@ func (e *Encoder) AppendAlert(dst []byte, a *sales.Alert) ([]byte, error) {
 	if err != nil {
 		return dst, err
 	}
-	native, err := allShapes().alert.native(unsafe.Pointer(a))
+	native, err := allShapes().alert.native(unsafe.Pointer(a), e.spare.Get())
 	if err != nil {
 		return dst, fmt.Errorf("encode Alert: %w", err)
 	}
+	defer e.spare.Put(native)
 	if out, err = e.alert.BinaryFromNative(out, native); err != nil {
 		return dst, fmt.Errorf("encode Alert: %w", err)
 	}
