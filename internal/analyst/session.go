@@ -20,6 +20,7 @@ import (
 type session struct {
 	*Analyst
 	client   *kgo.GroupTransactSession
+	opened   chan struct{} // closed when client is set: the group may call back before
 	handover handover
 	memory   *memory // nil while another member works
 	last     published
@@ -67,12 +68,13 @@ func (h *handover) take() (m *memory, changed bool, err error) {
 }
 
 func (a *Analyst) session(ctx context.Context) error {
-	s := &session{Analyst: a}
+	s := &session{Analyst: a, opened: make(chan struct{})}
 	client, err := kgo.NewGroupTransactSession(s.options()...)
 	if err != nil {
 		return broken("mend the configuration", "open session: %w", err)
 	}
 	s.client = client
+	close(s.opened)
 	defer client.Close()
 	if err := s.checkTopics(ctx); err != nil {
 		return err
@@ -136,6 +138,7 @@ func (s *session) assigned(ctx context.Context, offsets map[string]map[int32]kgo
 	if len(offsets) == 0 {
 		return offsets, nil
 	}
+	<-s.opened
 	s.handover.begin()
 	memory, positions, err := s.recover(ctx)
 	if err != nil {
