@@ -193,7 +193,8 @@ class Check:
         if alert["kind"] != "CROSS_SELL":
             return
         by = alert["suppressed_by"]
-        if (topic == "alerts.suppressed") != (by is not None) or (by == "holdout") != (alert["experiment_arm"] == "CONTROL"):
+        control = alert["experiment_arm"] == "CONTROL"
+        if (topic == "alerts.suppressed") != (by is not None) or (by == "holdout" and not control) or (by is None and control):
             self.found.add("sound: arm and topic agree", f"{topic}: {alert['alert_id']} {alert['experiment_arm']} {by}")
         if alert["status"] != "OPENED":
             self.ended[alert["alert_id"]] = alert
