@@ -71,7 +71,7 @@ func (s *Shard) openSpell(e *entry, day sales.Day, due sales.Millis) {
 		return
 	}
 	last := c.Window.Last()
-	ep := Episode{Kind: sales.Declining, AlertID: s.alertID(sales.Declining, e.id, "", last.EventID), From: window.NoItem,
+	ep := Episode{Kind: sales.Declining, AlertID: s.alertID(sales.Declining, e.id, "", strconv.FormatUint(last.Event, 16)), From: window.NoItem,
 		To: window.NoItem, Day: day, Score: float32(lost(d)), Suppressed: s.suppression(e)}
 	c.open(ep)
 	c.Said = append(c.Said, Said{Kind: sales.Declining, Item: window.NoItem, Day: day})
@@ -87,7 +87,7 @@ func (s *Shard) openSpell(e *entry, day sales.Day, due sales.Millis) {
 		{Code: "fewer_purchase_days", Text: fmt.Sprintf("%s with a purchase where %.1f were to be expected.", inDays(d.recent), d.expected),
 			Value: float64(d.recent), Baseline: d.expected, Weight: 1 - d.p},
 		{Code: "last_purchase", Text: "Last bought on " + s.cfg.Calendar.Day(last.At).String() + ".",
-			Value: float64(day - s.cfg.Calendar.Day(last.At)), Evidence: []sales.Evidence{{Source: purchases, EventID: last.EventID}}},
+			Value: float64(day - s.cfg.Calendar.Day(last.At)), Evidence: []sales.Evidence{{Source: purchases}}},
 	}
 	a.Details = map[string]float64{"recent_days": float64(d.recent), "baseline_days": float64(d.before), "expected_days": d.expected,
 		"p_value": d.p}

@@ -80,10 +80,7 @@ func (s *Shard) record(e *entry, o *order, event uint64) {
 	trace := window.Order{Day: o.day, Event: event, Refund: o.Kind == sales.Refund}
 	if !trace.Refund {
 		trace.Number = window.OrderHash(o.OrderID)
-		if last := c.Window.Last(); last.EventID == "" || o.OccurredAt >= last.At {
-			c.Window.SetLast(window.Purchase{EventID: strings.Clone(o.EventID), At: o.OccurredAt, Partition: o.source.Partition,
-				Offset: o.source.Offset})
-		}
+		c.Window.SetLast(window.Purchase{Event: event, At: o.OccurredAt, Partition: o.source.Partition, Offset: o.source.Offset})
 	}
 	c.Window.AddOrder(trace)
 	if first {

@@ -13,8 +13,8 @@ var touchKinds = len(sales.TouchKinds())
 func Decode(b []byte, items *Items) (*Window, []byte, error) {
 	d := decoder{reader: reader{b: b}, items: uint64(items.Len())}
 	d.w.currency = d.name()
-	if d.w.last.EventID = d.name(); d.w.last.EventID != "" {
-		d.w.last.At = sales.Millis(d.varint(math.MinInt64, math.MaxInt64))
+	if d.w.last.At = sales.Millis(d.varint(math.MinInt64, math.MaxInt64)); d.w.last.At != 0 {
+		d.w.last.Event = d.number(eventBytes)
 		d.w.last.Partition = int32(d.uvarint(math.MaxInt32))
 		d.w.last.Offset = int64(d.uvarint(math.MaxInt64))
 	}
@@ -44,13 +44,13 @@ type decoder struct {
 func (d *decoder) day(day sales.Day) {
 	head := d.byte()
 	lines := d.more(int(head&headLines), headLines, 2)
-	orders := d.more(int(head>>4&headOrders), headOrders, orderBytes)
+	orders := d.more(int(head>>4&headOrders), headOrders, eventBytes+numberBytes)
 	for range orders {
-		d.w.orders = append(d.w.orders, Order{Day: day, Event: d.number(5), Number: uint32(d.number(3))})
+		d.w.orders = append(d.w.orders, Order{Day: day, Event: d.number(eventBytes), Number: uint32(d.number(numberBytes))})
 	}
 	if head&hasRefunds != 0 {
-		for range d.count(refundBytes) {
-			d.w.orders = append(d.w.orders, Order{Day: day, Refund: true, Event: d.number(refundBytes)})
+		for range d.count(eventBytes) {
+			d.w.orders = append(d.w.orders, Order{Day: day, Refund: true, Event: d.number(eventBytes)})
 		}
 	}
 	d.lines(day, lines)

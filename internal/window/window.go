@@ -37,9 +37,9 @@ type Touch struct {
 // NoItem is the item of a touch that is about no category.
 const NoItem = ItemID(math.MaxUint32)
 
-// Purchase names the newest purchase event of the window: the evidence for what only time can decide.
+// Purchase names the newest purchase event of the window: the evidence for what only time can decide. The zero Purchase is none.
 type Purchase struct {
-	EventID   string
+	Event     uint64 // EventHash of its event_id, which itself would take a tenth of the blob
 	At        sales.Millis
 	Partition int32
 	Offset    int64
@@ -110,7 +110,7 @@ func (w *Window) AddOrder(o Order) {
 
 // SetLast notes the newest purchase if it is.
 func (w *Window) SetLast(p Purchase) {
-	if w.last.EventID == "" || p.At >= w.last.At {
+	if p.At >= w.last.At {
 		w.last = p
 	}
 }

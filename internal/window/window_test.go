@@ -218,13 +218,13 @@ func TestLastPurchase(t *testing.T) {
 	w.SetCurrency("USD")
 	for i, at := range []sales.Millis{5, 9, 9, 7} {
 		w.AddOrder(window.Order{Day: 20_000, Event: uint64(i)})
-		w.SetLast(window.Purchase{EventID: fmt.Sprint("e", i), At: at, Partition: 3, Offset: int64(i)})
+		w.SetLast(window.Purchase{Event: uint64(i), At: at, Partition: 3, Offset: int64(i)})
 	}
 	w, _, err := window.Decode(w.Append(nil), window.NewItems())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := w.Last(); got != (window.Purchase{EventID: "e2", At: 9, Partition: 3, Offset: 2}) || w.Currency() != "USD" {
+	if got := w.Last(); got != (window.Purchase{Event: 2, At: 9, Partition: 3, Offset: 2}) || w.Currency() != "USD" {
 		t.Errorf("last %+v in %s", got, w.Currency())
 	}
 	if w.Trim(20_000); !w.Empty() || w.Currency() != "" || w.Last() != (window.Purchase{}) {
@@ -329,7 +329,7 @@ func FuzzDecode(f *testing.F) {
 		do(w, deed{day: sales.Day(20_000 + i/4), event: fmt.Sprint(i), order: fmt.Sprint(i), refund: i%7 == 6, item: window.ItemID(i % 5), count: int64(1 + i%3), amount: 199})
 		w.AddTouch(sales.Day(20_000+i/3), sales.TouchKind(i%5), window.NoItem, uint32(i))
 	}
-	w.SetLast(window.Purchase{EventID: "e", At: 5, Offset: 7})
+	w.SetLast(window.Purchase{Event: 1, At: 5, Offset: 7})
 	f.Add(w.Append(nil))
 	f.Add((&window.Window{}).Append(nil))
 	f.Add([]byte{0, 0, 0xff, 0xff, 0xff, 0x7f})

@@ -1,0 +1,113 @@
+package engine
+
+import (
+	"encoding/binary"
+	"fmt"
+	"hash/crc32"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
+	"pgregory.net/rapid"
+
+	"leadline/internal/sales"
+	"leadline/internal/window"
+)
+
+func someItems(t interface{ Fatal(...any) }, n int) *window.Items {
+	items := window.NewItems()
+	for i := range n {
+		if _, err := items.ID(window.Item{Category: fmt.Sprint("c", i)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return items
+}
+
+func TestBlobRoundTrip(t *testing.T) {
+	t.Parallel()
+	items := someItems(t, 10)
+	item := rapid.Map(rapid.IntRange(-1, 9), func(i int) window.ItemID { return window.ItemID(i) }) // −1 is NoItem
+	day := rapid.Map(rapid.IntRange(19_990, 20_020), func(d int) sales.Day { return sales.Day(d) })
+	maybe := rapid.OneOf(rapid.Just(sales.Day(0)), day)
+	rapid.Check(t, func(t *rapid.T) {
+		c := Customer{CSN: rapid.Int64Range(0, 1<<50).Draw(t, "csn"), Day: maybe.Draw(t, "day"), LookDay: maybe.Draw(t, "look"),
+			OwnerID: rapid.String().Draw(t, "owner"), Contact: Consent(rapid.IntRange(0, 2).Draw(t, "contact"))}
+		for kind := range sales.AlertKind(3) {
+			if rapid.Bool().Draw(t, "open") {
+				c.Open = append(c.Open, Episode{Kind: kind + 1, AlertID: uuid.NewSHA1(namespace, []byte{byte(kind)}), From: item.Draw(t, "from"),
+					To: item.Draw(t, "to"), Day: day.Draw(t, "opened"), ExpiryDay: maybe.Draw(t, "expires"), Score: rapid.Float32().Draw(t, "score"),
+					Suppressed: sales.Suppression(rapid.IntRange(0, 3).Draw(t, "why"))})
+			}
+		}
+		for range rapid.IntRange(0, 4).Draw(t, "said") {
+			c.Said = append(c.Said, Said{Kind: sales.AlertKind(rapid.IntRange(1, 3).Draw(t, "kind")), Capped: rapid.Bool().Draw(t, "capped"),
+				Item: item.Draw(t, "item"), Day: day.Draw(t, "said on")})
+		}
+		c.Window.Add(20_000, 3, 1, 5)
+		blob := EncodeCustomer([]byte("before"), &c)[len("before"):]
+		back, err := DecodeCustomer(blob, items)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(c, *back, cmp.AllowUnexported(window.Window{})); diff != "" {
+			t.Fatalf("(-before +after):\n%s", diff)
+		}
+	})
+}
+
+// FuzzDecodeCustomer makes the checksum right, as an attacker would: no payload makes decoding panic, and what decodes once decodes
+// again to the same bytes.
+func FuzzDecodeCustomer(f *testing.F) {
+	items := someItems(f, 4)
+	c := Customer{CSN: 9, Day: 20_000, LookDay: 20_007, OwnerID: "rep", Open: []Episode{{Kind: sales.CrossSell, From: 1, To: 2, Day: 20_000, ExpiryDay: 20_014}},
+		Said: []Said{{Kind: sales.CrossSell, Item: 2, Day: 20_000}, {Kind: sales.Declining, Item: window.NoItem, Day: 19_990}}}
+	c.Window.Add(20_000, 1, 2, 300)
+	c.Window.AddOrder(window.Order{Day: 20_000, Event: 7, Number: 8})
+	f.Add(EncodeCustomer(nil, &c)[blobHeader:])
+	f.Add(EncodeCustomer(nil, &Customer{})[blobHeader:])
+	f.Fuzz(func(t *testing.T, payload []byte) {
+		blob := append([]byte{blobVersion, 0, 0, 0, 0}, payload...)
+		binary.LittleEndian.PutUint32(blob[1:], crc32.Checksum(payload, castagnoli))
+		c, err := DecodeCustomer(blob, items)
+		if err != nil {
+			return
+		}
+		once := EncodeCustomer(nil, c)
+		back, err := DecodeCustomer(once, items)
+		if err != nil {
+			t.Fatalf("decode what was encoded: %v", err)
+		}
+		if again := EncodeCustomer(nil, back); string(again) != string(once) {
+			t.Fatalf("%x became %x", once, again)
+		}
+		_ = c.Due(sales.Calendar{})
+	})
+}
+
+// TestBlobSize holds what the projection was promised: 20 lines of groceries in seven orders, with an open offer and two things said,
+// fit into the 252 bytes that Redis stores in 256.
+func TestBlobSize(t *testing.T) {
+	t.Parallel()
+	c := Customer{CSN: 123_456, Day: 20_500, LookDay: 20_505, OwnerID: "rep-17",
+		Open: []Episode{{Kind: sales.CrossSell, From: 300, To: 900, Day: 20_495, ExpiryDay: 20_509, Score: 0.5}},
+		Said: []Said{{Kind: sales.CrossSell, Item: 900, Day: 20_495}, {Kind: sales.CrossSell, Capped: true, Item: 700, Day: 20_498}}}
+	c.Window.SetCurrency("USD")
+	for order := range 7 {
+		day := sales.Day(20_340 + 25*order)
+		id := fmt.Sprintf("cj-o-3119857%04d-%07d", order, order)
+		c.Window.AddOrder(window.Order{Day: day, Event: window.EventHash(id), Number: window.OrderHash(id)})
+		for line := range 3 - order/6 {
+			c.Window.Add(day, window.ItemID(137*order%500+400*line), 1+int64(line/2), int64(99+150*line))
+		}
+		c.Window.SetLast(window.Purchase{Event: window.EventHash(id), At: sales.Millis(day) * sales.DayMillis, Partition: 5, Offset: 76_000})
+	}
+	if n := len(c.Window.Lines()); n != 20 {
+		t.Fatalf("%d lines", n)
+	}
+	if n := len(EncodeCustomer(nil, &c)); n > 252 {
+		t.Errorf("%d bytes", n)
+	} else {
+		t.Logf("%d bytes", n)
+	}
+}
