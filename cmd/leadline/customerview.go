@@ -39,7 +39,6 @@ type customerView struct {
 }
 
 type lastView struct {
-	EventID   string    `json:"event_id"`
 	At        time.Time `json:"occurred_at"`
 	Partition int32     `json:"partition"`
 	Offset    int64     `json:"offset"`
@@ -86,8 +85,8 @@ func newCustomerView(id string, k kept, c *engine.Customer, items *window.Items,
 	v := &customerView{CustomerID: id, Shard: k.partition, CSN: c.CSN, ShardCSN: k.csn, Source: k.from, Rebuilding: k.rebuilding, Bytes: len(k.blob),
 		OwnerID: c.OwnerID, Contact: contactWords[c.Contact], Currency: c.Window.Currency(),
 		WindowFrom: (from + 1).String(), WindowTo: to.String(), PurchaseDays: c.Window.PurchaseDays(from, to), Orders: c.Window.OrderCount(from, to)}
-	if last := c.Window.Last(); last.EventID != "" {
-		v.Last = &lastView{last.EventID, time.UnixMilli(int64(last.At)).UTC(), last.Partition, last.Offset}
+	if last := c.Window.Last(); last != (window.Purchase{}) {
+		v.Last = &lastView{time.UnixMilli(int64(last.At)).UTC(), last.Partition, last.Offset}
 	}
 	for _, s := range c.Window.Sums(from, to, items) {
 		v.Categories = append(v.Categories, sumView{s.Category, s.Count, s.AmountMinor, s.LastDay.String()})
@@ -154,7 +153,7 @@ func (v *customerView) print(out io.Writer) error {
 	fmt.Fprintf(w, "owner %s, contact by a rep %s\n", cmp.Or(plain(v.OwnerID), "nobody"), v.Contact)
 	fmt.Fprintf(w, "window %s to %s: %d orders on %d days\n", v.WindowFrom, v.WindowTo, v.Orders, v.PurchaseDays)
 	if v.Last != nil {
-		fmt.Fprintf(w, "last purchase %s, event %s at purchases %d/%d\n", v.Last.At.Format(time.RFC3339), plain(v.Last.EventID), v.Last.Partition, v.Last.Offset)
+		fmt.Fprintf(w, "last purchase %s, at purchases %d/%d\n", v.Last.At.Format(time.RFC3339), v.Last.Partition, v.Last.Offset)
 	}
 	if v.Timer != nil {
 		fmt.Fprintf(w, "timer due %s\n", v.Timer.Format(time.RFC3339))

@@ -10,21 +10,14 @@ import (
 	"os/signal"
 	"syscall"
 
-	"github.com/redis/go-redis/v9"
+	"leadline/internal/app"
 )
 
 func main() {
-	redis.SetLogger(silent{})
+	app.QuietRedis()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	hangup := make(chan os.Signal, 1)
 	signal.Notify(hangup, syscall.SIGHUP)
 	os.Exit(run(ctx, os.Args[1:], &process{environ: os.Environ(), stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, hangup: hangup}))
 }
-
-// silent is the one logger that go-redis has for a whole process. What it would tell comes back as errors, which the roles
-// log and the tools print.
-type silent struct{}
-
-// Printf drops the line.
-func (silent) Printf(context.Context, string, ...any) {}

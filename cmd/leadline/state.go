@@ -6,12 +6,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"leadline/internal/app"
 	"leadline/internal/engine"
 	"leadline/internal/sales"
 	"leadline/internal/state"
@@ -21,7 +23,30 @@ import (
 )
 
 type stateCmd struct {
-	Show stateShowCmd `cmd:"" help:"Show a customer's windows, open alerts and timer."`
+	Show           stateShowCmd      `cmd:"" help:"Show a customer's windows, open alerts and timer."`
+	RestoreOffsets restoreOffsetsCmd `cmd:"" help:"After the engine group's offsets were lost or set by a tool: set them back to where the shards were. Stop all engines first."`
+}
+
+type restoreOffsetsCmd struct{}
+
+// Run names each shard that was restored.
+func (restoreOffsetsCmd) Run(ctx context.Context, p *process) error {
+	c, err := p.config()
+	if err != nil {
+		return err
+	}
+	log, err := app.NewLogger(c.LogLevel, p.stderr)
+	if err != nil {
+		return err
+	}
+	restored, err := app.RestoreOffsets(ctx, c, log)
+	for _, shard := range slices.Sorted(maps.Keys(restored)) {
+		fmt.Fprintf(p.stdout, "shard %d is back at commit %d\n", shard, restored[shard])
+	}
+	if err == nil && len(restored) == 0 {
+		fmt.Fprintln(p.stdout, "no shard has ever committed: there is nothing to restore")
+	}
+	return err
 }
 
 type stateShowCmd struct {

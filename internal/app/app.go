@@ -164,18 +164,14 @@ func (a *App) engine(ctx context.Context, ready *readiness) error {
 	if err := store.Register(a.metrics); err != nil {
 		return err
 	}
+	if err := a.redisUsable(ctx, ready, store); err != nil {
+		return err
+	}
 	ids, err := a.schemaIDs(ctx, ready)
 	if err != nil {
 		return err
 	}
-	runtime, err := stream.New(stream.Config{
-		Kafka:      a.kafka,
-		Prefix:     a.config.TopicPrefix,
-		InstanceID: a.config.Engine.Instance,
-		Clock:      a.config.Clock,
-		Calendar:   sales.NewCalendar(a.config.BusinessTimeZone),
-		CacheBytes: a.config.Engine.CacheMiB << 20,
-	}, stream.Deps{
+	runtime, err := stream.New(streamConfig(a.config, a.kafka), stream.Deps{
 		Store:      store,
 		Decoder:    wire.NewDecoder(topics.NewSchemaSource(a.registry)),
 		Encoder:    wire.NewEncoder(ids),
@@ -187,7 +183,35 @@ func (a *App) engine(ctx context.Context, ready *readiness) error {
 		return err
 	}
 	ready.be(runtime.Ready)
-	return runtime.Run(ctx)
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return runtime.Run(ctx) })
+	group.Go(func() error { return a.watchRedis(ctx, store) })
+	return group.Wait()
+}
+
+func streamConfig(c *config.Config, kafka []kgo.Opt) stream.Config {
+	return stream.Config{
+		Kafka:      kafka,
+		Prefix:     c.TopicPrefix,
+		InstanceID: c.Engine.Instance,
+		Clock:      c.Clock,
+		Calendar:   sales.NewCalendar(c.BusinessTimeZone),
+		CacheBytes: c.Engine.CacheMiB << 20,
+	}
+}
+
+// RestoreOffsets sets the engine's group back to where the shards' records say that it was. No engine may be running.
+func RestoreOffsets(ctx context.Context, c *config.Config, log *zap.Logger) (csn map[int32]int64, err error) {
+	kafka, err := KafkaOptions(c, log)
+	if err != nil {
+		return nil, err
+	}
+	registry, closeIdle, err := NewRegistry(c)
+	if err != nil {
+		return nil, err
+	}
+	defer closeIdle()
+	return stream.RestoreOffsets(ctx, streamConfig(c, kafka), wire.NewDecoder(topics.NewSchemaSource(registry)), log)
 }
 
 func (a *App) analyst(ctx context.Context, ready *readiness) error {
@@ -220,17 +244,29 @@ const firstWait, longestWait = 500 * time.Millisecond, 15 * time.Second
 
 // schemaIDs waits for the registry, and for somebody to register the schemas: a role that is started before topics
 // create has run goes on by itself.
-func (a *App) schemaIDs(ctx context.Context, ready *readiness) (map[string]int, error) {
+func (a *App) schemaIDs(ctx context.Context, ready *readiness) (ids map[string]int, err error) {
+	err = a.wait(ctx, ready, "schemas", a.config.Registry.URL, func() (err error) {
+		ids, err = topics.IDs(ctx, a.registry, a.config.TopicPrefix)
+		return err
+	})
+	return ids, err
+}
+
+// wait tries until it works, and tells the log and the readiness what is waited for. Its error is the context's end.
+func (a *App) wait(ctx context.Context, ready *readiness, what, where string, try func() error) error {
 	for wait := firstWait; ; wait = min(2*wait, longestWait) {
-		ids, err := topics.IDs(ctx, a.registry, a.config.TopicPrefix)
+		err := try()
 		if err == nil {
-			return ids, nil
+			return nil
 		}
-		a.log.Warn("waiting for the schemas", zap.String("registry", a.config.Registry.URL), zap.Duration("again_in", wait), zap.Error(err))
-		ready.be(func() error { return fmt.Errorf("waiting for the schemas: %w", err) })
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		a.log.Warn("waiting for "+what, zap.String("at", where), zap.Duration("again_in", wait), zap.Error(err))
+		ready.be(func() error { return fmt.Errorf("waiting for %s at %s: %w", what, where, err) })
 		select {
 		case <-ctx.Done():
-			return nil, ctx.Err()
+			return ctx.Err()
 		case <-time.After(wait):
 		}
 	}

@@ -1,9 +1,11 @@
 package app
 
 import (
+	"context"
 	"fmt"
 	"io"
 
+	"github.com/redis/go-redis/v9"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 )
@@ -20,3 +22,12 @@ func NewLogger(level string, out io.Writer) (*zap.Logger, error) {
 	core := zapcore.NewCore(zapcore.NewJSONEncoder(enc), zapcore.Lock(zapcore.AddSync(out)), l)
 	return zap.New(core, zap.ErrorOutput(zapcore.Lock(zapcore.AddSync(out)))), nil
 }
+
+// QuietRedis drops what go-redis logs, for the whole process: it has but one logger. What it would tell comes back as errors,
+// which the roles log and the tools print.
+func QuietRedis() { redis.SetLogger(silent{}) }
+
+type silent struct{}
+
+// Printf drops the line.
+func (silent) Printf(context.Context, string, ...any) {}
