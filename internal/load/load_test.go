@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -323,4 +324,25 @@ func (r *interrupting) Read(p []byte) (int, error) {
 		r.do()
 	}
 	return n, err
+}
+
+func TestALineOfALivePipeDoesNotWaitForTheNext(t *testing.T) {
+	t.Parallel()
+	k := setup(t)
+	stdin, pipe := io.Pipe()
+	ended := make(chan error, 1)
+	go func() {
+		_, err := load.Run(t.Context(), k.connection, k.enc, load.Options{Paths: []string{"-"}, Topic: "purchases", Stdin: stdin})
+		ended <- err
+	}()
+	for i := range 3 {
+		fmt.Fprintln(pipe, strings.Replace(order, `"o1"`, fmt.Sprintf(`"o%d"`, i), 1))
+		if got := k.purchases(t, int64(i+1)); len(got) != i+1 {
+			t.Fatalf("%+v", got)
+		}
+	}
+	pipe.Close()
+	if err := <-ended; err != nil {
+		t.Fatal(err)
+	}
 }

@@ -44,7 +44,8 @@ func (s *source) items(ctx context.Context, weeks int, to chan<- []item) error {
 		if err == nil {
 			batch = append(batch, s.parse(it, weeks))
 		}
-		if len(batch) == chunk || err != nil && len(batch) > 0 {
+		// Text that is still to come may be long in coming: what is here goes on.
+		if len(batch) == chunk || len(batch) > 0 && (err != nil || text.Buffered() == 0) {
 			select {
 			case to <- batch:
 				batch = make([]item, 0, chunk)

@@ -26,7 +26,7 @@ type row struct {
 
 func rows(t *testing.T, from fs.FS, topic string) []row {
 	t.Helper()
-	file, err := from.Open("complete-journey." + topic + ".jsonl.zst")
+	file, err := from.Open(sample.Path(topic))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -114,6 +114,16 @@ func checkEvents(t *testing.T, topic string, events []row, ids, products map[str
 	// The source's own catalogue misses a handful of the products sold.
 	if len(unknown) > 5 {
 		t.Errorf("%s: %d products bought that the catalogue does not know", topic, len(unknown))
+	}
+}
+
+func TestOldestAndNewest(t *testing.T) {
+	purchases, touchpoints := rows(t, sample.Full(), "purchases"), rows(t, sample.Full(), "touchpoints")
+	if first := touchpoints[0].OccurredAt; !first.Equal(sample.Oldest) || purchases[0].OccurredAt.Before(first) {
+		t.Errorf("the first event is of %s", first)
+	}
+	if last := purchases[len(purchases)-1].OccurredAt; !last.Equal(sample.Newest) || touchpoints[len(touchpoints)-1].OccurredAt.After(last) {
+		t.Errorf("the last event is of %s", last)
 	}
 }
 
