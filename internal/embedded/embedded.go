@@ -106,7 +106,7 @@ func (s *Servers) kafka(ctx context.Context, o Options) error {
 }
 
 func (s *Servers) registry(ctx context.Context, o Options) error {
-	kept, err := openRegistry(filepath.Join(o.DataDir, "registry.jsonl"))
+	kept, err := openRegistry(ctx, filepath.Join(o.DataDir, "registry.jsonl"))
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package embedded
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -33,20 +34,20 @@ type change struct {
 }
 
 // openRegistry reads the log, if there is one, and goes on with it.
-func openRegistry(path string) (*keptRegistry, error) {
+func openRegistry(ctx context.Context, path string) (*keptRegistry, error) {
 	log, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, err
 	}
 	k := &keptRegistry{registry: srfake.NewRegistry().Handler(), log: log, posted: make(map[change]bool)}
-	if err := k.replay(); err != nil {
+	if err := k.replay(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("read %s: %w", path, err), log.Close())
 	}
 	return k, nil
 }
 
 // replay makes all changes again. A last line without an end was never acknowledged and is cut off.
-func (k *keptRegistry) replay() error {
+func (k *keptRegistry) replay(ctx context.Context) error {
 	lines := bufio.NewReader(k.log)
 	whole := int64(0)
 	for n := 1; ; n++ {
@@ -61,7 +62,7 @@ func (k *keptRegistry) replay() error {
 		if err := json.Unmarshal(line, &c); err != nil {
 			return fmt.Errorf("line %d: %w", n, err)
 		}
-		answer, err := k.do(c)
+		answer, err := k.do(ctx, c)
 		if err != nil {
 			return fmt.Errorf("line %d: %w", n, err)
 		}
@@ -91,7 +92,7 @@ func (k *keptRegistry) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
-	answer, err := k.change(change{Method: r.Method, URL: r.URL.RequestURI(), Body: string(body)})
+	answer, err := k.change(r.Context(), change{Method: r.Method, URL: r.URL.RequestURI(), Body: string(body)})
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
@@ -114,10 +115,10 @@ func changes(r *http.Request) bool {
 	return false
 }
 
-func (k *keptRegistry) change(c change) (*httptest.ResponseRecorder, error) {
+func (k *keptRegistry) change(ctx context.Context, c change) (*httptest.ResponseRecorder, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	answer, err := k.do(c)
+	answer, err := k.do(ctx, c)
 	if err != nil || answer.Code >= 300 || k.posted[c] {
 		return answer, err
 	}
@@ -159,8 +160,8 @@ func (k *keptRegistry) remember(c change) {
 	}
 }
 
-func (k *keptRegistry) do(c change) (*httptest.ResponseRecorder, error) {
-	request, err := http.NewRequest(c.Method, c.URL, strings.NewReader(c.Body))
+func (k *keptRegistry) do(ctx context.Context, c change) (*httptest.ResponseRecorder, error) {
+	request, err := http.NewRequestWithContext(ctx, c.Method, c.URL, strings.NewReader(c.Body))
 	if err != nil {
 		return nil, err
 	}

@@ -2,6 +2,7 @@ package state
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 
@@ -35,7 +36,7 @@ func (r *Redis) Customer(ctx context.Context, customerID string, partitions int3
 			blob, list = pipe.Get(ctx, k.customers(gen)+customerID), pipe.LRange(ctx, k.items(gen), 0, -1)
 			return nil
 		})
-		if err != nil && err != redis.Nil {
+		if err != nil && !errors.Is(err, redis.Nil) {
 			return Meta{}, err
 		}
 		return decodeMeta(head.Val())

@@ -102,15 +102,18 @@ func (b *redisRebuild) Finish(ctx context.Context) error {
 		return fmt.Errorf("finish rebuild of shard %d: %w", b.p, err)
 	}
 	b.store.saw(b.p, b.to)
-	if err := b.sweep(ctx, b.to.Generation); err != nil {
-		b.store.metrics.sweepErrors.Inc()
-		return nil
-	}
-	claim := shardKeys(b.store.prefix, b.p).claim()
-	if err := b.drop(ctx, []string{claim}); err != nil {
+	if b.tidy(ctx) != nil {
 		b.store.metrics.sweepErrors.Inc()
 	}
 	return nil
+}
+
+// tidy removes what is older, and last the claim: while that stands, the next rebuild knows that there are remains.
+func (b *redisRebuild) tidy(ctx context.Context) error {
+	if err := b.sweep(ctx, b.to.Generation); err != nil {
+		return err
+	}
+	return b.drop(ctx, []string{shardKeys(b.store.prefix, b.p).claim()})
 }
 
 // Steps of a sweep: how many keys the server looks at, and removes, in one go.

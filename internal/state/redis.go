@@ -3,6 +3,7 @@ package state
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -67,7 +68,7 @@ func (r *Redis) Meta(ctx context.Context, p int32) (m Meta, ok bool, err error) 
 	defer r.metrics.time("meta")()
 	k := shardKeys(r.prefix, p)
 	s, err := r.client.Get(ctx, k.meta()).Result()
-	if err != nil && err != redis.Nil {
+	if err != nil && !errors.Is(err, redis.Nil) {
 		return Meta{}, false, fmt.Errorf("read meta of shard %d: %w", p, classify(err))
 	}
 	if m, err = decodeMeta(s); err != nil {
@@ -225,7 +226,7 @@ func (r *Redis) timerPage(ctx context.Context, p int32, gen int64, from timerPag
 		})
 		return nil
 	})
-	if err != nil && err != redis.Nil {
+	if err != nil && !errors.Is(err, redis.Nil) {
 		return Meta{}, nil, err
 	}
 	m, err := decodeMeta(head.Val())
@@ -243,7 +244,7 @@ func (r *Redis) Items(ctx context.Context, p int32) ([]engine.ItemsRun, error) {
 			head, list = pipe.Get(ctx, k.meta()), pipe.LRange(ctx, k.items(gen), 0, -1)
 			return nil
 		})
-		if err != nil && err != redis.Nil {
+		if err != nil && !errors.Is(err, redis.Nil) {
 			return Meta{}, err
 		}
 		return decodeMeta(head.Val())
