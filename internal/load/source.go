@@ -215,9 +215,17 @@ func decompress(from *bufio.Reader) (io.Reader, func(), error) {
 	return from, func() {}, nil
 }
 
+// looksLikeJSON goes by the first character that is no space. It peeks no further: of a pipe, more may be long in coming.
 func looksLikeJSON(from *bufio.Reader) bool {
-	start, _ := from.Peek(512)
-	return bytes.HasPrefix(bytes.TrimSpace(start), []byte("{"))
+	for n := 1; ; n++ {
+		start, err := from.Peek(n)
+		if err != nil {
+			return false
+		}
+		if c := start[n-1]; c != ' ' && c != '\t' && c != '\r' && c != '\n' {
+			return c == '{'
+		}
+	}
 }
 
 // counter counts what is read of the file itself, for the share done.
