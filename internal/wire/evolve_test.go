@@ -132,6 +132,8 @@ func TestOtherWritersAreRefused(t *testing.T) {
 		{"a list where a text belongs", otherPurchase(`"order_id","type":"string"`, `"order_id","type":{"type":"array","items":"string"}`), map[string]any{"order_id": []any{"a"}}, sales.DeadWrongSchema, "order_id: want a string"},
 		{"a fraction where a whole number belongs", otherPurchase(`"quantity","type":"int"`, `"quantity","type":"double"`),
 			map[string]any{"lines": []any{map[string]any{"amount_minor": 1, "quantity": 1.5, "category": "", "product_id": []byte("p"), "comment": nil}}}, sales.DeadWrongSchema, "lines[0].quantity: want a whole number, got 1.5"},
+		{"a broken string on the slow way", otherPurchase(`"quantity","type":"int"`, `"quantity","type":"double"`),
+			map[string]any{"event_id": "e\xff", "lines": []any{}}, sales.DeadInvalid, "not UTF-8"},
 		{"a long that does not fit", otherPurchase(`"quantity","type":"int"`, `"quantity","type":"long"`),
 			map[string]any{"lines": []any{map[string]any{"amount_minor": 1, "quantity": int64(math.MaxInt32) + 1, "category": "", "product_id": []byte("p"), "comment": nil}}}, sales.DeadInvalid, "quantity is 2147483648"},
 	}

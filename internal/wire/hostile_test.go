@@ -2,11 +2,14 @@ package wire
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"errors"
 	"math"
 	"runtime"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -133,14 +136,66 @@ func TestPrintable(t *testing.T) {
 	})
 }
 
-func TestUnknownAndUnreachableSchemas(t *testing.T) {
-	d := NewDecoder(registry{})
-	var p *Poison
-	err := d.Purchase(t.Context(), framed(9, []byte{0}), new(sales.Purchase))
-	if !errors.Is(err, ErrUnknownSchema) || errors.As(err, &p) {
-		t.Errorf("unknown: %v", err)
+// flaky is a registry that fails until it is mended.
+type flaky struct {
+	err  error
+	text string
+	asks atomic.Int32
+}
+
+func (f *flaky) SchemaByID(context.Context, int) (string, error) {
+	f.asks.Add(1)
+	return f.text, f.err
+}
+
+// A registry that is down, or behind, poisons nothing: the same value is read once it answers, and then it is asked no more.
+func TestSchemasThatCannotBeHad(t *testing.T) {
+	text, _ := schemas.Get("Purchase")
+	value := framed(9, head().long(1).repeat(1, oneLine).long(0).tail())
+	for _, reason := range []error{ErrUnknownSchema, errors.New("connection refused")} {
+		source := &flaky{err: reason}
+		d := NewDecoder(source)
+		var p *Poison
+		err := d.Purchase(t.Context(), value, new(sales.Purchase))
+		if !errors.Is(err, reason) || errors.As(err, &p) {
+			t.Errorf("decoding with %v: %v", reason, err)
+		}
+		if _, err := d.JSON(t.Context(), value); !errors.Is(err, reason) {
+			t.Errorf("rendering with %v: %v", reason, err)
+		}
+		source.err, source.text = nil, text
+		for range 3 {
+			if err := d.Purchase(t.Context(), value, new(sales.Purchase)); err != nil {
+				t.Errorf("after %v: %v", reason, err)
+			}
+		}
+		if n := source.asks.Load(); n != 3 {
+			t.Errorf("asked %d times", n)
+		}
 	}
-	if _, err := d.JSON(t.Context(), framed(9, nil)); !errors.Is(err, ErrUnknownSchema) {
-		t.Errorf("unknown, JSON: %v", err)
+}
+
+// Shards share one decoder and one encoder, and meet new schemas at the same time.
+func TestSharedByManyGoroutines(t *testing.T) {
+	reg, ids := current()
+	d, e := NewDecoder(reg), NewEncoder(ids)
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			for range 50 {
+				var alert sales.Alert
+				value, err := e.AppendAlert(nil, crossSell())
+				if err == nil {
+					err = d.Alert(context.Background(), value, &alert)
+				}
+				if d := diff(crossSell(), &alert); err != nil || d != "" {
+					t.Error(err, d)
+				}
+				if _, err := d.JSON(context.Background(), value); err != nil {
+					t.Error(err)
+				}
+			}
+		})
 	}
+	wg.Wait()
 }

@@ -59,7 +59,7 @@ func (d *Decoder) JSON(ctx context.Context, value []byte) ([]byte, error) {
 	if err != nil {
 		return nil, poison(sales.DeadWrongSchema, "schema %d: %v", id, err)
 	}
-	out, bad := slow.json(body)
+	out, bad := slow.json(body, false)
 	if bad != nil {
 		return nil, bad
 	}
@@ -67,7 +67,7 @@ func (d *Decoder) JSON(ctx context.Context, value []byte) ([]byte, error) {
 }
 
 // json walks the value once with the skipper, because goavro allocates by whatever number a value claims.
-func (s *slowWay) json(body []byte) ([]byte, *Poison) {
+func (s *slowWay) json(body []byte, strict bool) ([]byte, *Poison) {
 	r := reader{buf: body}
 	if bad := s.skip.skip(&r); bad != nil {
 		return nil, bad
@@ -79,16 +79,16 @@ func (s *slowWay) json(body []byte) ([]byte, *Poison) {
 	if err != nil {
 		return nil, notAvro("%v", err)
 	}
-	out, err := s.writer.render(nil, s.writer.root, native)
+	out, err := renderer{s.writer, strict}.render(nil, s.writer.root, native)
 	if err != nil {
-		return nil, notAvro("%v", err)
+		return nil, poison(sales.DeadInvalid, "%v", err)
 	}
 	return out, nil
 }
 
 // read is the way of shapes without a projection: what goavro reads becomes JSON, and that the struct.
 func (s *slowWay) read(to *shape, body []byte, p unsafe.Pointer) *Poison {
-	text, bad := s.json(body)
+	text, bad := s.json(body, true)
 	if bad != nil {
 		return bad
 	}
@@ -102,7 +102,13 @@ func (s *slowWay) read(to *shape, body []byte, p unsafe.Pointer) *Poison {
 	return nil
 }
 
-func (w *writer) render(dst []byte, n *avro.SchemaNode, v any) ([]byte, error) {
+// renderer makes JSON of what goavro reads. Strict refuses strings that are not UTF-8, which JSON would mend without a word.
+type renderer struct {
+	*writer
+	strict bool
+}
+
+func (w renderer) render(dst []byte, n *avro.SchemaNode, v any) ([]byte, error) {
 	n = w.resolve(n)
 	switch native := v.(type) {
 	case nil:
@@ -112,12 +118,12 @@ func (w *writer) render(dst []byte, n *avro.SchemaNode, v any) ([]byte, error) {
 	case []any:
 		return w.renderList(dst, n, native)
 	default:
-		return appendScalar(dst, n, v)
+		return w.appendScalar(dst, n, v)
 	}
 }
 
 // renderMap renders what goavro gives as a Go map: records, maps, and the branches of unions.
-func (w *writer) renderMap(dst []byte, n *avro.SchemaNode, native map[string]any) ([]byte, error) {
+func (w renderer) renderMap(dst []byte, n *avro.SchemaNode, native map[string]any) ([]byte, error) {
 	switch n.Type {
 	case "union":
 		for name, v := range native { // exactly one
@@ -131,7 +137,7 @@ func (w *writer) renderMap(dst []byte, n *avro.SchemaNode, native map[string]any
 	})
 }
 
-func (w *writer) renderRecord(dst []byte, n *avro.SchemaNode, native map[string]any) ([]byte, error) {
+func (w renderer) renderRecord(dst []byte, n *avro.SchemaNode, native map[string]any) ([]byte, error) {
 	names := make([]string, len(n.Fields))
 	types := make(map[string]*avro.SchemaNode, len(n.Fields))
 	for i := range n.Fields {
@@ -158,7 +164,7 @@ func renderEntries(dst []byte, keys []string, value func(dst []byte, key string)
 	return append(dst, '}'), nil
 }
 
-func (w *writer) renderList(dst []byte, n *avro.SchemaNode, native []any) ([]byte, error) {
+func (w renderer) renderList(dst []byte, n *avro.SchemaNode, native []any) ([]byte, error) {
 	dst = append(dst, '[')
 	for i, v := range native {
 		if i > 0 {
@@ -173,7 +179,7 @@ func (w *writer) renderList(dst []byte, n *avro.SchemaNode, native []any) ([]byt
 }
 
 // renderBranch finds the branch by the name that goavro gives it.
-func (w *writer) renderBranch(dst []byte, n *avro.SchemaNode, name string, v any) ([]byte, error) {
+func (w renderer) renderBranch(dst []byte, n *avro.SchemaNode, name string, v any) ([]byte, error) {
 	for i := range n.Branches {
 		b := w.resolve(&n.Branches[i])
 		if name == branchName(b) || name == b.Type { // it drops the logical types that it does not know
@@ -183,9 +189,12 @@ func (w *writer) renderBranch(dst []byte, n *avro.SchemaNode, name string, v any
 	return nil, fmt.Errorf("union has no branch %s", name)
 }
 
-func appendScalar(dst []byte, n *avro.SchemaNode, v any) ([]byte, error) {
+func (w renderer) appendScalar(dst []byte, n *avro.SchemaNode, v any) ([]byte, error) {
 	switch x := v.(type) {
 	case string:
+		if w.strict && !utf8.ValidString(x) {
+			return nil, fmt.Errorf("string %.40q is not UTF-8", x)
+		}
 		return appendText(dst, x), nil
 	case time.Time:
 		return appendTime(dst, x), nil
@@ -205,7 +214,7 @@ func appendScalar(dst []byte, n *avro.SchemaNode, v any) ([]byte, error) {
 			return append(dst, "null"...), nil
 		}
 	case float32:
-		return appendScalar(dst, n, float64(x))
+		return w.appendScalar(dst, n, float64(x))
 	}
 	out, err := json.Marshal(v)
 	return append(dst, out...), err
