@@ -114,7 +114,8 @@ func (s *Shard) decide() {
 		e.next = pending{changed: true, due: e.state.Due(s.cfg.Calendar)}
 		if !e.state.empty() {
 			e.state.CSN = st.batch.CSN
-			e.next.blob = EncodeCustomer(nil, &e.state)
+			st.scratch.blob = EncodeCustomer(st.scratch.blob[:0], &e.state)
+			e.next.blob = slices.Clone(st.scratch.blob)
 		} else {
 			e.state = Customer{}
 			e.next.due = 0

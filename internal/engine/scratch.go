@@ -13,6 +13,7 @@ type scratch struct {
 	links    []linkSlot // by number at the link level
 	tiers    []tierUse
 	ids      []int32
+	blob     []byte
 }
 
 type linkSlot struct {

@@ -3,6 +3,7 @@ package window
 import (
 	"encoding/binary"
 	"math"
+	"slices"
 
 	"leadline/internal/sales"
 )
@@ -36,10 +37,21 @@ func (w *Window) Append(dst []byte) []byte {
 		dst = binary.AppendUvarint(dst, uint64(w.last.Partition))
 		dst = binary.AppendUvarint(dst, uint64(w.last.Offset))
 	}
-	dst = binary.AppendUvarint(dst, uint64(w.countDays()))
-	rest := dayView{w.orders, w.lines, w.touches}
+	dst = w.appendDays(dst)
+	dst = binary.AppendUvarint(dst, uint64(len(w.recent)))
+	for _, h := range w.recent {
+		dst = appendNumber(dst, uint64(h), touchBytes)
+	}
+	return dst
+}
+
+// appendDays writes the number of days last, into the place kept for it, rather than going through all days twice.
+func (w *Window) appendDays(dst []byte) []byte {
+	at := len(dst)
+	dst = append(dst, 0)
+	days := uint64(0)
 	previous := sales.Day(0)
-	for {
+	for rest := (dayView{w.orders, w.lines, w.touches}); ; days++ {
 		day, ok := rest.first()
 		if !ok {
 			break
@@ -48,22 +60,11 @@ func (w *Window) Append(dst []byte) []byte {
 		dst = rest.cut(day).append(dst)
 		previous = day
 	}
-	dst = binary.AppendUvarint(dst, uint64(len(w.recent)))
-	for _, h := range w.recent {
-		dst = appendNumber(dst, uint64(h), touchBytes)
+	if days < 0x80 {
+		dst[at] = byte(days)
+		return dst
 	}
-	return dst
-}
-
-func (w *Window) countDays() int {
-	n := 0
-	for rest := (dayView{w.orders, w.lines, w.touches}); ; n++ {
-		day, ok := rest.first()
-		if !ok {
-			return n
-		}
-		rest.cut(day)
-	}
+	return slices.Replace(dst, at, at+1, binary.AppendUvarint(nil, days)...)
 }
 
 // dayView is a stretch of a window's days.
@@ -125,8 +126,7 @@ func (v dayView) append(dst []byte) []byte {
 	dst = appendMore(dst, orders, headOrders)
 	for _, o := range v.orders {
 		if !o.Refund {
-			dst = appendNumber(dst, o.Event, eventBytes)
-			dst = appendNumber(dst, uint64(o.Number), numberBytes)
+			dst = binary.LittleEndian.AppendUint64(dst, o.Event|uint64(o.Number)<<(8*eventBytes))
 		}
 	}
 	if refunds > 0 {

@@ -105,8 +105,9 @@ func TestAgainstDumb(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		items := fiveItems(t)
 		w, d := &window.Window{}, dumb{trimmed: -1}
+		spread := rapid.SampledFrom([]int{1, 1, 5}).Draw(t, "spread")
 		for i := range rapid.IntRange(0, 60).Draw(t, "deeds") {
-			x := deed{day: sales.Day(rapid.IntRange(20_000, 20_030).Draw(t, "day")), event: fmt.Sprint("e", i),
+			x := deed{day: sales.Day(20_000 + rapid.IntRange(0, 30).Draw(t, "day")*spread), event: fmt.Sprint("e", i),
 				order: fmt.Sprint("o", i), item: window.ItemID(rapid.IntRange(0, 4).Draw(t, "item")),
 				count: rapid.Int64Range(1, 3).Draw(t, "count"), amount: rapid.Int64Range(0, 1<<40).Draw(t, "amount")}
 			if x.refund = rapid.IntRange(0, 3).Draw(t, "refund") == 0; x.refund {
@@ -116,7 +117,7 @@ func TestAgainstDumb(t *testing.T) {
 			d.deeds = append(d.deeds, x)
 		}
 		if rapid.Bool().Draw(t, "trims") {
-			d.trimmed = sales.Day(rapid.IntRange(19_999, 20_031).Draw(t, "through"))
+			d.trimmed = sales.Day(rapid.IntRange(19_999, 20_000+31*spread).Draw(t, "through"))
 			w.Trim(d.trimmed)
 		}
 		same(t, w, &d, items)
@@ -208,6 +209,19 @@ func TestTouches(t *testing.T) {
 	}
 	if !w.AddTouch(20_000, sales.TouchEmailOpen, window.NoItem, window.TouchHash("t0")) {
 		t.Error("the 65th last touch is still known")
+	}
+}
+
+// TestManyDays: more days than one byte counts.
+func TestManyDays(t *testing.T) {
+	t.Parallel()
+	items, w := fiveItems(t), &window.Window{}
+	for day := range sales.Day(300) {
+		w.Add(20_000+day, window.ItemID(day%5), 1, 99)
+	}
+	back, rest, err := window.Decode(w.Append([]byte("before"))[len("before"):], items)
+	if err != nil || len(rest) != 0 || back.PurchaseDays(0, 30_000) != 300 {
+		t.Errorf("decoded %v with %d bytes left, %v", back, len(rest), err)
 	}
 }
 
