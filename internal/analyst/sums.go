@@ -2,7 +2,6 @@ package analyst
 
 import (
 	"cmp"
-	"errors"
 	"maps"
 	"slices"
 	"strings"
@@ -32,27 +31,6 @@ type column struct {
 	bucket int32
 }
 
-// progress is how far the tallies of one kind were read.
-type progress struct {
-	next   int64 // offset in the topic
-	shards map[int32]shardProgress
-}
-
-// shardProgress is the last tally of one shard.
-type shardProgress struct {
-	csn int64
-	now sales.Millis
-}
-
-// Rows of this kind are no tallies but the progress: one row a kind of tally.
-const progressKind sales.TallyKind = "progress"
-
-const (
-	nextCol = "next"
-	csnCol  = "csn" // bucket = shard
-	nowCol  = "now" // bucket = shard
-)
-
 func newSums() *sums {
 	s := &sums{
 		rows:     map[rowKey]map[column]int64{},
@@ -73,12 +51,15 @@ func (s *sums) fold(t *sales.Tally, offset int64) error {
 	if !ok {
 		return broken("only Leadline may write tallies", "tally of unknown kind %q", t.Kind)
 	}
-	if last := p.shards[t.Partition]; t.CSN != last.csn+1 {
-		return broken("was a topic or a consumer group deleted or reset? sums can be learned anew from the first tally on: delete the analyst's "+
-			"consumer group and the topic leadline.knowledge-state, if the tally topics still hold everything",
-			"tally %q of shard %d is of commit %d and follows that of commit %d", t.Kind, t.Partition, t.CSN, last.csn)
+	last, err := p.follow(t)
+	if err != nil {
+		return err
 	}
-	p.shards[t.Partition] = shardProgress{csn: t.CSN, now: t.Now}
+	if n := len(t.Cells); n > 0 {
+		end := placeOf(&t.Cells[n-1])
+		last.after = cellPlace{s.name(end.row), s.name(end.col), end.bucket}
+	}
+	p.shards[t.Partition] = last
 	p.next = offset + 1
 	s.changed[rowKey{progressKind, string(t.Kind)}] = struct{}{}
 	for i := range t.Cells {
@@ -87,9 +68,6 @@ func (s *sums) fold(t *sales.Tally, offset int64) error {
 	s.counts.Add(t.Kind, t.Cells)
 	return nil
 }
-
-// pass moves the position past a record that is no tally. That alone is not worth a commit.
-func (s *sums) pass(kind sales.TallyKind, offset int64) { s.progress[kind].next = offset + 1 }
 
 // add adds one cell to its row.
 func (s *sums) add(kind sales.TallyKind, cell *sales.Cell) {
@@ -154,46 +132,6 @@ func (s *sums) restore(row *wire.KnowledgeRow) error {
 
 // committed says that leadline.knowledge-state holds all of this.
 func (s *sums) committed() { clear(s.changed) }
-
-func (p *progress) cells() []sales.Cell {
-	cells := []sales.Cell{{Col: nextCol, N: p.next}}
-	for shard, last := range p.shards {
-		cells = append(cells, sales.Cell{Col: csnCol, Bucket: shard, N: last.csn}, sales.Cell{Col: nowCol, Bucket: shard, N: int64(last.now)})
-	}
-	return cells
-}
-
-func (s *sums) restoreProgress(kind sales.TallyKind, cells []sales.Cell) error {
-	p, ok := s.progress[kind]
-	if !ok {
-		return errors.New("progress of unknown kind " + string(kind))
-	}
-	for _, c := range cells {
-		last := p.shards[c.Bucket]
-		switch c.Col {
-		case nextCol:
-			p.next = c.N
-			continue
-		case csnCol:
-			last.csn = c.N
-		case nowCol:
-			last.now = sales.Millis(c.N)
-		}
-		p.shards[c.Bucket] = last
-	}
-	return nil
-}
-
-// reached is the event time up to which the tallies of the kind are complete: the least of its shards', 0 without any.
-func (s *sums) reached(kind sales.TallyKind) sales.Millis {
-	var least sales.Millis
-	for _, last := range s.progress[kind].shards {
-		if least == 0 || last.now < least {
-			least = last.now
-		}
-	}
-	return least
-}
 
 // days gives everyone's purchase days per day.
 func (s *sums) days() map[sales.Day]int64 {

@@ -1,0 +1,132 @@
+package analyst
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"leadline/internal/sales"
+	"leadline/internal/wire"
+)
+
+// drawTallies is what a few shards write, each in order of its commits, a commit in one part or several.
+func drawTallies(t *rapid.T) [][]sales.Tally {
+	name := rapid.SampledFrom([]string{"", "a", "b", "c\x00", "1:d"})
+	cell := rapid.Custom(func(t *rapid.T) sales.Cell {
+		return sales.Cell{Row: name.Draw(t, "row"), Col: name.Draw(t, "col"), Bucket: rapid.Int32Range(0, 2).Draw(t, "bucket"),
+			N: int64(rapid.IntRange(-2, 2).Draw(t, "n"))}
+	})
+	perShard := make([][]sales.Tally, 3)
+	for shard := range perShard {
+		for csn := range rapid.IntRange(0, 4).Draw(t, "commits") {
+			cells := rapid.SliceOfNDistinct(cell, 0, 8, placeOfValue).Draw(t, "cells")
+			slices.SortFunc(cells, func(a, b sales.Cell) int { return placeOf(&a).compare(placeOf(&b)) })
+			cut := rapid.IntRange(min(1, len(cells)), len(cells)).Draw(t, "cut")
+			tally := sales.Tally{Kind: sales.TallyActivity, Partition: int32(shard), CSN: int64(csn + 1), Now: sales.Millis(100*csn + shard)}
+			first, second := tally, tally
+			first.Cells, second.Cells = cells[:cut], cells[cut:]
+			perShard[shard] = append(perShard[shard], first, second)
+		}
+	}
+	return perShard
+}
+
+func placeOfValue(c sales.Cell) cellPlace { return placeOf(&c) }
+
+// rowsOf is what would be kept of the sums.
+func rowsOf(s *sums) map[rowKey]wire.KnowledgeRow {
+	rows := map[rowKey]wire.KnowledgeRow{}
+	for _, key := range s.changedRows() {
+		if row := s.row(key); len(row.Cells) > 0 {
+			rows[key] = row
+		}
+	}
+	return rows
+}
+
+func TestSumsDoNotDependOnTheOrderOfShardsNorOnRestarts(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		perShard := drawTallies(t)
+		oneByOne, mixed := newSums(), newSums()
+		offset := int64(0)
+		for _, tallies := range perShard {
+			for i := range tallies {
+				if err := oneByOne.fold(&tallies[i], offset); err != nil {
+					t.Fatal(err)
+				}
+				offset++
+			}
+		}
+		for at := int64(0); at < offset; at++ {
+			shard := rapid.IntRange(0, len(perShard)-1).Draw(t, "next")
+			for len(perShard[shard]) == 0 {
+				shard = (shard + 1) % len(perShard)
+			}
+			if err := mixed.fold(&perShard[shard][0], at); err != nil {
+				t.Fatal(err)
+			}
+			perShard[shard] = perShard[shard][1:]
+			if rapid.IntRange(0, 3).Draw(t, "restart") == 0 {
+				mixed = restart(t, mixed)
+			}
+		}
+		if diff := cmp.Diff(rowsOf(oneByOne), rowsOf(mixed)); diff != "" {
+			t.Fatal(diff)
+		}
+	})
+}
+
+// restart gives the sums that a new life reads back. All count as changed, so that they can be compared.
+func restart(t *rapid.T, s *sums) *sums {
+	next := newSums()
+	for _, row := range rowsOf(s) {
+		if err := next.restore(&row); err != nil {
+			t.Fatal(err)
+		}
+		next.changed[rowKey{row.Kind, row.Row}] = struct{}{}
+	}
+	return next
+}
+
+func TestACommitCountsOnceAndNoneIsMissing(t *testing.T) {
+	part := func(csn int64, cols ...string) *sales.Tally {
+		tally := &sales.Tally{Kind: sales.TallyLinks, CSN: csn, Now: 5}
+		for _, col := range cols {
+			tally.Cells = append(tally.Cells, sales.Cell{Row: "a", Col: col, N: 1})
+		}
+		return tally
+	}
+	for name, c := range map[string]struct {
+		then *sales.Tally
+		ok   bool
+	}{
+		"next commit":          {part(3, "a"), true},
+		"next part":            {part(2, "f", "g"), true},
+		"nothing more":         {part(2), true},
+		"the same again":       {part(2, "d", "e"), false},
+		"half of it again":     {part(2, "e"), false},
+		"an earlier one":       {part(1, "x"), false},
+		"one is missing":       {part(4, "a"), false},
+		"a shard's first is 2": {&sales.Tally{Kind: sales.TallyLinks, Partition: 9, CSN: 2}, false},
+		"no commit":            {&sales.Tally{Kind: sales.TallyLinks, Partition: 9}, false},
+		"unknown kind":         {&sales.Tally{Kind: "gossip", CSN: 1}, false},
+	} {
+		s := newSums()
+		for offset, tally := range []*sales.Tally{part(1, "a"), part(2, "b", "c"), part(2, "d", "e")} {
+			if err := s.fold(tally, int64(offset)); err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+		}
+		before := fmt.Sprint(s.rows)
+		err := s.fold(c.then, 3)
+		if (err == nil) != c.ok {
+			t.Errorf("%s: %v", name, err)
+		}
+		if err != nil && fmt.Sprint(s.rows) != before {
+			t.Errorf("%s: was refused and counted", name)
+		}
+	}
+}
