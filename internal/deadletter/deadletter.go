@@ -1,0 +1,212 @@
+// Package deadletter reads the dead-letters topic and sends what was mended back to where it came from.
+//
+// A dead letter keeps key, value and headers of the record that could not be used; Leadline's own headers say why and
+// where it stood. Retry sends each letter once: which ones were sent is committed in the transaction that sends them,
+// whatever filters they were chosen by and however often it is run or killed, for as long as the broker keeps the offsets
+// of a group at rest (a week by default, offsets.retention.minutes). Sent twice after that, an event still counts once,
+// by its event_id.
+//
+// It does not mend: values go back byte by byte, only a wrong key of a misrouted record is put right. Wiring and commands
+// may import it.
+package deadletter
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"leadline/internal/sales"
+	"leadline/internal/wire"
+)
+
+// Headers of a dead letter, beside those of the original.
+const (
+	ownHeaders      = "leadline-"
+	headerClass     = ownHeaders + "class"
+	headerReason    = ownHeaders + "reason"
+	headerTopic     = ownHeaders + "source-topic"
+	headerPartition = ownHeaders + "source-partition"
+	headerOffset    = ownHeaders + "source-offset"
+	headerTimestamp = ownHeaders + "source-timestamp"
+)
+
+// Headers of a record that was sent again.
+const (
+	// HeaderRetried counts how often the record was sent again.
+	HeaderRetried = ownHeaders + "retried"
+	// HeaderLetter is the partition/offset of the dead letter that it was sent from.
+	HeaderLetter = ownHeaders + "dead-letter"
+)
+
+// Position is where a letter stands in the dead-letters topic.
+type Position struct {
+	Partition int32
+	Offset    int64
+}
+
+// Letter is one dead letter.
+type Letter struct {
+	Position
+	RefusedAt  time.Time
+	Class      sales.DeadLetterClass
+	Reason     string
+	Source     sales.Source // the zero Topic when the headers do not say
+	SourceTime time.Time    // Kafka's timestamp of the original
+	Retried    int          // how often the record had been sent again before it was refused this time
+	Sent       bool         // this letter was sent again already
+	Key, Value []byte
+	Headers    []kgo.RecordHeader // the original's
+}
+
+// Filter chooses letters; the zero Filter chooses all.
+type Filter struct {
+	Class       sales.DeadLetterClass
+	SourceTopic string // as in Kafka, with the tenant's prefix
+	Since       time.Time
+	At          *Position // exactly this one
+}
+
+func (f *Filter) chooses(l *Letter) bool {
+	return (f.Class == "" || f.Class == l.Class) && (f.SourceTopic == "" || f.SourceTopic == l.Source.Topic) &&
+		!l.RefusedAt.Before(f.Since) && (f.At == nil || *f.At == l.Position)
+}
+
+// Box is a tenant's dead letters.
+type Box struct {
+	Opts    []kgo.Opt // brokers, TLS, SASL
+	Prefix  string    // of the tenant's topics
+	Decoder *wire.Decoder
+}
+
+func (b *Box) topic() string { return b.Prefix + "dead-letters" }
+
+// group is whose committed offsets say what was sent, and the transactional id that keeps two retries apart.
+func (b *Box) group() string { return b.Prefix + "leadline-dead-letters" }
+
+// List reads the chosen letters, each partition's in order.
+func (b *Box) List(ctx context.Context, f Filter) ([]Letter, error) {
+	cl, err := kgo.NewClient(b.Opts...)
+	if err != nil {
+		return nil, fmt.Errorf("list dead letters: %w", err)
+	}
+	defer cl.Close()
+	sent, err := b.ledgers(ctx, cl)
+	if err != nil {
+		return nil, fmt.Errorf("list dead letters: %w", err)
+	}
+	var letters []Letter
+	err = scan(ctx, cl, b.Opts, b.topic(), func(r *kgo.Record) error {
+		l := letterOf(r)
+		l.Sent = sent[l.Partition].has(l.Offset)
+		if f.chooses(&l) {
+			letters = append(letters, l)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list dead letters: %w", err)
+	}
+	return letters, nil
+}
+
+// scan reads everything committed to a topic until now.
+func scan(ctx context.Context, cl *kgo.Client, opts []kgo.Opt, topic string, each func(*kgo.Record) error) error {
+	adm := kadm.NewClient(cl)
+	begins, err := adm.ListStartOffsets(ctx, topic)
+	if err == nil {
+		err = begins.Error()
+	}
+	if err != nil {
+		return fmt.Errorf("ask where %s begins: %w", topic, err)
+	}
+	ends, err := adm.ListCommittedOffsets(ctx, topic)
+	if err == nil {
+		err = ends.Error()
+	}
+	if err != nil {
+		return fmt.Errorf("ask where %s ends: %w", topic, err)
+	}
+	from, left := map[int32]kgo.Offset{}, map[int32]int64{}
+	ends.Each(func(end kadm.ListedOffset) {
+		if begin, _ := begins.Lookup(end.Topic, end.Partition); begin.Offset < end.Offset {
+			from[end.Partition], left[end.Partition] = kgo.NewOffset().At(begin.Offset), end.Offset
+		}
+	})
+	if len(left) == 0 {
+		return nil
+	}
+	reader, err := kgo.NewClient(append(opts[:len(opts):len(opts)], kgo.FetchIsolationLevel(kgo.ReadCommitted()),
+		kgo.KeepControlRecords(), kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: from}))...)
+	if err != nil {
+		return err
+	}
+	defer reader.Close()
+	return read(ctx, reader, left, each)
+}
+
+// read consumes partitions until each has come to its end. Control records are wanted, for the last one may be at the
+// end.
+func read(ctx context.Context, reader *kgo.Client, left map[int32]int64, each func(*kgo.Record) error) error {
+	for len(left) > 0 {
+		fetches := reader.PollFetches(ctx)
+		if err := fetches.Err(); err != nil {
+			return fmt.Errorf("read: %w", err)
+		}
+		for r := range fetches.RecordsAll() {
+			end, wanted := left[r.Partition]
+			if wanted && r.Offset < end && !r.Attrs.IsControl() {
+				if err := each(r); err != nil {
+					return err
+				}
+			}
+			if r.Offset+1 >= end {
+				delete(left, r.Partition)
+			}
+		}
+	}
+	return nil
+}
+
+// letterOf reads Leadline's headers. The last of a name counts: it is the one that was added when the record was refused,
+// whatever a producer had called its own.
+func letterOf(r *kgo.Record) Letter {
+	l := Letter{Position: Position{r.Partition, r.Offset}, RefusedAt: r.Timestamp, Key: r.Key, Value: r.Value}
+	for _, h := range r.Headers {
+		text := string(h.Value)
+		switch h.Key {
+		case headerClass:
+			l.Class = sales.DeadLetterClass(text)
+		case headerReason:
+			l.Reason = text
+		case headerTopic:
+			l.Source.Topic = text
+		case headerPartition:
+			l.Source.Partition = int32(number(text))
+		case headerOffset:
+			l.Source.Offset = number(text)
+		case headerTimestamp:
+			l.SourceTime = time.UnixMilli(number(text)).UTC()
+		case HeaderRetried:
+			l.Retried = int(number(text))
+		default:
+			if !strings.HasPrefix(h.Key, ownHeaders) {
+				l.Headers = append(l.Headers, h)
+			}
+		}
+	}
+	return l
+}
+
+// number is 0 for what is none: a letter with spoilt headers is listed all the same.
+func number(text string) int64 {
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil {
+		return 0
+	}
+	return n
+}

@@ -1,0 +1,314 @@
+package deadletter
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"go.uber.org/goleak"
+
+	"leadline/internal/embedded"
+	"leadline/internal/sales"
+	"leadline/internal/wire"
+	"leadline/schemas"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// world is a broker with a tenant's topics.
+type world struct {
+	t   *testing.T
+	box *Box
+	enc *wire.Encoder
+	cl  *kgo.Client
+	// asked runs when the schema registry is asked.
+	asked func() error
+}
+
+const (
+	prefix     = "acme."
+	partitions = 4
+)
+
+func (w *world) SchemaByID(context.Context, int) (string, error) {
+	if err := w.asked(); err != nil {
+		return "", err
+	}
+	text, _ := schemas.ForTopic("purchases")
+	return text, nil
+}
+
+func setup(t *testing.T) *world {
+	t.Helper()
+	servers, err := embedded.Start(t.Context(), embedded.Options{DataDir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := servers.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	opts := []kgo.Opt{kgo.SeedBrokers(servers.KafkaAddr)}
+	cl, err := kgo.NewClient(append(opts, kgo.RecordPartitioner(kgo.ManualPartitioner()))...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(cl.Close)
+	adm := kadm.NewClient(cl)
+	_, err1 := adm.CreateTopics(t.Context(), partitions, 1, nil, prefix+"purchases", prefix+"customers")
+	_, err2 := adm.CreateTopics(t.Context(), 2, 1, nil, prefix+"dead-letters")
+	if err := errors.Join(err1, err2); err != nil {
+		t.Fatal(err)
+	}
+	w := &world{t: t, cl: cl, enc: wire.NewEncoder(map[string]int{"purchases-value": 7}), asked: func() error { return nil }}
+	w.box = &Box{Opts: opts, Prefix: prefix, Decoder: wire.NewDecoder(w)}
+	return w
+}
+
+// refuse writes a dead letter as the engine does.
+func (w *world) refuse(p int32, class sales.DeadLetterClass, topic, key string, value []byte, headers ...kgo.RecordHeader) {
+	w.t.Helper()
+	for _, h := range [][2]string{{"leadline-class", string(class)}, {"leadline-reason", "because"}, {"leadline-source-topic", topic},
+		{"leadline-source-partition", "1"}, {"leadline-source-offset", "42"}, {"leadline-source-timestamp", "1700000000000"}} {
+		headers = append(headers, kgo.RecordHeader{Key: h[0], Value: []byte(h[1])})
+	}
+	rec := &kgo.Record{Topic: prefix + "dead-letters", Partition: p, Key: []byte(key), Value: value, Headers: headers}
+	if err := w.cl.ProduceSync(w.t.Context(), rec).FirstErr(); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func (w *world) purchase(customer string) []byte {
+	w.t.Helper()
+	value, err := w.enc.AppendPurchase(nil, &sales.Purchase{EventID: "e", CustomerID: customer, OccurredAt: 1_700_000_000_000, OrderID: "o",
+		Currency: "EUR", Lines: []sales.Line{{ProductID: "p", Category: "c", Quantity: 1, AmountMinor: 5}}})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return value
+}
+
+func (w *world) retry(f Filter, dry bool) Report {
+	w.t.Helper()
+	report, err := w.box.Retry(w.t.Context(), f, dry)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return report
+}
+
+// arrived reads all that is committed in a topic, and in which partition.
+func (w *world) arrived(topic string) []*kgo.Record {
+	w.t.Helper()
+	var records []*kgo.Record
+	err := scan(w.t.Context(), w.cl, w.box.Opts, topic, func(r *kgo.Record) error {
+		records = append(records, r)
+		return nil
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return records
+}
+
+func TestALetterIsSentOnce(t *testing.T) {
+	w := setup(t)
+	trace := kgo.RecordHeader{Key: "traceparent", Value: []byte("00-abc")}
+	w.refuse(0, sales.DeadTime, prefix+"purchases", "ann", []byte("bytes"), trace, kgo.RecordHeader{Key: "leadline-class", Value: []byte("a producer's own")})
+	w.refuse(1, sales.DeadInvalid, prefix+"customers", "bob", nil)
+
+	if got := w.retry(Filter{Class: sales.DeadTime}, true); got.Sent != 1 || len(w.arrived(prefix+"purchases")) != 0 {
+		t.Errorf("a dry retry reports %+v and sends %d", got, len(w.arrived(prefix+"purchases")))
+	}
+	want := Report{Chosen: 1, Sent: 1, Topics: map[string]int{prefix + "purchases": 1}}
+	if diff := cmp.Diff(want, w.retry(Filter{Class: sales.DeadTime}, false)); diff != "" {
+		t.Error(diff)
+	}
+	want = Report{Chosen: 1, Before: 1, Topics: map[string]int{}}
+	if diff := cmp.Diff(want, w.retry(Filter{Class: sales.DeadTime}, false)); diff != "" {
+		t.Error(diff)
+	}
+	want = Report{Chosen: 2, Before: 1, Sent: 1, Topics: map[string]int{prefix + "customers": 1}}
+	if diff := cmp.Diff(want, w.retry(Filter{}, false)); diff != "" {
+		t.Error(diff)
+	}
+	w.refuse(0, sales.DeadTime, prefix+"purchases", "cyd", []byte("later"))
+	if got := w.retry(Filter{}, false); got.Chosen != 3 || got.Before != 2 || got.Sent != 1 {
+		t.Errorf("a new letter gives %+v", got)
+	}
+
+	got := w.arrived(prefix + "purchases")
+	if len(got) != 2 {
+		t.Fatalf("%d records arrived, want 2", len(got))
+	}
+	for _, r := range got {
+		if r.Partition != wire.Partition(r.Key, partitions) {
+			t.Errorf("%s is in partition %d", r.Key, r.Partition)
+		}
+		if string(r.Key) == "ann" {
+			headers := []kgo.RecordHeader{trace, {Key: HeaderRetried, Value: []byte("1")}, {Key: HeaderLetter, Value: []byte("0/0")}}
+			if diff := cmp.Diff(headers, r.Headers); diff != "" || string(r.Value) != "bytes" {
+				t.Errorf("value %q, headers %s", r.Value, diff)
+			}
+		}
+	}
+	if tombstone := w.arrived(prefix + "customers"); len(tombstone) != 1 || tombstone[0].Value != nil || string(tombstone[0].Key) != "bob" {
+		t.Errorf("the tombstone arrived as %v", tombstone)
+	}
+}
+
+func TestARecordRefusedAgainIsCounted(t *testing.T) {
+	w := setup(t)
+	w.refuse(0, sales.DeadTime, prefix+"purchases", "ann", []byte("v"), kgo.RecordHeader{Key: HeaderRetried, Value: []byte("2")},
+		kgo.RecordHeader{Key: HeaderLetter, Value: []byte("1/7")})
+	w.retry(Filter{}, false)
+	want := []kgo.RecordHeader{{Key: HeaderRetried, Value: []byte("3")}, {Key: HeaderLetter, Value: []byte("0/0")}}
+	if diff := cmp.Diff(want, w.arrived(prefix + "purchases")[0].Headers); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestAMisroutedRecordGetsItsCustomersKey(t *testing.T) {
+	w := setup(t)
+	w.refuse(0, sales.DeadMisrouted, prefix+"purchases", "wrong", w.purchase("客戶 7"))
+	w.refuse(0, sales.DeadMisrouted, prefix+"purchases", "right", w.purchase("right"))
+	w.refuse(0, sales.DeadMisrouted, prefix+"purchases", "unreadable", []byte("not avro"))
+	w.refuse(0, sales.DeadMisrouted, prefix+"customers", "tombstone", nil)
+	if got := w.retry(Filter{}, false); got.Sent != 4 || got.Rekeyed != 1 {
+		t.Errorf("report is %+v", got)
+	}
+	keys := map[string]bool{}
+	for _, r := range append(w.arrived(prefix+"purchases"), w.arrived(prefix+"customers")...) {
+		keys[string(r.Key)] = true
+		if r.Partition != wire.Partition(r.Key, partitions) {
+			t.Errorf("%s is in partition %d", r.Key, r.Partition)
+		}
+	}
+	if diff := cmp.Diff(map[string]bool{"客戶 7": true, "right": true, "unreadable": true, "tombstone": true}, keys); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestWithoutTheRegistryNothingIsSentUnderAWrongKey(t *testing.T) {
+	w := setup(t)
+	w.refuse(0, sales.DeadMisrouted, prefix+"purchases", "wrong", w.purchase("ann"))
+	down := errors.New("registry is down")
+	w.asked = func() error { return down }
+	if _, err := w.box.Retry(t.Context(), Filter{}, false); !errors.Is(err, down) {
+		t.Errorf("error is %v", err)
+	}
+	w.asked = func() error { return nil }
+	if got := w.retry(Filter{}, false); got.Sent != 1 {
+		t.Errorf("report is %+v", got)
+	}
+}
+
+// TestOfTwoRetriesAtOnceOneGoesOn lets a second retry run whole while the first one is about to send.
+func TestOfTwoRetriesAtOnceOneGoesOn(t *testing.T) {
+	w := setup(t)
+	for i := range 5 {
+		w.refuse(int32(i%2), sales.DeadMisrouted, prefix+"purchases", "wrong", w.purchase(fmt.Sprint("customer ", i)))
+	}
+	second := *w.box
+	second.Decoder = wire.NewDecoder(&world{asked: func() error { return nil }})
+	w.asked = func() error {
+		report, err := second.Retry(t.Context(), Filter{}, false)
+		if report.Sent != 5 {
+			t.Errorf("the second retry reports %+v", report)
+		}
+		return err
+	}
+	if report, err := w.box.Retry(t.Context(), Filter{}, false); err == nil || report.Sent != 0 {
+		t.Errorf("the first retry sent %d and gives %v", report.Sent, err)
+	}
+	if n := len(w.arrived(prefix + "purchases")); n != 5 {
+		t.Errorf("%d records arrived, want 5", n)
+	}
+}
+
+func TestManyLettersAreSentInSeveralTransactions(t *testing.T) {
+	w := setup(t)
+	const many = 2*perTransaction + 37
+	records := make([]*kgo.Record, many)
+	for i := range records {
+		records[i] = &kgo.Record{Topic: prefix + "dead-letters", Partition: int32(i % 2), Key: strconv.AppendInt(nil, int64(i), 10),
+			Headers: []kgo.RecordHeader{{Key: "leadline-source-topic", Value: []byte(prefix + "purchases")}}}
+	}
+	if err := w.cl.ProduceSync(t.Context(), records...).FirstErr(); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if _, err := w.box.Retry(t.Context(), Filter{}, false); err != nil {
+			t.Fatal(err)
+		}
+	}
+	keys := map[string]int{}
+	for _, r := range w.arrived(prefix + "purchases") {
+		keys[string(r.Key)]++
+	}
+	if len(keys) != many {
+		t.Errorf("%d keys arrived, want %d", len(keys), many)
+	}
+	for key, n := range keys {
+		if n != 1 {
+			t.Errorf("key %s arrived %d times", key, n)
+		}
+	}
+}
+
+func TestALetterFromNowhereStays(t *testing.T) {
+	w := setup(t)
+	w.refuse(0, sales.DeadTime, prefix+"gone", "ann", nil)
+	w.refuse(0, sales.DeadTime, "", "ann", nil)
+	if got := w.retry(Filter{}, false); got.Lost != 2 || got.Sent != 0 {
+		t.Errorf("report is %+v", got)
+	}
+}
+
+func TestListShowsWhatTheFilterChooses(t *testing.T) {
+	w := setup(t)
+	w.refuse(0, sales.DeadTime, prefix+"purchases", "ann", []byte("a"))
+	w.refuse(0, sales.DeadMisrouted, prefix+"purchases", "bob", []byte("b"))
+	w.refuse(1, sales.DeadTime, prefix+"customers", "cyd", nil)
+	w.retry(Filter{At: &Position{0, 1}}, false)
+	for name, c := range map[string]struct {
+		filter Filter
+		want   map[string]bool // key: was it sent
+	}{
+		"all":          {Filter{}, map[string]bool{"ann": false, "bob": true, "cyd": false}},
+		"by class":     {Filter{Class: sales.DeadTime}, map[string]bool{"ann": false, "cyd": false}},
+		"by topic":     {Filter{SourceTopic: prefix + "customers"}, map[string]bool{"cyd": false}},
+		"by place":     {Filter{At: &Position{1, 0}}, map[string]bool{"cyd": false}},
+		"since before": {Filter{Since: time.Now().Add(-time.Hour)}, map[string]bool{"ann": false, "bob": true, "cyd": false}},
+		"since later":  {Filter{Since: time.Now().Add(time.Hour)}, map[string]bool{}},
+	} {
+		letters, err := w.box.List(t.Context(), c.filter)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := map[string]bool{}
+		for _, l := range letters {
+			got[string(l.Key)] = l.Sent
+		}
+		if diff := cmp.Diff(c.want, got); diff != "" {
+			t.Errorf("%s: -want +got\n%s", name, diff)
+		}
+	}
+	letters, err := w.box.List(t.Context(), Filter{At: &Position{0, 0}})
+	if err != nil || len(letters) != 1 {
+		t.Fatal(letters, err)
+	}
+	want := Letter{Position: Position{0, 0}, Class: sales.DeadTime, Reason: "because", Source: sales.Source{Topic: prefix + "purchases", Partition: 1, Offset: 42},
+		SourceTime: time.UnixMilli(1_700_000_000_000).UTC(), Key: []byte("ann"), Value: []byte("a")}
+	if diff := cmp.Diff(want, letters[0], cmpopts.IgnoreFields(Letter{}, "RefusedAt")); diff != "" {
+		t.Error(diff)
+	}
+}
