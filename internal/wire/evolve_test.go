@@ -53,6 +53,10 @@ func otherValue(changes map[string]any) map[string]any {
 	return v
 }
 
+func otherLine(quantity any) map[string]any {
+	return map[string]any{"amount_minor": 1, "quantity": quantity, "category": "", "product_id": []byte("p"), "comment": nil}
+}
+
 func otherWant(change func(*sales.Purchase)) *sales.Purchase {
 	p := &sales.Purchase{EventID: "e1", CustomerID: "c1", OccurredAt: 1709296200250, OrderID: "o1", Currency: "USD", Store: "367",
 		Lines: []sales.Line{{ProductID: "p1", Category: "MILK", Quantity: 2, AmountMinor: 799}}}
@@ -125,17 +129,22 @@ func TestOtherWritersAreRefused(t *testing.T) {
 		class  sales.DeadLetterClass
 		reason string
 	}{
-		{"another record", otherPurchase(`"name":"Purchase"`, `"name":"Order"`), nil, sales.DeadWrongSchema, "record Order where record Purchase belongs"},
-		{"a required field is missing", otherPurchase(`"customer_id"`, `"customer"`), map[string]any{"customer": "c"}, sales.DeadWrongSchema, "lacks the field customer_id"},
-		{"a required field of a line is missing", otherPurchase(`"quantity"`, `"count"`), map[string]any{"lines": []any{}}, sales.DeadWrongSchema, "lacks the field quantity"},
-		{"null in a required field", otherPurchase(`"order_id","type":"string"`, `"order_id","type":["null","string"]`), map[string]any{"order_id": nil}, sales.DeadWrongSchema, "order_id"},
-		{"a list where a text belongs", otherPurchase(`"order_id","type":"string"`, `"order_id","type":{"type":"array","items":"string"}`), map[string]any{"order_id": []any{"a"}}, sales.DeadWrongSchema, "order_id: want a string"},
+		{"another record", otherPurchase(`"name":"Purchase"`, `"name":"Order"`), nil,
+			sales.DeadWrongSchema, "record Order where record Purchase belongs"},
+		{"a required field is missing", otherPurchase(`"customer_id"`, `"customer"`), map[string]any{"customer": "c"},
+			sales.DeadWrongSchema, "lacks the field customer_id"},
+		{"a required field of a line is missing", otherPurchase(`"quantity"`, `"count"`), map[string]any{"lines": []any{}},
+			sales.DeadWrongSchema, "lacks the field quantity"},
+		{"null in a required field", otherPurchase(`"order_id","type":"string"`, `"order_id","type":["null","string"]`),
+			map[string]any{"order_id": nil}, sales.DeadWrongSchema, "order_id"},
+		{"a list where a text belongs", otherPurchase(`"order_id","type":"string"`, `"order_id","type":{"type":"array","items":"string"}`),
+			map[string]any{"order_id": []any{"a"}}, sales.DeadWrongSchema, "order_id: want a string"},
 		{"a fraction where a whole number belongs", otherPurchase(`"quantity","type":"int"`, `"quantity","type":"double"`),
-			map[string]any{"lines": []any{map[string]any{"amount_minor": 1, "quantity": 1.5, "category": "", "product_id": []byte("p"), "comment": nil}}}, sales.DeadWrongSchema, "lines[0].quantity: want a whole number, got 1.5"},
+			map[string]any{"lines": []any{otherLine(1.5)}}, sales.DeadWrongSchema, "lines[0].quantity: want a whole number, got 1.5"},
 		{"a broken string on the slow way", otherPurchase(`"quantity","type":"int"`, `"quantity","type":"double"`),
 			map[string]any{"event_id": "e\xff", "lines": []any{}}, sales.DeadInvalid, "not UTF-8"},
 		{"a long that does not fit", otherPurchase(`"quantity","type":"int"`, `"quantity","type":"long"`),
-			map[string]any{"lines": []any{map[string]any{"amount_minor": 1, "quantity": int64(math.MaxInt32) + 1, "category": "", "product_id": []byte("p"), "comment": nil}}}, sales.DeadInvalid, "quantity is 2147483648"},
+			map[string]any{"lines": []any{otherLine(int64(math.MaxInt32) + 1)}}, sales.DeadInvalid, "quantity is 2147483648"},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {

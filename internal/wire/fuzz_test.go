@@ -41,11 +41,13 @@ const (
 func init() { goavro.MaxBlockCount, goavro.MaxBlockSize = maxInputItems, 1<<20 }
 
 func FuzzPurchase(f *testing.F) {
-	fuzzAgainstOracles(f, "Purchase", evolvedPurchase, func(d *Decoder) *recordReader { return &d.purchase }, func() unsafe.Pointer { return unsafe.Pointer(new(sales.Purchase)) })
+	fuzzAgainstOracles(f, "Purchase", evolvedPurchase, func(d *Decoder) *recordReader { return &d.purchase },
+		func() unsafe.Pointer { return unsafe.Pointer(new(sales.Purchase)) })
 }
 
 func FuzzTouchpoint(f *testing.F) {
-	fuzzAgainstOracles(f, "Touchpoint", evolvedTouchpoint, func(d *Decoder) *recordReader { return &d.touchpoint }, func() unsafe.Pointer { return unsafe.Pointer(new(sales.Touchpoint)) })
+	fuzzAgainstOracles(f, "Touchpoint", evolvedTouchpoint, func(d *Decoder) *recordReader { return &d.touchpoint },
+		func() unsafe.Pointer { return unsafe.Pointer(new(sales.Touchpoint)) })
 }
 
 // fuzzAgainstOracles holds the projection to two others: what it accepts, goavro accepts; what both accept, it accepts, except

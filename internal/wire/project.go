@@ -136,11 +136,12 @@ func (w *writer) union(o *op, n *avro.SchemaNode) error {
 	fits := false
 	for i := range n.Branches {
 		branch := w.resolve(&n.Branches[i])
-		b, err := op{code: opRefuse, offset: o.offset, rare: o.rare}, error(nil)
+		b := op{code: opRefuse, offset: o.offset, rare: o.rare}
 		switch {
 		case branch.Type == "null" && o.shape.optional:
 			b.code = opBlank
 		case branch.Type != "null":
+			var err error
 			if b, err = w.value(branch, o.shape, o.offset, o.name); err != nil {
 				return err
 			}

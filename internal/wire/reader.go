@@ -73,7 +73,7 @@ func (r *reader) length() (int, *Poison) {
 // text reads a string or bytes as a string that aliases the value. Most are shorter than 64 bytes, so that one byte says
 // how long they are.
 func (r *reader) text() (string, *Poison) {
-	n := 0
+	var n int
 	if r.at < len(r.buf) && r.buf[r.at]&0x81 == 0 && int(r.buf[r.at]>>1) < r.rest() {
 		n = int(r.buf[r.at] >> 1)
 		r.at++

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math"
 	"reflect"
-	"testing"
 	"unsafe"
 
 	"github.com/google/go-cmp/cmp"
@@ -227,13 +226,4 @@ func draw(t *rapid.T, rec record) any {
 
 func diff(want, got any) string {
 	return cmp.Diff(want, got, cmpopts.EquateNaNs(), cmpopts.EquateEmpty())
-}
-
-func mustParse(t testing.TB, text string) *writer {
-	t.Helper()
-	w, err := parseWriter(text)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return w
 }
