@@ -3,6 +3,7 @@ package engine
 import (
 	"fmt"
 	"math"
+	"strconv"
 
 	"github.com/cespare/xxhash/v2"
 	"github.com/google/uuid"
@@ -14,10 +15,21 @@ import (
 // namespace is that of all alert ids.
 var namespace = uuid.MustParse("6f1e9c3a-52b7-5d0e-9a46-1c8d3e7b2f50")
 
-// alertID names the episode: the same facts give the same id, live or replayed.
-func (s *Shard) alertID(kind sales.AlertKind, customer, what, episode string) uuid.UUID {
+// alertID names an episode: the same facts give the same id, live or replayed. The episode is named by the event that opened it
+// (a declining spell by the last purchase before it), and that by window.EventHash in hexadecimal, so that a blob can keep it
+// in five bytes.
+func (s *Shard) alertID(customer string, ep *Episode) uuid.UUID {
 	const sep = "\x00"
-	return uuid.NewSHA1(namespace, []byte(s.cfg.Prefix+sep+kind.String()+sep+customer+sep+what+sep+episode))
+	what := ""
+	if ep.To != window.NoItem {
+		from, to := s.items.Item(ep.From), s.items.Item(ep.To)
+		what = s.offerName(ep.Kind, ep.From) + sep + s.offerName(ep.Kind, ep.To)
+		if ep.Kind == sales.Upsell {
+			what += sep + strconv.Itoa(int(from.Tier)) + sep + strconv.Itoa(int(to.Tier))
+		}
+	}
+	episode := strconv.FormatUint(ep.Event, 16)
+	return uuid.NewSHA1(namespace, []byte(s.cfg.Prefix+sep+ep.Kind.String()+sep+customer+sep+what+sep+episode))
 }
 
 // control tells whether the customer is on the control side of the standing experiment: for all kinds and for good, since it
@@ -44,9 +56,9 @@ func (s *Shard) suppression(e *entry) sales.Suppression {
 func (s *Shard) alert(e *entry, ep *Episode, status sales.AlertStatus, at sales.Millis) sales.Alert {
 	b := s.step.batch
 	a := sales.Alert{
-		AlertID: ep.AlertID.String(), Revision: 1, Kind: ep.Kind, Status: status,
+		AlertID: s.alertID(e.id, ep).String(), Revision: 1, Kind: ep.Kind, Status: status,
 		SubjectType: "customer", SubjectID: e.id, CustomerID: e.id, OwnerID: e.state.OwnerID,
-		Score:       float64(ep.Score),
+		Score:       float64(ep.Score) / scoreOne,
 		WindowStart: s.cfg.Calendar.Start(ep.Day - sales.Day(s.rules.WindowDays) + 1), WindowEnd: s.cfg.Calendar.Start(ep.Day + 1),
 		EventTime: at, DetectedAt: max(b.Plan.Now, at),
 		Arm: sales.Treatment, Propensity: 1 - s.rules.HoldoutShare,

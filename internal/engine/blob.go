@@ -6,8 +6,6 @@ import (
 	"hash/crc32"
 	"math"
 
-	"github.com/google/uuid"
-
 	"leadline/internal/sales"
 	"leadline/internal/window"
 )
@@ -20,7 +18,10 @@ var ErrCorrupt = window.ErrCorrupt
 //	version u8 | crc32c u32 of the rest | csn | day | look day | owner | contact | open episodes | said | window
 const blobVersion = 1
 
-const blobHeader = 5
+const (
+	blobHeader = 5
+	eventBytes = 5 // of window.EventHash
+)
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
@@ -54,12 +55,14 @@ func EncodeCustomer(dst []byte, c *Customer) []byte {
 
 func appendEpisode(dst []byte, e *Episode, day sales.Day) []byte {
 	dst = append(dst, byte(e.Kind), byte(e.Suppressed))
-	dst = append(dst, e.AlertID[:]...)
+	for shift := 0; shift < 8*eventBytes; shift += 8 {
+		dst = append(dst, byte(e.Event>>shift))
+	}
 	dst = binary.AppendUvarint(dst, uint64(e.From+1))
 	dst = binary.AppendUvarint(dst, uint64(e.To+1))
 	dst = binary.AppendVarint(dst, int64(day-e.Day))
 	dst = appendDay(dst, e.ExpiryDay, e.Day)
-	return binary.LittleEndian.AppendUint32(dst, math.Float32bits(e.Score))
+	return binary.LittleEndian.AppendUint16(dst, e.Score)
 }
 
 // appendDay encodes a day near another one; 0 stays 0, whatever the other is.
@@ -173,12 +176,14 @@ func (r *blobReader) byte(limit byte) byte {
 
 func (r *blobReader) episode(day sales.Day) Episode {
 	e := Episode{Kind: sales.AlertKind(r.byte(byte(sales.Outlook))), Suppressed: sales.Suppression(r.byte(byte(sales.ByExpired)))}
-	e.AlertID, _ = uuid.FromBytes(r.bytes(16)) // a wrong length has failed already
+	for i, b := range r.bytes(eventBytes) {
+		e.Event |= uint64(b) << (8 * i)
+	}
 	e.From, e.To = r.item(), r.item()
 	e.Day = day - sales.Day(r.varint())
 	e.ExpiryDay = r.day(e.Day)
-	if b := r.bytes(4); len(b) == 4 {
-		e.Score = math.Float32frombits(binary.LittleEndian.Uint32(b))
+	if b := r.bytes(2); len(b) == 2 {
+		e.Score = binary.LittleEndian.Uint16(b)
 	}
 	return e
 }

@@ -7,7 +7,6 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/google/uuid"
 	"pgregory.net/rapid"
 
 	"leadline/internal/sales"
@@ -35,8 +34,8 @@ func TestBlobRoundTrip(t *testing.T) {
 			OwnerID: rapid.String().Draw(t, "owner"), Contact: Consent(rapid.IntRange(0, 2).Draw(t, "contact"))}
 		for kind := range sales.AlertKind(3) {
 			if rapid.Bool().Draw(t, "open") {
-				c.Open = append(c.Open, Episode{Kind: kind + 1, AlertID: uuid.NewSHA1(namespace, []byte{byte(kind)}), From: item.Draw(t, "from"),
-					To: item.Draw(t, "to"), Day: day.Draw(t, "opened"), ExpiryDay: maybe.Draw(t, "expires"), Score: rapid.Float32().Draw(t, "score"),
+				c.Open = append(c.Open, Episode{Kind: kind + 1, Event: rapid.Uint64Max(1<<40-1).Draw(t, "event"), From: item.Draw(t, "from"),
+					To: item.Draw(t, "to"), Day: day.Draw(t, "opened"), ExpiryDay: maybe.Draw(t, "expires"), Score: rapid.Uint16().Draw(t, "score"),
 					Suppressed: sales.Suppression(rapid.IntRange(0, 3).Draw(t, "why"))})
 			}
 		}
@@ -90,7 +89,7 @@ func FuzzDecodeCustomer(f *testing.F) {
 func TestBlobSize(t *testing.T) {
 	t.Parallel()
 	c := Customer{CSN: 123_456, Day: 20_500, LookDay: 20_505, OwnerID: "rep-17",
-		Open: []Episode{{Kind: sales.CrossSell, From: 300, To: 900, Day: 20_495, ExpiryDay: 20_509, Score: 0.5}},
+		Open: []Episode{{Kind: sales.CrossSell, From: 300, To: 900, Day: 20_495, ExpiryDay: 20_509, Score: 20_000}},
 		Said: []Said{{Kind: sales.CrossSell, Item: 900, Day: 20_495}, {Kind: sales.CrossSell, Capped: true, Item: 700, Day: 20_498}}}
 	c.Window.SetCurrency("USD")
 	for order := range 7 {

@@ -57,7 +57,7 @@ func (s *Shard) crossSell(e *entry, o *order) {
 	if err != nil {
 		return
 	}
-	s.offer(e, o, offer{kind: sales.CrossSell, link: best.link, from: from, to: to, what: best.link.From + "\x1f" + best.link.To})
+	s.offer(e, o, offer{kind: sales.CrossSell, link: best.link, from: from, to: to})
 }
 
 // resolved is a link with the dictionary's number of where it leads, −1 while no item has that name.

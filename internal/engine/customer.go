@@ -1,9 +1,8 @@
 package engine
 
 import (
+	"math"
 	"slices"
-
-	"github.com/google/uuid"
 
 	"leadline/internal/sales"
 	"leadline/internal/window"
@@ -34,13 +33,19 @@ type Customer struct {
 // Episode is an alert that was opened and has not ended.
 type Episode struct {
 	Kind       sales.AlertKind
-	AlertID    uuid.UUID
-	From, To   window.ItemID // NoItem for a declining spell
-	Day        sales.Day     // on which it was opened
-	ExpiryDay  sales.Day     // at whose start it ends; 0 = no such day
-	Score      float32
+	Event      uint64            // window.EventHash of the event that opened it: with kind, customer and items it gives the alert's id
+	From, To   window.ItemID     // NoItem for a declining spell
+	Day        sales.Day         // on which it was opened
+	ExpiryDay  sales.Day         // at whose start it ends; 0 = no such day
+	Score      uint16            // in parts of scoreOne
 	Suppressed sales.Suppression // every revision goes where the first went
 }
+
+// scoreOne is the score 1 in an Episode: fine enough for a share, two bytes, and whole percents stay what they are.
+const scoreOne = 50_000
+
+// partsOfOne rounds a score, which it keeps within 0 and 1.
+func partsOfOne(score float64) uint16 { return uint16(math.Round(scoreOne * max(0, min(1, score)))) }
 
 // Said is something that must not be said again within the cool-down.
 type Said struct {

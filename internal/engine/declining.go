@@ -71,8 +71,8 @@ func (s *Shard) openSpell(e *entry, day sales.Day, due sales.Millis) {
 		return
 	}
 	last := c.Window.Last()
-	ep := Episode{Kind: sales.Declining, AlertID: s.alertID(sales.Declining, e.id, "", strconv.FormatUint(last.Event, 16)), From: window.NoItem,
-		To: window.NoItem, Day: day, Score: float32(lost(d)), Suppressed: s.suppression(e)}
+	ep := Episode{Kind: sales.Declining, Event: last.Event, From: window.NoItem,
+		To: window.NoItem, Day: day, Score: partsOfOne(lost(d)), Suppressed: s.suppression(e)}
 	c.open(ep)
 	c.Said = append(c.Said, Said{Kind: sales.Declining, Item: window.NoItem, Day: day})
 	a := s.alert(e, &ep, sales.Opened, due)

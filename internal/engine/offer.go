@@ -13,8 +13,7 @@ type offer struct {
 	kind     sales.AlertKind
 	link     *sales.Link
 	from, to window.ItemID
-	what     string // with customer and event, names the episode
-	days     int    // upsell: days on which the lower tier was bought
+	days     int // upsell: days on which the lower tier was bought
 }
 
 // offer decides about the candidate: an open episode if there is none of its kind yet, else one entry in the ledger of what the cap
@@ -24,8 +23,8 @@ func (s *Shard) offer(e *entry, o *order, f offer) {
 	if capped && s.saidLately(e, f.kind, s.offerName(f.kind, f.to), o.day, true) {
 		return
 	}
-	ep := Episode{Kind: f.kind, AlertID: s.alertID(f.kind, e.id, f.what, o.EventID), From: f.from, To: f.to, Day: o.day,
-		ExpiryDay: o.day + sales.Day(s.rules.ExpiryDays), Score: float32(f.link.Confidence), Suppressed: sales.ByCap}
+	ep := Episode{Kind: f.kind, Event: window.EventHash(o.EventID), From: f.from, To: f.to, Day: o.day,
+		ExpiryDay: o.day + sales.Day(s.rules.ExpiryDays), Score: partsOfOne(f.link.Confidence), Suppressed: sales.ByCap}
 	if !capped {
 		ep.Suppressed = s.suppression(e)
 		e.state.open(ep)

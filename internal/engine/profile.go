@@ -101,7 +101,7 @@ func (s *Shard) outcome(ev *sales.Event) {
 	}
 	e := s.customer(o.CustomerID)
 	for _, open := range e.state.Open {
-		if open.AlertID != id {
+		if s.alertID(e.id, &open) != id {
 			continue
 		}
 		s.touch(e)

@@ -159,8 +159,7 @@ func (s *Shard) upsell(e *entry, o *order) {
 		return // no room to remember the offer by, so none is made
 	}
 	typ := s.items.Type(o.items[at])
-	s.offer(e, o, offer{kind: sales.Upsell, link: &best, from: o.items[at], to: to, days: s.daysWith(o, typ, best.FromTier),
-		what: fmt.Sprintf("%s\x1f%d\x1f%d", best.From, best.FromTier, best.ToTier)})
+	s.offer(e, o, offer{kind: sales.Upsell, link: &best, from: o.items[at], to: to, days: s.daysWith(o, typ, best.FromTier)})
 }
 
 func (s *Shard) upsellWords(e *entry, o *order, f *offer) (title string, reasons []sales.Reason, details map[string]float64) {
