@@ -331,3 +331,62 @@ func TestBrokerAwayForAWhile(t *testing.T) {
 		}
 	})
 }
+
+func TestPublishesEachDayOfEventTimeOrEachSecond(t *testing.T) {
+	for name, c := range map[string]struct {
+		daysPerStep     sales.Day
+		atLeast, atMost int
+	}{
+		"while time stands still": {0, 5, 7},
+		"while days fly by":       {1, 40, 51},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				defer w.close()
+				m := w.start()
+				commits := 0
+				w.cluster.ControlKey(kmsg.EndTxn.Int16(), func(req kmsg.Request) (kmsg.Response, error, bool) {
+					w.cluster.KeepControl()
+					if txnOf(req) == "x.leadline-analyst" {
+						commits++
+					}
+					return nil, nil, false
+				})
+				for i := range sales.Day(50) {
+					w.step(0, firstDay+i*c.daysPerStep)
+					time.Sleep(100 * time.Millisecond)
+				}
+				if commits < c.atLeast || commits > c.atMost {
+					t.Errorf("%d commits in 5 seconds, want %d to %d", commits, c.atLeast, c.atMost)
+				}
+				if err := m.stop(); err != nil {
+					t.Error(err)
+				}
+			})
+		})
+	}
+}
+
+func TestOnlyWhatMovesIsSaidAgain(t *testing.T) {
+	before := sales.Link{Confidence: 0.4, Lift: 2, Score: 0.1, TypicalMinor: 500, PriceRatio: 1.5, FromTier: 1, ToTier: 2, Customers: 900}
+	for name, c := range map[string]struct {
+		change func(l *sales.Link)
+		moved  bool
+	}{
+		"nothing":            {func(*sales.Link) {}, false},
+		"one more customer":  {func(l *sales.Link) { l.Customers++; l.LearnedTo++; l.GSquared += 9 }, false},
+		"half a percent":     {func(l *sales.Link) { l.Confidence *= 1.005; l.Lift *= 0.995; l.Score *= 1.005 }, false},
+		"confidence":         {func(l *sales.Link) { l.Confidence *= 1.02 }, true},
+		"lift":               {func(l *sales.Link) { l.Lift *= 0.98 }, true},
+		"score":              {func(l *sales.Link) { l.Score *= 1.02 }, true},
+		"what a line brings": {func(l *sales.Link) { l.TypicalMinor = 510 }, true},
+		"price":              {func(l *sales.Link) { l.PriceRatio = 1.6 }, true},
+		"tier":               {func(l *sales.Link) { l.ToTier = 3 }, true},
+	} {
+		after := before
+		if c.change(&after); moved(&before, &after) != c.moved {
+			t.Errorf("%s: said again %v, want %v", name, !c.moved, c.moved)
+		}
+	}
+}
