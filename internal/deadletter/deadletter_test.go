@@ -24,18 +24,17 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // world is a broker with a tenant's topics.
 type world struct {
-	t   *testing.T
-	box *Box
-	enc *wire.Encoder
-	cl  *kgo.Client
+	t      *testing.T
+	prefix string // of the tenant
+	box    *Box
+	enc    *wire.Encoder
+	cl     *kgo.Client
 	// asked runs when the schema registry is asked.
 	asked func() error
 }
 
-const (
-	prefix     = "acme."
-	partitions = 4
-)
+// partitions of the inputs.
+const partitions = 4
 
 func (w *world) SchemaByID(context.Context, int) (string, error) {
 	if err := w.asked(); err != nil {
@@ -45,6 +44,7 @@ func (w *world) SchemaByID(context.Context, int) (string, error) {
 	return text, nil
 }
 
+// setup starts a world on a broker of its own.
 func setup(t *testing.T) *world {
 	t.Helper()
 	servers, err := embedded.Start(t.Context(), embedded.Options{DataDir: t.TempDir()})
@@ -56,8 +56,13 @@ func setup(t *testing.T) *world {
 			t.Error(err)
 		}
 	})
-	opts := []kgo.Opt{kgo.SeedBrokers(servers.KafkaAddr)}
-	cl, err := kgo.NewClient(append(opts, kgo.RecordPartitioner(kgo.ManualPartitioner()))...)
+	return settle(t, "acme.", kgo.SeedBrokers(servers.KafkaAddr))
+}
+
+// settle makes a tenant's topics.
+func settle(t *testing.T, prefix string, opts ...kgo.Opt) *world {
+	t.Helper()
+	cl, err := kgo.NewClient(append(opts, kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.UnknownTopicRetries(-1))...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,7 +73,7 @@ func setup(t *testing.T) *world {
 	if err := errors.Join(err1, err2); err != nil {
 		t.Fatal(err)
 	}
-	w := &world{t: t, cl: cl, enc: wire.NewEncoder(map[string]int{"purchases-value": 7}), asked: func() error { return nil }}
+	w := &world{t: t, prefix: prefix, cl: cl, enc: wire.NewEncoder(map[string]int{"purchases-value": 7}), asked: func() error { return nil }}
 	w.box = &Box{Opts: opts, Prefix: prefix, Decoder: wire.NewDecoder(w)}
 	return w
 }
@@ -80,7 +85,7 @@ func (w *world) refuse(p int32, class sales.DeadLetterClass, topic, key string, 
 		{"leadline-source-partition", "1"}, {"leadline-source-offset", "42"}, {"leadline-source-timestamp", "1700000000000"}} {
 		headers = append(headers, kgo.RecordHeader{Key: h[0], Value: []byte(h[1])})
 	}
-	rec := &kgo.Record{Topic: prefix + "dead-letters", Partition: p, Key: []byte(key), Value: value, Headers: headers}
+	rec := &kgo.Record{Topic: w.prefix + "dead-letters", Partition: p, Key: []byte(key), Value: value, Headers: headers}
 	if err := w.cl.ProduceSync(w.t.Context(), rec).FirstErr(); err != nil {
 		w.t.Fatal(err)
 	}
@@ -105,9 +110,26 @@ func (w *world) retry(f Filter, dry bool) Report {
 	return report
 }
 
+// settled waits until the marks of ended transactions are written, which a real broker does after it said that they ended.
+func (w *world) settled(topic string) {
+	w.t.Helper()
+	adm := kadm.NewClient(w.cl)
+	for {
+		committed, err1 := adm.ListCommittedOffsets(w.t.Context(), topic)
+		all, err2 := adm.ListEndOffsets(w.t.Context(), topic)
+		if err := errors.Join(err1, err2); err != nil {
+			w.t.Fatal(err)
+		}
+		if cmp.Equal(committed.Offsets(), all.Offsets()) {
+			return
+		}
+	}
+}
+
 // arrived reads all that is committed in a topic, and in which partition.
 func (w *world) arrived(topic string) []*kgo.Record {
 	w.t.Helper()
+	w.settled(topic)
 	var records []*kgo.Record
 	err := scan(w.t.Context(), w.cl, w.box.Opts, topic, func(r *kgo.Record) error {
 		records = append(records, r)
@@ -119,16 +141,17 @@ func (w *world) arrived(topic string) []*kgo.Record {
 	return records
 }
 
-func TestALetterIsSentOnce(t *testing.T) {
-	w := setup(t)
-	trace := kgo.RecordHeader{Key: "traceparent", Value: []byte("00-abc")}
-	w.refuse(0, sales.DeadTime, prefix+"purchases", "ann", []byte("bytes"), trace, kgo.RecordHeader{Key: "leadline-class", Value: []byte("a producer's own")})
-	w.refuse(1, sales.DeadInvalid, prefix+"customers", "bob", nil)
+func TestALetterIsSentOnce(t *testing.T) { aLetterIsSentOnce(t, setup(t)) }
 
-	if got := w.retry(Filter{Class: sales.DeadTime}, true); got.Sent != 1 || len(w.arrived(prefix+"purchases")) != 0 {
-		t.Errorf("a dry retry reports %+v and sends %d", got, len(w.arrived(prefix+"purchases")))
+func aLetterIsSentOnce(t *testing.T, w *world) {
+	trace := kgo.RecordHeader{Key: "traceparent", Value: []byte("00-abc")}
+	w.refuse(0, sales.DeadTime, w.prefix+"purchases", "ann", []byte("bytes"), trace, kgo.RecordHeader{Key: "leadline-class", Value: []byte("a producer's own")})
+	w.refuse(1, sales.DeadInvalid, w.prefix+"customers", "bob", nil)
+
+	if got := w.retry(Filter{Class: sales.DeadTime}, true); got.Sent != 1 || len(w.arrived(w.prefix+"purchases")) != 0 {
+		t.Errorf("a dry retry reports %+v and sends %d", got, len(w.arrived(w.prefix+"purchases")))
 	}
-	want := Report{Chosen: 1, Sent: 1, Topics: map[string]int{prefix + "purchases": 1}}
+	want := Report{Chosen: 1, Sent: 1, Topics: map[string]int{w.prefix + "purchases": 1}}
 	if diff := cmp.Diff(want, w.retry(Filter{Class: sales.DeadTime}, false)); diff != "" {
 		t.Error(diff)
 	}
@@ -136,16 +159,16 @@ func TestALetterIsSentOnce(t *testing.T) {
 	if diff := cmp.Diff(want, w.retry(Filter{Class: sales.DeadTime}, false)); diff != "" {
 		t.Error(diff)
 	}
-	want = Report{Chosen: 2, Before: 1, Sent: 1, Topics: map[string]int{prefix + "customers": 1}}
+	want = Report{Chosen: 2, Before: 1, Sent: 1, Topics: map[string]int{w.prefix + "customers": 1}}
 	if diff := cmp.Diff(want, w.retry(Filter{}, false)); diff != "" {
 		t.Error(diff)
 	}
-	w.refuse(0, sales.DeadTime, prefix+"purchases", "cyd", []byte("later"))
+	w.refuse(0, sales.DeadTime, w.prefix+"purchases", "cyd", []byte("later"))
 	if got := w.retry(Filter{}, false); got.Chosen != 3 || got.Before != 2 || got.Sent != 1 {
 		t.Errorf("a new letter gives %+v", got)
 	}
 
-	got := w.arrived(prefix + "purchases")
+	got := w.arrived(w.prefix + "purchases")
 	if len(got) != 2 {
 		t.Fatalf("%d records arrived, want 2", len(got))
 	}
@@ -160,33 +183,33 @@ func TestALetterIsSentOnce(t *testing.T) {
 			}
 		}
 	}
-	if tombstone := w.arrived(prefix + "customers"); len(tombstone) != 1 || tombstone[0].Value != nil || string(tombstone[0].Key) != "bob" {
+	if tombstone := w.arrived(w.prefix + "customers"); len(tombstone) != 1 || tombstone[0].Value != nil || string(tombstone[0].Key) != "bob" {
 		t.Errorf("the tombstone arrived as %v", tombstone)
 	}
 }
 
 func TestARecordRefusedAgainIsCounted(t *testing.T) {
 	w := setup(t)
-	w.refuse(0, sales.DeadTime, prefix+"purchases", "ann", []byte("v"), kgo.RecordHeader{Key: HeaderRetried, Value: []byte("2")},
+	w.refuse(0, sales.DeadTime, w.prefix+"purchases", "ann", []byte("v"), kgo.RecordHeader{Key: HeaderRetried, Value: []byte("2")},
 		kgo.RecordHeader{Key: HeaderLetter, Value: []byte("1/7")})
 	w.retry(Filter{}, false)
 	want := []kgo.RecordHeader{{Key: HeaderRetried, Value: []byte("3")}, {Key: HeaderLetter, Value: []byte("0/0")}}
-	if diff := cmp.Diff(want, w.arrived(prefix + "purchases")[0].Headers); diff != "" {
+	if diff := cmp.Diff(want, w.arrived(w.prefix + "purchases")[0].Headers); diff != "" {
 		t.Error(diff)
 	}
 }
 
 func TestAMisroutedRecordGetsItsCustomersKey(t *testing.T) {
 	w := setup(t)
-	w.refuse(0, sales.DeadMisrouted, prefix+"purchases", "wrong", w.purchase("客戶 7"))
-	w.refuse(0, sales.DeadMisrouted, prefix+"purchases", "right", w.purchase("right"))
-	w.refuse(0, sales.DeadMisrouted, prefix+"purchases", "unreadable", []byte("not avro"))
-	w.refuse(0, sales.DeadMisrouted, prefix+"customers", "tombstone", nil)
+	w.refuse(0, sales.DeadMisrouted, w.prefix+"purchases", "wrong", w.purchase("客戶 7"))
+	w.refuse(0, sales.DeadMisrouted, w.prefix+"purchases", "right", w.purchase("right"))
+	w.refuse(0, sales.DeadMisrouted, w.prefix+"purchases", "unreadable", []byte("not avro"))
+	w.refuse(0, sales.DeadMisrouted, w.prefix+"customers", "tombstone", nil)
 	if got := w.retry(Filter{}, false); got.Sent != 4 || got.Rekeyed != 1 {
 		t.Errorf("report is %+v", got)
 	}
 	keys := map[string]bool{}
-	for _, r := range append(w.arrived(prefix+"purchases"), w.arrived(prefix+"customers")...) {
+	for _, r := range append(w.arrived(w.prefix+"purchases"), w.arrived(w.prefix+"customers")...) {
 		keys[string(r.Key)] = true
 		if r.Partition != wire.Partition(r.Key, partitions) {
 			t.Errorf("%s is in partition %d", r.Key, r.Partition)
@@ -199,7 +222,7 @@ func TestAMisroutedRecordGetsItsCustomersKey(t *testing.T) {
 
 func TestWithoutTheRegistryNothingIsSentUnderAWrongKey(t *testing.T) {
 	w := setup(t)
-	w.refuse(0, sales.DeadMisrouted, prefix+"purchases", "wrong", w.purchase("ann"))
+	w.refuse(0, sales.DeadMisrouted, w.prefix+"purchases", "wrong", w.purchase("ann"))
 	down := errors.New("registry is down")
 	w.asked = func() error { return down }
 	if _, err := w.box.Retry(t.Context(), Filter{}, false); !errors.Is(err, down) {
@@ -212,10 +235,11 @@ func TestWithoutTheRegistryNothingIsSentUnderAWrongKey(t *testing.T) {
 }
 
 // TestOfTwoRetriesAtOnceOneGoesOn lets a second retry run whole while the first one is about to send.
-func TestOfTwoRetriesAtOnceOneGoesOn(t *testing.T) {
-	w := setup(t)
+func TestOfTwoRetriesAtOnceOneGoesOn(t *testing.T) { ofTwoRetriesAtOnceOneGoesOn(t, setup(t)) }
+
+func ofTwoRetriesAtOnceOneGoesOn(t *testing.T, w *world) {
 	for i := range 5 {
-		w.refuse(int32(i%2), sales.DeadMisrouted, prefix+"purchases", "wrong", w.purchase(fmt.Sprint("customer ", i)))
+		w.refuse(int32(i%2), sales.DeadMisrouted, w.prefix+"purchases", "wrong", w.purchase(fmt.Sprint("customer ", i)))
 	}
 	second := *w.box
 	second.Decoder = wire.NewDecoder(&world{asked: func() error { return nil }})
@@ -229,18 +253,21 @@ func TestOfTwoRetriesAtOnceOneGoesOn(t *testing.T) {
 	if report, err := w.box.Retry(t.Context(), Filter{}, false); err == nil || report.Sent != 0 {
 		t.Errorf("the first retry sent %d and gives %v", report.Sent, err)
 	}
-	if n := len(w.arrived(prefix + "purchases")); n != 5 {
+	if n := len(w.arrived(w.prefix + "purchases")); n != 5 {
 		t.Errorf("%d records arrived, want 5", n)
 	}
 }
 
 func TestManyLettersAreSentInSeveralTransactions(t *testing.T) {
-	w := setup(t)
+	manyLettersAreSentInSeveralTransactions(t, setup(t))
+}
+
+func manyLettersAreSentInSeveralTransactions(t *testing.T, w *world) {
 	const many = 2*perTransaction + 37
 	records := make([]*kgo.Record, many)
 	for i := range records {
-		records[i] = &kgo.Record{Topic: prefix + "dead-letters", Partition: int32(i % 2), Key: strconv.AppendInt(nil, int64(i), 10),
-			Headers: []kgo.RecordHeader{{Key: "leadline-source-topic", Value: []byte(prefix + "purchases")}}}
+		records[i] = &kgo.Record{Topic: w.prefix + "dead-letters", Partition: int32(i % 2), Key: strconv.AppendInt(nil, int64(i), 10),
+			Headers: []kgo.RecordHeader{{Key: "leadline-source-topic", Value: []byte(w.prefix + "purchases")}}}
 	}
 	if err := w.cl.ProduceSync(t.Context(), records...).FirstErr(); err != nil {
 		t.Fatal(err)
@@ -251,7 +278,7 @@ func TestManyLettersAreSentInSeveralTransactions(t *testing.T) {
 		}
 	}
 	keys := map[string]int{}
-	for _, r := range w.arrived(prefix + "purchases") {
+	for _, r := range w.arrived(w.prefix + "purchases") {
 		keys[string(r.Key)]++
 	}
 	if len(keys) != many {
@@ -266,7 +293,7 @@ func TestManyLettersAreSentInSeveralTransactions(t *testing.T) {
 
 func TestALetterFromNowhereStays(t *testing.T) {
 	w := setup(t)
-	w.refuse(0, sales.DeadTime, prefix+"gone", "ann", nil)
+	w.refuse(0, sales.DeadTime, w.prefix+"gone", "ann", nil)
 	w.refuse(0, sales.DeadTime, "", "ann", nil)
 	if got := w.retry(Filter{}, false); got.Lost != 2 || got.Sent != 0 {
 		t.Errorf("report is %+v", got)
@@ -275,9 +302,9 @@ func TestALetterFromNowhereStays(t *testing.T) {
 
 func TestListShowsWhatTheFilterChooses(t *testing.T) {
 	w := setup(t)
-	w.refuse(0, sales.DeadTime, prefix+"purchases", "ann", []byte("a"))
-	w.refuse(0, sales.DeadMisrouted, prefix+"purchases", "bob", []byte("b"))
-	w.refuse(1, sales.DeadTime, prefix+"customers", "cyd", nil)
+	w.refuse(0, sales.DeadTime, w.prefix+"purchases", "ann", []byte("a"))
+	w.refuse(0, sales.DeadMisrouted, w.prefix+"purchases", "bob", []byte("b"))
+	w.refuse(1, sales.DeadTime, w.prefix+"customers", "cyd", nil)
 	w.retry(Filter{At: &Position{0, 1}}, false)
 	for name, c := range map[string]struct {
 		filter Filter
@@ -285,7 +312,7 @@ func TestListShowsWhatTheFilterChooses(t *testing.T) {
 	}{
 		"all":          {Filter{}, map[string]bool{"ann": false, "bob": true, "cyd": false}},
 		"by class":     {Filter{Class: sales.DeadTime}, map[string]bool{"ann": false, "cyd": false}},
-		"by topic":     {Filter{SourceTopic: prefix + "customers"}, map[string]bool{"cyd": false}},
+		"by topic":     {Filter{SourceTopic: w.prefix + "customers"}, map[string]bool{"cyd": false}},
 		"by place":     {Filter{At: &Position{1, 0}}, map[string]bool{"cyd": false}},
 		"since before": {Filter{Since: time.Now().Add(-time.Hour)}, map[string]bool{"ann": false, "bob": true, "cyd": false}},
 		"since later":  {Filter{Since: time.Now().Add(time.Hour)}, map[string]bool{}},
@@ -306,7 +333,7 @@ func TestListShowsWhatTheFilterChooses(t *testing.T) {
 	if err != nil || len(letters) != 1 {
 		t.Fatal(letters, err)
 	}
-	want := Letter{Position: Position{0, 0}, Class: sales.DeadTime, Reason: "because", Source: sales.Source{Topic: prefix + "purchases", Partition: 1, Offset: 42},
+	want := Letter{Position: Position{0, 0}, Class: sales.DeadTime, Reason: "because", Source: sales.Source{Topic: w.prefix + "purchases", Partition: 1, Offset: 42},
 		SourceTime: time.UnixMilli(1_700_000_000_000).UTC(), Key: []byte("ann"), Value: []byte("a")}
 	if diff := cmp.Diff(want, letters[0], cmpopts.IgnoreFields(Letter{}, "RefusedAt")); diff != "" {
 		t.Error(diff)
