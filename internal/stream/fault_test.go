@@ -51,6 +51,11 @@ func play(t *testing.T, happens fault, store ...state.Store) []string {
 	for _, s := range store {
 		w.store = s
 	}
+	return w.play(happens)
+}
+
+func (w *world) play(happens fault) []string {
+	w.t.Helper()
 	for i := range 12 {
 		w.link(fmt.Sprintf("cat-%d", i), fmt.Sprintf("cat-%d", (i+5)%12))
 		w.link(fmt.Sprintf("cat-%d", i), fmt.Sprintf("cat-%d", (i+7)%12))
@@ -70,18 +75,18 @@ func play(t *testing.T, happens fault, store ...state.Store) []string {
 // allRead tells whether the group has committed the ends of all inputs.
 func (w *world) allRead() bool {
 	ctx, adm := context.Background(), kadm.NewClient(w.client)
-	have, err := adm.FetchOffsets(kadm.RequireStable(ctx), "leadline-engine")
+	have, err := adm.FetchOffsets(kadm.RequireStable(ctx), w.prefix+"leadline-engine")
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	for _, in := range inputs {
-		ends, err := adm.ListCommittedOffsets(ctx, in.topic)
+		ends, err := adm.ListCommittedOffsets(ctx, w.prefix+in.topic)
 		if err != nil {
 			w.t.Fatal(err)
 		}
 		for p := range int32(testPartitions) {
-			at, _ := have.Lookup(in.topic, p)
-			if end, _ := ends.Lookup(in.topic, p); at.At != end.Offset {
+			at, _ := have.Lookup(w.prefix+in.topic, p)
+			if end, _ := ends.Lookup(w.prefix+in.topic, p); at.At != end.Offset {
 				return false
 			}
 		}

@@ -25,7 +25,7 @@ func (r *Runtime) session(ctx, work context.Context) error {
 	}
 	defer sess.Close()
 	// A producer id at once: it ends what an earlier life left open, and with it the wait for stable offsets.
-	if err := r.producerID(ctx, sess); err != nil {
+	if err := producerID(ctx, sess.Client()); err != nil {
 		return err
 	}
 	r.say("joining the group")
@@ -66,15 +66,6 @@ func (r *Runtime) sessionOptions() []kgo.Opt {
 		kgo.OnOffsetsFetched(r.owned.onFetched),
 		kgo.WithLogger(kzap.New(r.log.Named("kafka"), kzap.Level(kgo.LogLevelWarn))),
 	)
-}
-
-func (r *Runtime) producerID(ctx context.Context, sess *kgo.GroupTransactSession) error {
-	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
-	defer cancel()
-	if _, _, err := sess.Client().ProducerID(ctx); err != nil {
-		return fmt.Errorf("get a producer id: %w", err)
-	}
-	return nil
 }
 
 // cycle is one turn of the loop: whatever changed is taken in, then one batch is read and committed.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
 	"go.uber.org/zap"
 )
 
@@ -32,7 +33,31 @@ func (r *Runtime) start(ctx context.Context) error {
 		zap.String("group", r.cfg.group()), zap.String("instance", r.cfg.InstanceID), zap.String("prefix", r.cfg.Prefix),
 		zap.Int32("partitions", r.partitions), zap.String("clock", string(r.cfg.Clock)), zap.String("cluster", r.cluster),
 		zap.Duration("commit_every", r.cfg.CommitEvery), zap.Int("max_poll", r.cfg.MaxPoll))
+	if err := r.retry(ctx, "end what an earlier life left open", func() error { return r.fence(ctx) }); err != nil {
+		return err
+	}
 	return r.retry(ctx, "look at the group's offsets", func() error { return r.firstOffsets(ctx) })
+}
+
+// fence takes a producer id, which aborts the transaction of an earlier life of this engine, if there is one: until that is done its
+// offsets are not stable, and everybody who wants to know them waits.
+func (r *Runtime) fence(ctx context.Context) error {
+	cl, err := kgo.NewClient(append(r.cfg.Kafka[:len(r.cfg.Kafka):len(r.cfg.Kafka)],
+		kgo.TransactionalID(r.cfg.transactionalID()), kgo.TransactionTimeout(transactionTimeout))...)
+	if err != nil {
+		return broken("mend the configuration", "open producer: %w", err)
+	}
+	defer cl.Close()
+	return producerID(ctx, cl)
+}
+
+func producerID(ctx context.Context, cl *kgo.Client) error {
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	if _, _, err := cl.ProducerID(ctx); err != nil {
+		return fmt.Errorf("get a producer id: %w", err)
+	}
+	return nil
 }
 
 // retry tries until it works, a promise is broken, or the context ends.
@@ -111,7 +136,13 @@ func (r *Runtime) firstOffsets(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
 	have, err := r.adm.FetchOffsets(kadm.RequireStable(ctx), r.cfg.group())
-	if err != nil && !errors.Is(err, kerr.GroupIDNotFound) {
+	if errors.Is(err, kerr.GroupIDNotFound) {
+		err = nil
+	}
+	if err == nil {
+		err = have.Error() // an offset that is not stable yet is not a missing one
+	}
+	if err != nil {
 		return fmt.Errorf("fetch committed offsets: %w", err)
 	}
 	missing, shards := r.missingOffsets(have)

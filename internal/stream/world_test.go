@@ -35,6 +35,9 @@ type world struct {
 	t       *testing.T
 	net     kfake.VirtualNetwork
 	cluster *kfake.Cluster
+	brokers []string
+	dial    func(ctx context.Context, network, address string) (net.Conn, error)
+	prefix  string
 	reg     *registry
 	enc     *wire.Encoder
 	dec     *wire.Decoder
@@ -71,13 +74,8 @@ func (r *registry) set(down bool) {
 
 func newWorld(t *testing.T, seed ...kfake.Opt) *world {
 	t.Helper()
-	w := &world{t: t, reg: &registry{texts: map[int]string{}}, store: state.NewMemory(), rules: engine.DefaultRules}
-	ids := map[string]int{}
-	for i, topic := range schemas.Topics() {
-		w.reg.texts[i+1], _ = schemas.ForTopic(topic)
-		ids[schemas.Subject(topic)] = i + 1
-	}
-	w.enc, w.dec = wire.NewEncoder(ids), wire.NewDecoder(w.reg)
+	w := bareWorld(t)
+	w.dial = w.net.DialContext
 	seed = append([]kfake.Opt{
 		kfake.NumBrokers(1), kfake.Ports(9092), kfake.ListenFn(w.net.Listen),
 		kfake.SeedTopics(testPartitions, shardTopics()...),
@@ -88,13 +86,26 @@ func newWorld(t *testing.T, seed ...kfake.Opt) *world {
 		t.Fatal(err)
 	}
 	t.Cleanup(w.cluster.Close)
+	w.brokers = w.cluster.ListenAddrs()
 	w.client = w.open(kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerLinger(0))
 	t.Cleanup(w.client.Close)
 	return w
 }
 
+// bareWorld has no brokers yet.
+func bareWorld(t *testing.T) *world {
+	w := &world{t: t, reg: &registry{texts: map[int]string{}}, store: state.NewMemory(), rules: engine.DefaultRules}
+	ids := map[string]int{}
+	for i, topic := range schemas.Topics() {
+		w.reg.texts[i+1], _ = schemas.ForTopic(topic)
+		ids[schemas.Subject(topic)] = i + 1
+	}
+	w.enc, w.dec = wire.NewEncoder(ids), wire.NewDecoder(w.reg)
+	return w
+}
+
 func (w *world) kafka() []kgo.Opt {
-	return []kgo.Opt{kgo.SeedBrokers(w.cluster.ListenAddrs()...), kgo.Dialer(w.net.DialContext)}
+	return []kgo.Opt{kgo.SeedBrokers(w.brokers...), kgo.Dialer(w.dial)}
 }
 
 func (w *world) open(opts ...kgo.Opt) *kgo.Client {
@@ -119,9 +130,9 @@ type running struct {
 // engine starts an engine; edit may change its configuration.
 func (w *world) engine(instance string, edit ...func(*Config)) *running {
 	w.t.Helper()
-	line := &cuttable{dial: w.net.DialContext}
+	line := &cuttable{dial: w.dial}
 	reg := prometheus.NewRegistry()
-	cfg := Config{Kafka: append(w.kafka(), kgo.Dialer(line.DialContext)), InstanceID: instance, Clock: engine.Live}
+	cfg := Config{Kafka: append(w.kafka(), kgo.Dialer(line.DialContext)), Prefix: w.prefix, InstanceID: instance, Clock: engine.Live}
 	for _, e := range edit {
 		e(&cfg)
 	}
@@ -163,7 +174,14 @@ func (r *running) kill() {
 // ready waits until the engine says that it is.
 func (r *running) ready() {
 	r.w.t.Helper()
-	r.w.eventually("engine is ready", func() bool { return r.Ready() == nil })
+	r.w.eventually("engine is ready", func() bool {
+		select {
+		case err := <-r.ended:
+			r.w.t.Fatalf("ended: %v", err)
+		default:
+		}
+		return r.Ready() == nil
+	})
 }
 
 // count reads a counter by its name and labels.
@@ -278,7 +296,7 @@ func (w *world) record(input any, key string) *kgo.Record {
 	}
 	topic := map[string]string{"*sales.Purchase": "purchases", "*sales.Touchpoint": "touchpoints", "*sales.Customer": "customers",
 		"*sales.Outcome": "outcomes", "*sales.Identity": "identities"}[fmt.Sprintf("%T", input)]
-	return &kgo.Record{Topic: topic, Key: []byte(key), Value: value}
+	return &kgo.Record{Topic: w.prefix + topic, Key: []byte(key), Value: value}
 }
 
 func (w *world) buy(customer, event, category string, at time.Time) {
@@ -295,13 +313,13 @@ func (w *world) link(from, to string) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	w.sendTo(&kgo.Record{Topic: "product-links", Key: []byte(l.Key()), Value: value})
+	w.sendTo(&kgo.Record{Topic: w.prefix + "product-links", Key: []byte(l.Key()), Value: value})
 }
 
 // all reads every committed record of a topic.
 func (w *world) all(topic string) []*kgo.Record {
 	w.t.Helper()
-	cl := w.open(kgo.ConsumeTopics(topic), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.FetchIsolationLevel(kgo.ReadCommitted()))
+	cl := w.open(kgo.ConsumeTopics(w.prefix+topic), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.FetchIsolationLevel(kgo.ReadCommitted()))
 	defer cl.Close()
 	var records []*kgo.Record
 	for {
