@@ -1,6 +1,10 @@
 package engine
 
-import "leadline/internal/window"
+import (
+	"slices"
+
+	"leadline/internal/window"
+)
 
 // The levels that links lead between.
 const (
@@ -13,7 +17,9 @@ type level struct {
 	items    *window.Items
 	types    bool
 	excluded map[string]bool
-	flags    []uint8 // by number: what is known of excluded, so that the hot path hashes no strings
+	ranks    []int32  // by number: place among the sorted names
+	byRank   []string // the sorted names
+	flags    []uint8  // by number: what is known of excluded, so that the hot path hashes no strings
 }
 
 const (
@@ -81,5 +87,22 @@ func (l *level) takesPart(id window.ItemID) bool {
 	return l.flags[c] == flagTakesPart
 }
 
+// rank brings ranks up to date with a dictionary that may have grown.
+func (l *level) rank() {
+	if len(l.ranks) == l.len() {
+		return
+	}
+	l.byRank = l.byRank[:0]
+	for n := range l.len() {
+		l.byRank = append(l.byRank, l.name(int32(n)))
+	}
+	slices.Sort(l.byRank)
+	l.ranks = l.ranks[:0]
+	for n := range l.len() {
+		at, _ := slices.BinarySearch(l.byRank, l.name(int32(n)))
+		l.ranks = append(l.ranks, int32(at))
+	}
+}
+
 // forget drops what was learned of numbers: they may mean something else after a rollback.
-func (l *level) forget() { l.flags = l.flags[:0] }
+func (l *level) forget() { l.flags, l.ranks = l.flags[:0], l.ranks[:0] }

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"math"
@@ -8,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
+	gocmp "github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
 	"leadline/internal/sales"
@@ -51,7 +52,7 @@ func TestCrossSellAgainstDumb(t *testing.T) {
 		})
 		for id, c := range d.customers {
 			offers += len(c.said)
-			if diff := cmp.Diff(c.said, got[id]); diff != "" {
+			if diff := gocmp.Diff(c.said, got[id]); diff != "" {
 				t.Fatalf("customer %s (-dumb +engine):\n%s", id, diff)
 			}
 		}
@@ -118,7 +119,7 @@ func TestCutsDoNotMatter(t *testing.T) {
 		}
 		one.step(nil, endOfTime)
 		playRoughly(t, rough, events)
-		if diff := cmp.Diff(one.trace(whole), rough.trace(whole)); diff != "" {
+		if diff := gocmp.Diff(one.trace(whole), rough.trace(whole)); diff != "" {
 			t.Fatalf("(-one by one +in batches):\n%s", diff)
 		}
 	})
@@ -144,7 +145,7 @@ func TestMemoryDoesNotMatter(t *testing.T) {
 		}
 		warm.step(nil, endOfTime)
 		cold.step(nil, endOfTime)
-		if diff := cmp.Diff(warm.decisions, cold.decisions); diff != "" {
+		if diff := gocmp.Diff(warm.decisions, cold.decisions); diff != "" {
 			t.Fatalf("(-warm +cold):\n%s", diff)
 		}
 	})
@@ -182,7 +183,7 @@ func TestRestartDoesNotMatter(t *testing.T) {
 			r.step(events[half:], 0)
 			r.step(nil, endOfTime)
 		}
-		if diff := cmp.Diff(on.decisions, again.decisions); diff != "" {
+		if diff := gocmp.Diff(on.decisions, again.decisions); diff != "" {
 			t.Fatalf("(-undisturbed +restarted):\n%s", diff)
 		}
 	})
@@ -202,6 +203,11 @@ func TestTalliesAddUp(t *testing.T) {
 		}
 		got := map[string]int64{}
 		for _, d := range r.decisions {
+			for _, tally := range d.Tallies {
+				if !slices.IsSortedFunc(tally.Cells, func(a, b sales.Cell) int { return cmp.Or(compareCells(a, b), -1) }) {
+					t.Fatalf("out of order, or twice: %v", tally)
+				}
+			}
 			for _, cell := range d.Tallies[0].Cells {
 				if cell.N == 0 {
 					t.Fatalf("an empty difference: %+v", cell)
@@ -218,10 +224,14 @@ func TestTalliesAddUp(t *testing.T) {
 			}
 		}
 		maps.DeleteFunc(got, func(_ string, n int64) bool { return n == 0 })
-		if diff := cmp.Diff(want, got); diff != "" {
+		if diff := gocmp.Diff(want, got); diff != "" {
 			t.Fatalf("(-counted +summed):\n%s", diff)
 		}
 	})
+}
+
+func compareCells(a, b sales.Cell) int {
+	return cmp.Or(cmp.Compare(a.Row, b.Row), cmp.Compare(a.Col, b.Col), cmp.Compare(a.Bucket, b.Bucket))
 }
 
 func dumbHoldings(s *Shard, c *Customer) map[string]bool {

@@ -22,17 +22,19 @@ const (
 	colSwitched        // tiers: (type, "switched:<tier>") those who then went up
 )
 
-// cell is one sum before the numbers get their names.
+// cell is one difference before the numbers get their names.
 type cell struct {
-	col    uint8
+	n      int64
 	a, b   int32
 	bucket int32
+	col    uint8
 }
 
-// tallies collects a step's differences: integers under numbers; names come at the end.
+// tallies collects a step's differences as they come: integers under numbers. Adding up and names come at the end.
 type tallies struct {
-	sums map[cell]int64
-	held []int32 // what the touched customers held before, one after the other
+	links  []cell
+	others []cell
+	held   []int32 // what the touched customers held before, one after the other
 }
 
 // holding is where in tallies.held a customer's part is.
@@ -41,24 +43,22 @@ type holding struct {
 	day      sales.Day
 }
 
-func (t *tallies) add(c cell, n int64) {
-	if t.sums == nil {
-		t.sums = map[cell]int64{}
-	}
-	t.sums[c] += n
+// link notes a difference of the links' tallies, which are by far the most.
+func (t *tallies) link(col uint8, a, b, bucket int32, n int64) {
+	t.links = append(t.links, cell{col: col, a: a, b: b, bucket: bucket, n: n})
 }
 
 func (t *tallies) line(item int32, day sales.Day, lines, amount int64) {
-	t.add(cell{col: colLines, a: item, bucket: day.Week()}, lines)
-	t.add(cell{col: colAmount, a: item, bucket: day.Week()}, amount)
+	t.link(colLines, item, 0, day.Week(), lines)
+	t.link(colAmount, item, 0, day.Week(), amount)
 }
 
 func (t *tallies) purchaseDay(day sales.Day, n int64) {
-	t.add(cell{col: colDay, bucket: int32(day)}, n)
+	t.others = append(t.others, cell{col: colDay, bucket: int32(day), n: n})
 }
 
 func (t *tallies) tier(col uint8, typ, tier, bucket int32) {
-	t.add(cell{col: col, a: typ, b: tier, bucket: bucket}, 1)
+	t.others = append(t.others, cell{col: col, a: typ, b: tier, bucket: bucket, n: 1})
 }
 
 // remember keeps what a customer held before the step.
@@ -88,12 +88,12 @@ func (s *Shard) countHoldings(e *entry) {
 	before, after := t.held[e.before.from:e.before.to], s.heldBy(&e.state)
 	week := max(e.before.day, e.state.Day).Week()
 	if len(before) == 0 && len(after) > 0 {
-		t.add(cell{col: colHolders, bucket: week}, +1)
+		t.link(colHolders, 0, 0, week, +1)
 	}
 	if len(before) > 0 && len(after) == 0 {
-		t.add(cell{col: colHolders, bucket: week}, -1)
+		t.link(colHolders, 0, 0, week, -1)
 	}
-	s.countChanges(after, before, week, +1) // sc.own still marks after, but both lists are in no order: it marks anew
+	s.countChanges(after, before, week, +1)
 	s.countChanges(before, after, week, -1)
 }
 
@@ -108,10 +108,10 @@ func (s *Shard) countChanges(list, other []int32, week int32, n int64) {
 		if own.has(a) {
 			continue
 		}
-		s.step.tally.add(cell{col: colItem, a: a, bucket: week}, n)
+		s.step.tally.link(colItem, a, 0, week, n)
 		for j, b := range list {
 			if j < i || own.has(b) { // of two changed ones the pair counts once, at the later
-				s.step.tally.add(cell{col: colPair, a: min(a, b), b: max(a, b), bucket: week}, n)
+				s.step.tally.link(colPair, a, b, week, n)
 			}
 		}
 	}
@@ -125,42 +125,102 @@ func (s *Shard) tallies() []sales.Tally {
 	for _, kind := range sales.TallyKinds() {
 		out = append(out, sales.Tally{Kind: kind, Partition: s.cfg.Partition, CSN: st.batch.CSN, Now: s.clock.now})
 	}
-	for c, n := range st.tally.sums {
-		if n == 0 {
-			continue
-		}
+	for _, c := range st.tally.others {
 		kind, named := s.named(c)
-		named.N = n
 		i := slices.Index(sales.TallyKinds(), kind)
 		out[i].Cells = append(out[i].Cells, named)
 	}
 	for i := range out {
-		slices.SortFunc(out[i].Cells, func(a, b sales.Cell) int {
-			return cmp.Or(cmp.Compare(a.Row, b.Row), cmp.Compare(a.Col, b.Col), cmp.Compare(a.Bucket, b.Bucket))
-		})
+		out[i].Cells = sum(out[i].Cells)
 	}
-	clear(st.tally.sums)
-	st.tally.held = st.tally.held[:0]
+	out[slices.Index(sales.TallyKinds(), sales.TallyLinks)].Cells = s.linkCells()
+	st.tally.links, st.tally.others, st.tally.held = st.tally.links[:0], st.tally.others[:0], st.tally.held[:0]
 	return out
 }
 
-func (s *Shard) named(c cell) (sales.TallyKind, sales.Cell) {
-	switch c.col {
-	case colHolders:
-		return sales.TallyLinks, sales.Cell{Bucket: c.bucket}
-	case colItem:
-		return sales.TallyLinks, sales.Cell{Row: s.level.name(c.a), Bucket: c.bucket}
-	case colPair:
-		a, b := s.level.name(c.a), s.level.name(c.b)
-		return sales.TallyLinks, sales.Cell{Row: min(a, b), Col: max(a, b), Bucket: c.bucket}
-	case colLines:
-		return sales.TallyLinks, sales.Cell{Row: s.level.name(c.a), Col: "\x01lines", Bucket: c.bucket}
-	case colAmount:
-		return sales.TallyLinks, sales.Cell{Row: s.level.name(c.a), Col: "\x01amount", Bucket: c.bucket}
-	case colDay:
-		return sales.TallyActivity, sales.Cell{Row: "purchase-days", Bucket: c.bucket}
-	default:
-		word := [...]string{colPrice: "price:", colEligible: "eligible:", colSwitched: "switched:"}[c.col]
-		return sales.TallyTiers, sales.Cell{Row: s.items.TypeName(c.a), Col: word + strconv.Itoa(int(c.b)), Bucket: c.bucket}
+// sum sorts cells and adds up equal ones.
+func sum(cells []sales.Cell) []sales.Cell {
+	slices.SortFunc(cells, func(a, b sales.Cell) int {
+		return cmp.Or(cmp.Compare(a.Row, b.Row), cmp.Compare(a.Col, b.Col), cmp.Compare(a.Bucket, b.Bucket))
+	})
+	sums := cells[:0]
+	for _, c := range cells {
+		if last := len(sums) - 1; last >= 0 && sums[last].Row == c.Row && sums[last].Col == c.Col && sums[last].Bucket == c.Bucket {
+			sums[last].N += c.N
+		} else {
+			sums = append(sums, c)
+		}
 	}
+	return slices.DeleteFunc(sums, func(c sales.Cell) bool { return c.N == 0 })
+}
+
+// The links' columns in their order, before those that are names.
+const (
+	rankNone = iota
+	rankAmount
+	rankLines
+	rankNames
+)
+
+// linkCells adds up the links' differences and gives them their names. It sorts by the names' ranks, not by the names: an
+// order of a household that holds a hundred items makes hundreds of cells.
+func (s *Shard) linkCells() []sales.Cell {
+	cells := s.step.tally.links
+	if len(cells) == 0 {
+		return nil
+	}
+	s.level.rank()
+	for i := range cells {
+		c := &cells[i]
+		switch c.col {
+		case colHolders:
+			c.a, c.b = rankNone, rankNone
+		case colItem:
+			c.a, c.b = rankNames+s.level.ranks[c.a], rankNone
+		case colPair:
+			a, b := s.level.ranks[c.a], s.level.ranks[c.b]
+			c.a, c.b = rankNames+min(a, b), rankNames+max(a, b)
+		case colLines:
+			c.a, c.b = rankNames+s.level.ranks[c.a], rankLines
+		case colAmount:
+			c.a, c.b = rankNames+s.level.ranks[c.a], rankAmount
+		}
+	}
+	slices.SortFunc(cells, func(x, y cell) int {
+		if x.a != y.a {
+			return int(x.a - y.a)
+		}
+		if x.b != y.b {
+			return int(x.b - y.b)
+		}
+		return int(x.bucket - y.bucket)
+	})
+	var out []sales.Cell
+	for i := 0; i < len(cells); {
+		c := cells[i]
+		n := int64(0)
+		for ; i < len(cells) && cells[i].a == c.a && cells[i].b == c.b && cells[i].bucket == c.bucket; i++ {
+			n += cells[i].n
+		}
+		if n != 0 {
+			out = append(out, sales.Cell{Row: s.rankName(c.a), Col: s.rankName(c.b), Bucket: c.bucket, N: n})
+		}
+	}
+	return out
+}
+
+// rankName is the name of a row or column of the links' tallies.
+func (s *Shard) rankName(rank int32) string {
+	if rank < rankNames {
+		return [...]string{rankNone: "", rankAmount: "\x01amount", rankLines: "\x01lines"}[rank]
+	}
+	return s.level.byRank[rank-rankNames]
+}
+
+func (s *Shard) named(c cell) (sales.TallyKind, sales.Cell) {
+	if c.col == colDay {
+		return sales.TallyActivity, sales.Cell{Row: "purchase-days", Bucket: c.bucket, N: c.n}
+	}
+	word := [...]string{colPrice: "price:", colEligible: "eligible:", colSwitched: "switched:"}[c.col]
+	return sales.TallyTiers, sales.Cell{Row: s.items.TypeName(c.a), Col: word + strconv.Itoa(int(c.b)), Bucket: c.bucket, N: c.n}
 }
