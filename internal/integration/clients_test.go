@@ -29,11 +29,7 @@ var clients = map[string]func(t *testing.T, in *installation) *exec.Cmd{
 // Whoever sends the purchases, the decisions are the same.
 func TestClientsSendWhatLoadSends(t *testing.T) {
 	purchases := smallPurchases(t)
-	want := decisionsAfter(t, func(in *installation) {
-		if _, err := outputOf(in.command(binary, "load", "--topic", "purchases", "-"), purchases); err != nil {
-			t.Fatal(err)
-		}
-	})
+	want := decisionsAfter(t, func(in *installation) { in.send(purchases) })
 	if len(want) < 20 {
 		t.Fatalf("only %d decisions: that they are the same shows nothing", len(want))
 	}
@@ -95,6 +91,13 @@ func smallPurchases(t *testing.T) []byte {
 		t.Fatal(err)
 	}
 	return lines
+}
+
+// send loads purchases, given as JSON lines.
+func (in *installation) send(purchases []byte) {
+	in.t.Helper()
+	_, err := outputOf(in.command(binary, "load", "--topic", "purchases", "-"), purchases)
+	in.check(err)
 }
 
 // outputOf is output for a command that reads standard input.

@@ -24,13 +24,13 @@ func TestMainJobUnderKills(t *testing.T) {
 	running := in.start("run")
 	loading := in.start("load", "--rate", "4000", dir)
 
-	in.progress(running, 0.25)
+	in.advance(running, 5_000)
 	running.stop()
 	running = in.start("run")
-	in.progress(running, 0.5)
+	in.advance(running, 5_000)
 	running.kill()
 	running = in.start("run")
-	in.progress(running, 0.75)
+	in.advance(running, 5_000)
 	if err := in.redis.FlushAll(t.Context()).Err(); err != nil {
 		t.Fatal(err)
 	}
@@ -52,15 +52,6 @@ func TestMainJobUnderKills(t *testing.T) {
 		t.Errorf("a second load of the same files led to %d more alerts", len(again)-len(alerts))
 	}
 	in.readByOthers(alerts)
-}
-
-// progress waits until the engine has committed this share of the sample's purchases.
-func (in *installation) progress(p *process, share float64) {
-	in.t.Helper()
-	within(in.t, 2*limit, "the load is under way", func() bool {
-		p.alive()
-		return in.committed("purchases") >= int64(share*52_828)
-	})
 }
 
 // recompute runs the independent check of every cross-sell.
@@ -92,7 +83,7 @@ func (in *installation) oneSlotTagAShard() {
 	if err := iterator.Err(); err != nil {
 		in.t.Fatal(err)
 	}
-	if len(tags) != 4 || keys < 800 {
+	if len(tags) != 4 || keys < 500 {
 		in.t.Errorf("%d keys under %d tags, want the customers of 4 shards", keys, len(tags))
 	}
 }

@@ -135,6 +135,16 @@ func (in *installation) committed(input string) int64 {
 	return sum
 }
 
+// advance waits until the engine has committed n purchases more than it had.
+func (in *installation) advance(p *process, n int64) {
+	in.t.Helper()
+	before := in.committed("purchases")
+	within(in.t, 2*limit, "the engine goes on", func() bool {
+		p.alive()
+		return in.committed("purchases") >= before+n
+	})
+}
+
 // drained waits until the engine has committed all that was sent, and time has gone as far as the events carry it: timers that
 // are due by then have fired.
 func (in *installation) drained(p *process) {
