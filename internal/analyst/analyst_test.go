@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -75,7 +76,7 @@ func txnOf(req kmsg.Request) string {
 func TestKilledAnywhereCountsOnce(t *testing.T) {
 	steps := map[string]kmsg.Key{"producer id": kmsg.InitProducerID, "produce": kmsg.Produce, "offsets": kmsg.TxnOffsetCommit, "end": kmsg.EndTxn}
 	for name, key := range steps {
-		for nth := 1; nth <= 7; nth += 3 {
+		for nth := int64(1); nth <= 7; nth += 3 {
 			for _, done := range []bool{false, true} {
 				if key == kmsg.InitProducerID && nth > 1 {
 					continue
@@ -90,26 +91,25 @@ func TestKilledAnywhereCountsOnce(t *testing.T) {
 
 var errKilled = errors.New("killed")
 
-func killAt(t *testing.T, key int16, nth int, done bool) {
+func killAt(t *testing.T, key int16, nth int64, done bool) {
 	w := newWorld(t)
 	defer w.close()
 	first := w.start()
-	seen := 0
+	var seen atomic.Int64
 	w.cluster.ControlKey(key, func(req kmsg.Request) (kmsg.Response, error, bool) {
 		w.cluster.KeepControl()
 		if txnOf(req) != "x.leadline-analyst" {
 			return nil, nil, false
 		}
-		seen++
-		if seen != nth {
+		if seen.Add(1) != nth {
 			return nil, nil, false
 		}
 		first.line.cut()
 		return nil, errKilled, !done
 	})
 	w.work(firstDay, 8)
-	if seen < nth {
-		t.Fatalf("only %d such requests came: nothing was killed", seen)
+	if n := seen.Load(); n < nth {
+		t.Fatalf("only %d such requests came: nothing was killed", n)
 	}
 	second := w.start()
 	w.work(firstDay+8, 8)
@@ -149,13 +149,13 @@ func TestRefusedCommitIsDoneOver(t *testing.T) {
 				w := newWorld(t)
 				defer w.close()
 				m := w.start()
-				seen := 0
+				var seen atomic.Int64
 				w.cluster.ControlKey(c.key.Int16(), func(req kmsg.Request) (kmsg.Response, error, bool) {
 					w.cluster.KeepControl()
 					if txnOf(req) != "x.leadline-analyst" {
 						return nil, nil, false
 					}
-					if seen++; seen%3 != 0 {
+					if seen.Add(1)%3 != 0 {
 						return nil, nil, false
 					}
 					return c.refuse(req), nil, true
@@ -163,8 +163,8 @@ func TestRefusedCommitIsDoneOver(t *testing.T) {
 				w.work(firstDay, 12)
 				time.Sleep(time.Minute)
 				w.check()
-				if seen < 3 {
-					t.Errorf("only %d such requests came: nothing was refused", seen)
+				if n := seen.Load(); n < 3 {
+					t.Errorf("only %d such requests came: nothing was refused", n)
 				}
 				if err := m.stop(); err != nil {
 					t.Errorf("stopped with %v", err)
@@ -335,7 +335,7 @@ func TestBrokerAwayForAWhile(t *testing.T) {
 func TestPublishesEachDayOfEventTimeOrEachSecond(t *testing.T) {
 	for name, c := range map[string]struct {
 		daysPerStep     sales.Day
-		atLeast, atMost int
+		atLeast, atMost int64
 	}{
 		"while time stands still": {0, 5, 7},
 		"while days fly by":       {1, 40, 51},
@@ -345,11 +345,11 @@ func TestPublishesEachDayOfEventTimeOrEachSecond(t *testing.T) {
 				w := newWorld(t)
 				defer w.close()
 				m := w.start()
-				commits := 0
+				var counted atomic.Int64
 				w.cluster.ControlKey(kmsg.EndTxn.Int16(), func(req kmsg.Request) (kmsg.Response, error, bool) {
 					w.cluster.KeepControl()
 					if txnOf(req) == "x.leadline-analyst" {
-						commits++
+						counted.Add(1)
 					}
 					return nil, nil, false
 				})
@@ -357,7 +357,7 @@ func TestPublishesEachDayOfEventTimeOrEachSecond(t *testing.T) {
 					w.step(0, firstDay+i*c.daysPerStep)
 					time.Sleep(100 * time.Millisecond)
 				}
-				if commits < c.atLeast || commits > c.atMost {
+				if commits := counted.Load(); commits < c.atLeast || commits > c.atMost {
 					t.Errorf("%d commits in 5 seconds, want %d to %d", commits, c.atLeast, c.atMost)
 				}
 				if err := m.stop(); err != nil {
