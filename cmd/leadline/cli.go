@@ -41,13 +41,14 @@ type commands struct {
 	Analyst analystCmd `cmd:"" group:"roles" help:"Knowledge from all customers: product links, forecasts."`
 	Desk    deskCmd    `cmd:"" group:"roles" help:"The page with the alerts as they arrive."`
 
-	Topics   topicsCmd   `cmd:"" group:"tools" help:"Create, check or list topics and schemas."`
-	Load     loadCmd     `cmd:"" group:"tools" help:"Bring files to the input topics."`
-	Tail     tailCmd     `cmd:"" group:"tools" help:"Show the records of a topic."`
-	State    stateCmd    `cmd:"" group:"tools" help:"Show what is kept about a customer."`
-	Check    checkCmd    `cmd:"" group:"tools" help:"Check configuration, connections, topics, schemas, clock and permissions."`
-	Settings settingsCmd `cmd:"" group:"tools" help:"List every setting: value, where it was said, how to say it."`
-	Version  versionCmd  `cmd:"" group:"tools" help:"Print the version."`
+	Topics      topicsCmd      `cmd:"" group:"tools" help:"Create, check or list topics and schemas."`
+	Load        loadCmd        `cmd:"" group:"tools" help:"Bring files to the input topics."`
+	Tail        tailCmd        `cmd:"" group:"tools" help:"Show the records of a topic."`
+	State       stateCmd       `cmd:"" group:"tools" help:"Show what is kept about a customer."`
+	DeadLetters deadLettersCmd `cmd:"" group:"tools" help:"List records that could not be used, or send them again."`
+	Check       checkCmd       `cmd:"" group:"tools" help:"Check configuration, connections, topics, schemas, clock and permissions."`
+	Settings    settingsCmd    `cmd:"" group:"tools" help:"List every setting: value, where it was said, how to say it."`
+	Version     versionCmd     `cmd:"" group:"tools" help:"Print the version."`
 }
 
 const (

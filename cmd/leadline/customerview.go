@@ -59,14 +59,12 @@ type touchView struct {
 }
 
 type episodeView struct {
-	Kind         string  `json:"kind"`
-	AlertID      string  `json:"alert_id"`
-	From         string  `json:"from,omitempty"`
-	To           string  `json:"to,omitempty"`
-	Day          string  `json:"opened"`
-	ExpiryDay    string  `json:"expires,omitempty"`
-	Score        float32 `json:"score"`
-	SuppressedBy string  `json:"suppressed_by,omitempty"`
+	Kind         string `json:"kind"`
+	From         string `json:"from,omitempty"`
+	To           string `json:"to,omitempty"`
+	Day          string `json:"opened"`
+	ExpiryDay    string `json:"expires,omitempty"`
+	SuppressedBy string `json:"suppressed_by,omitempty"`
 }
 
 type saidView struct {
@@ -93,8 +91,7 @@ func newCustomerView(id string, k kept, c *engine.Customer, items *window.Items,
 	}
 	v.Touches = touchViews(c.Window.Touches(), items)
 	for _, e := range c.Open {
-		ev := episodeView{Kind: e.Kind.String(), AlertID: e.AlertID.String(), From: itemName(items, e.From), To: itemName(items, e.To), Day: e.Day.String(),
-			Score: e.Score, SuppressedBy: e.Suppressed.String()}
+		ev := episodeView{Kind: e.Kind.String(), From: itemName(items, e.From), To: itemName(items, e.To), Day: e.Day.String(), SuppressedBy: e.Suppressed.String()}
 		if e.ExpiryDay != 0 {
 			ev.ExpiryDay = e.ExpiryDay.String()
 		}
@@ -176,9 +173,9 @@ func (v *customerView) printTables(w io.Writer) {
 		}
 	}
 	if len(v.Open) > 0 {
-		fmt.Fprintln(w, "\nOPEN\tFROM\tTO\tSINCE\tUNTIL\tSCORE\tALERT")
+		fmt.Fprintln(w, "\nOPEN\tFROM\tTO\tSINCE\tUNTIL\tNOT SAID BECAUSE OF")
 		for _, e := range v.Open {
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%.2f\t%s %s\n", e.Kind, plain(e.From), plain(e.To), e.Day, e.ExpiryDay, e.Score, e.AlertID, e.SuppressedBy)
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", e.Kind, plain(e.From), plain(e.To), e.Day, e.ExpiryDay, e.SuppressedBy)
 		}
 	}
 	if len(v.Said) > 0 {
