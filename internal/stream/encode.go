@@ -2,6 +2,7 @@ package stream
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -98,14 +99,22 @@ func header(key, value string) kgo.RecordHeader {
 	return kgo.RecordHeader{Key: key, Value: []byte(value)}
 }
 
+// tallyPart is how many cells of a tally one record holds. Two names of 256 bytes a cell, the most there can be, stay below a
+// megabyte, which every broker takes.
+const tallyPart = 1_800
+
+// tallies writes each tally in parts of the same csn, in the order of its cells.
 func (o *outbox) tallies(st *step) error {
 	for i := range st.decision.Tallies {
-		t := &st.decision.Tallies[i]
-		value, err := o.r.encoder.AppendTally(nil, t)
-		if err != nil {
-			return fmt.Errorf("encode tally %s: %w", t.Kind, err)
+		t := st.decision.Tallies[i]
+		for cells := range slices.Chunk(t.Cells, tallyPart) {
+			t.Cells = cells
+			value, err := o.r.encoder.AppendTally(nil, &t)
+			if err != nil {
+				return fmt.Errorf("encode tally %s: %w", t.Kind, err)
+			}
+			o.add(talliesTopic+string(t.Kind), 0, strconv.AppendInt(nil, int64(o.p), 10), value, nil)
 		}
-		o.add(talliesTopic+string(t.Kind), 0, strconv.AppendInt(nil, int64(o.p), 10), value, nil)
 	}
 	return nil
 }
