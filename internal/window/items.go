@@ -56,12 +56,6 @@ func (x *Items) ID(it Item) (ItemID, error) {
 	return id, nil
 }
 
-// Find gives the item's id if the dictionary has it.
-func (x *Items) Find(it Item) (ItemID, bool) {
-	id, ok := x.ids[it]
-	return id, ok
-}
-
 // Item gives what the id stands for. The id must be below Len.
 func (x *Items) Item(id ItemID) Item { return x.items[id] }
 
