@@ -36,6 +36,8 @@ type commands struct {
 	Config string `name:"config" placeholder:"FILE" help:"YAML file with settings and rules (or ${configEnv})."`
 	kong.Plugins
 
+	Demo demoCmd `cmd:"" help:"Show the main job on real data, with embedded servers. Needs nothing."`
+
 	Run     runCmd     `cmd:"" group:"roles" help:"All roles in one process."`
 	Engine  engineCmd  `cmd:"" group:"roles" help:"Customers' windows, timers and alerts."`
 	Analyst analystCmd `cmd:"" group:"roles" help:"Knowledge from all customers: product links, forecasts."`

@@ -71,7 +71,7 @@ func TestCalledWrongly(t *testing.T) {
 
 func TestHelpNamesEveryCommand(t *testing.T) {
 	code, help, _ := leadline(t, nil, "--help")
-	for _, command := range []string{"run", "engine", "analyst", "desk", "topics", "load", "tail", "state", "dead-letters", "check", "settings", "version"} {
+	for _, command := range []string{"demo", "run", "engine", "analyst", "desk", "topics", "load", "tail", "state", "dead-letters", "check", "settings", "version"} {
 		if code != 0 || !strings.Contains(help, "\n  "+command+" ") {
 			t.Errorf("exit %d, %s is missing:\n%s", code, command, help)
 		}

@@ -16,6 +16,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/redis/go-redis/v9"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/sr"
 	"go.uber.org/zap"
@@ -211,7 +212,11 @@ func RestoreOffsets(ctx context.Context, c *config.Config, log *zap.Logger) (csn
 		return nil, err
 	}
 	defer closeIdle()
-	return stream.RestoreOffsets(ctx, streamConfig(c, kafka), wire.NewDecoder(topics.NewSchemaSource(registry)), log)
+	csn, err = stream.RestoreOffsets(ctx, streamConfig(c, kafka), wire.NewDecoder(topics.NewSchemaSource(registry)), log)
+	if errors.Is(err, kerr.UnknownMemberID) {
+		err = fmt.Errorf("%w: the group still counts on an engine: stop all, wait half a minute until it gives them up, then try again", err)
+	}
+	return csn, err
 }
 
 func (a *App) analyst(ctx context.Context, ready *readiness) error {
