@@ -85,7 +85,7 @@ func (st *step) traceparent(a *sales.Alert) (kgo.RecordHeader, bool) {
 // refused passes a record on untouched, with headers that say where it stood and why it could not be used.
 func (o *outbox) refused(topic string, d deadLetter) {
 	rec := d.record
-	headers := append(rec.Headers[:len(rec.Headers):len(rec.Headers)],
+	headers := append(slices.Clone(rec.Headers),
 		header("leadline-class", string(d.class)),
 		header("leadline-reason", d.reason),
 		header("leadline-source-topic", rec.Topic),
@@ -103,17 +103,22 @@ func header(key, value string) kgo.RecordHeader {
 // megabyte, which every broker takes.
 const tallyPart = 1_800
 
-// tallies writes each tally in parts of the same csn, in the order of its cells.
+// tallies writes each tally in parts of the same csn, in the order of its cells. One without cells goes out too: it tells the
+// analyst that nothing is missing, and how far the shard's time has come.
 func (o *outbox) tallies(st *step) error {
 	for i := range st.decision.Tallies {
 		t := st.decision.Tallies[i]
-		for cells := range slices.Chunk(t.Cells, tallyPart) {
-			t.Cells = cells
+		for rest := t.Cells; ; {
+			n := min(len(rest), tallyPart)
+			t.Cells, rest = rest[:n], rest[n:]
 			value, err := o.r.encoder.AppendTally(nil, &t)
 			if err != nil {
 				return fmt.Errorf("encode tally %s: %w", t.Kind, err)
 			}
 			o.add(talliesTopic+string(t.Kind), 0, strconv.AppendInt(nil, int64(o.p), 10), value, nil)
+			if len(rest) == 0 {
+				break
+			}
 		}
 	}
 	return nil
