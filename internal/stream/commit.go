@@ -233,30 +233,3 @@ func (r *Runtime) committed(s *shard, st *step) {
 	r.projector.add(s.p, c)
 	r.m.committed(s, st)
 }
-
-// inputEnds lists the stable ends of the watermarked inputs, before the poll: a shard read up to them has seen all there was.
-// Without an answer no shard counts as read up.
-func (r *Runtime) inputEnds(ctx context.Context) map[int32]ends {
-	out := map[int32]ends{}
-	for p := range r.shards {
-		out[p] = ends{-1, -1}
-	}
-	if len(r.shards) == 0 {
-		return out
-	}
-	ctx, cancel := context.WithTimeout(ctx, time.Second)
-	defer cancel()
-	touchpoints, purchases := r.names.topic(inputs[touchpointsInput].topic), r.names.topic(inputs[purchasesInput].topic)
-	listed, err := r.adm.ListCommittedOffsets(ctx, touchpoints, purchases)
-	if err != nil {
-		return out
-	}
-	for p := range r.shards {
-		t, okT := listed.Lookup(touchpoints, p)
-		b, okB := listed.Lookup(purchases, p)
-		if okT && okB && t.Err == nil && b.Err == nil {
-			out[p] = ends{touchpoints: t.Offset, purchases: b.Offset}
-		}
-	}
-	return out
-}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -62,8 +63,8 @@ func (k *knowledge) open(opts []kgo.Opt) (*kgo.Client, error) {
 	for _, t := range knowledgeTopics {
 		parts[k.names.topic(t)] = map[int32]kgo.Offset{0: kgo.NewOffset().AtStart()}
 	}
-	return kgo.NewClient(append(opts[:len(opts):len(opts)],
-		kgo.ConsumePartitions(parts), kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords())...)
+	return kgo.NewClient(slices.Concat(opts, []kgo.Opt{
+		kgo.ConsumePartitions(parts), kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords()})...)
 }
 
 // fetch reads on until the context ends. Kafka's troubles are the client's to get over.

@@ -2,13 +2,11 @@ package stream
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/plugin/kzap"
 	"go.uber.org/zap"
@@ -54,7 +52,7 @@ func (r *Runtime) sessionOptions() []kgo.Opt {
 		kgo.ConsumeResetOffset(kgo.NoResetOffset()), // out of range must be loud
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
 		kgo.KeepControlRecords(), // so that a position can reach the end of an input
-		kgo.RequireStableFetchOffsets(),
+		kgo.MaxDecompressBatchBytes(256<<20),
 		kgo.TransactionalID(r.cfg.transactionalID()),
 		kgo.TransactionTimeout(transactionTimeout),
 		kgo.RecordPartitioner(kgo.ManualPartitioner()),
@@ -269,93 +267,4 @@ func (r *Runtime) lookAfter(s *shard) (paused bool) {
 		s.applied = r.rules.hash
 	}
 	return bytes > r.cfg.QueueBytes || time.Now().Before(s.holdUntil)
-}
-
-// pause makes the consumer read all shards but those, and forgets what it has read of them beyond their committed offsets.
-func (r *Runtime) pause(sess *kgo.GroupTransactSession, ps []int32) {
-	cl := sess.Client()
-	want := map[string][]int32{}
-	for _, p := range ps {
-		for t, parts := range r.names.shardParts(p) {
-			want[t] = append(want[t], parts...)
-		}
-	}
-	resume := map[string][]int32{}
-	for t, parts := range cl.PauseFetchPartitions(nil) {
-		for _, p := range parts {
-			if !slices.Contains(want[t], p) {
-				resume[t] = append(resume[t], p)
-			}
-		}
-	}
-	if len(want) > 0 {
-		cl.PauseFetchPartitions(want)
-	}
-	if len(resume) > 0 {
-		cl.ResumeFetchPartitions(resume)
-	}
-}
-
-// rewind makes the consumer read a shard's records again.
-func (r *Runtime) rewind(sess *kgo.GroupTransactSession, p int32) {
-	back := map[string]map[int32]kgo.EpochOffset{}
-	committed := sess.Client().CommittedOffsets()
-	for t := range r.names.shardParts(p) {
-		if at, ok := committed[t][p]; ok {
-			back[t] = map[int32]kgo.EpochOffset{p: at}
-		}
-	}
-	sess.Client().SetOffsets(back)
-}
-
-// batch is what one cycle has read, by partition.
-type batch map[int32]*[len(inputs)][]*kgo.Record
-
-// gather reads until there is enough for one transaction, or it is time.
-func (r *Runtime) gather(ctx context.Context, sess *kgo.GroupTransactSession, until time.Time) (batch, error) {
-	got, n := batch{}, 0
-	wait, cancel := context.WithDeadline(ctx, until)
-	defer cancel()
-	for n < r.cfg.MaxPoll {
-		fetches := sess.PollRecords(wait, r.cfg.MaxPoll-n)
-		if err := r.fetchErrors(fetches); err != nil {
-			return nil, err
-		}
-		fetches.EachPartition(func(tp kgo.FetchTopicPartition) {
-			at, ok := r.owned.inputs[tp.Topic]
-			if !ok || len(tp.Records) == 0 {
-				return
-			}
-			in := got[tp.Partition]
-			if in == nil {
-				in = new([len(inputs)][]*kgo.Record)
-				got[tp.Partition] = in
-			}
-			in[at] = append(in[at], tp.Records...)
-			n += len(tp.Records)
-			r.m.lag(tp.Topic, tp.Partition, tp.HighWatermark-tp.Records[len(tp.Records)-1].Offset-1)
-		})
-		if wait.Err() != nil || r.owned.changed(r.adopted.epoch) {
-			break
-		}
-	}
-	return got, nil
-}
-
-// fetchErrors sorts what the consumer complains about: lost data breaks a promise, the rest passes.
-func (r *Runtime) fetchErrors(fetches kgo.Fetches) (broke error) {
-	fetches.EachError(func(topic string, p int32, err error) {
-		var loss *kgo.ErrDataLoss
-		switch {
-		case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled), errors.Is(err, kgo.ErrClientClosed):
-		case errors.Is(err, kerr.OffsetOutOfRange), errors.As(err, &loss):
-			broke = broken("its retention was shorter than the engine's absence, or it was made anew; decide where to go on "+
-				"and set the group's offsets by hand", "%s-%d is not there at the committed offset: %w", topic, p, err)
-		case errors.Is(err, kerr.FencedInstanceID):
-			broke = broken("give each engine an instance id of its own", "another engine runs as %q: %w", r.cfg.InstanceID, err)
-		default:
-			r.log.Warn("read", zap.String("topic", topic), zap.Int32("partition", p), zap.Error(err))
-		}
-	})
-	return broke
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -22,7 +23,7 @@ func (r *Runtime) start(ctx context.Context) error {
 	err := r.retry(ctx, "look at the topics", func() error {
 		err := r.lookAtTopics(ctx)
 		if isBroken(err) && errors.Is(err, kerr.UnknownTopicOrPartition) && time.Since(began) < topicsPatience {
-			return fmt.Errorf("not there yet: %s", err)
+			return errors.New("not there yet: " + err.Error()) // no longer broken
 		}
 		return err
 	})
@@ -42,8 +43,8 @@ func (r *Runtime) start(ctx context.Context) error {
 // fence takes a producer id, which aborts the transaction of an earlier life of this engine, if there is one: until that is done its
 // offsets are not stable, and everybody who wants to know them waits.
 func (r *Runtime) fence(ctx context.Context) error {
-	cl, err := kgo.NewClient(append(r.cfg.Kafka[:len(r.cfg.Kafka):len(r.cfg.Kafka)],
-		kgo.TransactionalID(r.cfg.transactionalID()), kgo.TransactionTimeout(transactionTimeout))...)
+	cl, err := kgo.NewClient(slices.Concat(r.cfg.Kafka, []kgo.Opt{
+		kgo.TransactionalID(r.cfg.transactionalID()), kgo.TransactionTimeout(transactionTimeout)})...)
 	if err != nil {
 		return broken("mend the configuration", "open producer: %w", err)
 	}

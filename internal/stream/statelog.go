@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -28,11 +29,11 @@ var errEnough = errors.New("enough")
 // ends. With a quiet time it also ends when nothing came for that long. Control records come too: they show how far
 // reading got.
 func (l *stateLog) read(ctx context.Context, p int32, from int64, quiet time.Duration, each func(*kgo.Record) error) error {
-	opts := append(l.opts[:len(l.opts):len(l.opts)],
+	opts := slices.Concat(l.opts, []kgo.Opt{
 		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{l.topic: {p: kgo.NewOffset().At(from)}}),
 		kgo.ConsumeResetOffset(kgo.NoResetOffset()),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
-		kgo.KeepControlRecords())
+		kgo.KeepControlRecords()})
 	cl, err := kgo.NewClient(opts...)
 	if err != nil {
 		return fmt.Errorf("open %s-%d: %w", l.topic, p, err)

@@ -281,11 +281,12 @@ func TestStoreBehind(t *testing.T) {
 		store.away.Store(true)
 		buyAll("f-")
 		e.stop()
-		store.away.Store(false)
-		if w.projected() {
-			t.Fatal("the store is not behind")
-		}
 		e = w.engine("a")
+		w.eventually("it says what it is doing", func() bool {
+			err := e.Ready()
+			return err != nil && err.Error() == "rebuilding shards [0 1 2]"
+		})
+		store.away.Store(false)
 		e.ready()
 		w.sameState()
 		for p := range int32(testPartitions) {

@@ -1,0 +1,131 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"go.uber.org/zap"
+)
+
+// pause makes the consumer read all shards but those, and forgets what it has read of them beyond their committed offsets.
+func (r *Runtime) pause(sess *kgo.GroupTransactSession, ps []int32) {
+	cl := sess.Client()
+	want := map[string][]int32{}
+	for _, p := range ps {
+		for t, parts := range r.names.shardParts(p) {
+			want[t] = append(want[t], parts...)
+		}
+	}
+	resume := map[string][]int32{}
+	for t, parts := range cl.PauseFetchPartitions(nil) {
+		for _, p := range parts {
+			if !slices.Contains(want[t], p) {
+				resume[t] = append(resume[t], p)
+			}
+		}
+	}
+	if len(want) > 0 {
+		cl.PauseFetchPartitions(want)
+	}
+	if len(resume) > 0 {
+		cl.ResumeFetchPartitions(resume)
+	}
+}
+
+// rewind makes the consumer read a shard's records again.
+func (r *Runtime) rewind(sess *kgo.GroupTransactSession, p int32) {
+	back := map[string]map[int32]kgo.EpochOffset{}
+	committed := sess.Client().CommittedOffsets()
+	for t := range r.names.shardParts(p) {
+		if at, ok := committed[t][p]; ok {
+			back[t] = map[int32]kgo.EpochOffset{p: at}
+		}
+	}
+	sess.Client().SetOffsets(back)
+}
+
+// batch is what one cycle has read, by partition.
+type batch map[int32]*[len(inputs)][]*kgo.Record
+
+// gather reads until there is enough for one transaction, or it is time.
+func (r *Runtime) gather(ctx context.Context, sess *kgo.GroupTransactSession, until time.Time) (batch, error) {
+	got, n := batch{}, 0
+	wait, cancel := context.WithDeadline(ctx, until)
+	defer cancel()
+	for n < r.cfg.MaxPoll {
+		fetches := sess.PollRecords(wait, r.cfg.MaxPoll-n)
+		if err := r.fetchErrors(fetches); err != nil {
+			return nil, err
+		}
+		fetches.EachPartition(func(tp kgo.FetchTopicPartition) {
+			at, ok := r.owned.inputs[tp.Topic]
+			if !ok || len(tp.Records) == 0 {
+				return
+			}
+			in := got[tp.Partition]
+			if in == nil {
+				in = new([len(inputs)][]*kgo.Record)
+				got[tp.Partition] = in
+			}
+			in[at] = append(in[at], tp.Records...)
+			n += len(tp.Records)
+			r.m.lag(tp.Topic, tp.Partition, tp.HighWatermark-tp.Records[len(tp.Records)-1].Offset-1)
+		})
+		if wait.Err() != nil || r.owned.changed(r.adopted.epoch) {
+			break
+		}
+	}
+	return got, nil
+}
+
+// fetchErrors sorts what the consumer complains about: lost data breaks a promise, the rest passes.
+func (r *Runtime) fetchErrors(fetches kgo.Fetches) (broke error) {
+	fetches.EachError(func(topic string, p int32, err error) {
+		var loss *kgo.ErrDataLoss
+		var group *kgo.ErrGroupSession
+		switch {
+		case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled), errors.Is(err, kgo.ErrClientClosed):
+		case errors.Is(err, kerr.OffsetOutOfRange), errors.As(err, &loss):
+			broke = broken("its retention was shorter than the engine's absence, or it was made anew; decide where to go on "+
+				"and set the group's offsets by hand", "%s-%d is not there at the committed offset: %w", topic, p, err)
+		case errors.Is(err, kerr.FencedInstanceID):
+			broke = broken("give each engine an instance id of its own", "another engine runs as %q: %w", r.cfg.InstanceID, err)
+		case errors.As(err, &group):
+			r.log.Warn("not in the group, joining again", zap.Error(err))
+		default:
+			r.log.Warn("read", zap.String("topic", topic), zap.Int32("partition", p), zap.Error(err))
+		}
+	})
+	return broke
+}
+
+// inputEnds lists the stable ends of the watermarked inputs, before the poll: a shard read up to them has seen all there was.
+// Without an answer no shard counts as read up.
+func (r *Runtime) inputEnds(ctx context.Context) map[int32]ends {
+	out := map[int32]ends{}
+	for p := range r.shards {
+		out[p] = ends{-1, -1}
+	}
+	if len(r.shards) == 0 {
+		return out
+	}
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	touchpoints, purchases := r.names.topic(inputs[touchpointsInput].topic), r.names.topic(inputs[purchasesInput].topic)
+	listed, err := r.adm.ListCommittedOffsets(ctx, touchpoints, purchases)
+	if err != nil {
+		return out
+	}
+	for p := range r.shards {
+		t, okT := listed.Lookup(touchpoints, p)
+		b, okB := listed.Lookup(purchases, p)
+		if okT && okB && t.Err == nil && b.Err == nil {
+			out[p] = ends{touchpoints: t.Offset, purchases: b.Offset}
+		}
+	}
+	return out
+}
