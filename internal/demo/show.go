@@ -40,10 +40,11 @@ func (d *demo) story(ctx context.Context) error {
 		return err
 	}
 	began := time.Now()
-	if d.marker.Loaded {
-		d.screen.print("The sample is in this data directory already: nothing is loaded again.\n")
-	} else if err := d.year(ctx); err != nil {
-		return err
+	load := !d.marker.Loaded
+	if load {
+		if err := d.year(ctx); err != nil {
+			return err
+		}
 	}
 	if err := d.settled(ctx); err != nil {
 		return err
@@ -54,7 +55,7 @@ func (d *demo) story(ctx context.Context) error {
 		return err
 	}
 	d.screen.stop()
-	d.screen.print(d.summary(d.watch.look(), int(processed), took))
+	d.screen.print(d.summary(d.watch.look(), load, int(processed), took))
 	if d.o.Once {
 		return errDone
 	}

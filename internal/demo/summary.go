@@ -11,11 +11,15 @@ import (
 	"leadline/internal/sales"
 )
 
-// summary says what came of it, and where to look next.
-func (d *demo) summary(all seen, processed int, took time.Duration) string {
+// summary says what came of it, and where to look next. loaded tells whether this run brought the sample in.
+func (d *demo) summary(all seen, loaded bool, processed int, took time.Duration) string {
 	var text strings.Builder
-	fmt.Fprintf(&text, "\n%s events in %s, %s a second (paced; this is no benchmark)\n\n",
-		grouped(processed), took.Round(100*time.Millisecond), grouped(int(float64(processed)/max(took.Seconds(), 0.1))))
+	if loaded {
+		fmt.Fprintf(&text, "\n%s events in %s, %s a second (paced; this is no benchmark)\n\n",
+			grouped(processed), took.Round(100*time.Millisecond), grouped(int(float64(processed)/max(took.Seconds(), 0.1))))
+	} else {
+		text.WriteString("The sample is in this data directory already: nothing was loaded or said again.\n\n")
+	}
 	table := tabwriter.NewWriter(&text, 0, 0, 3, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(table, "\tdecided\tsent\theld out\tcapped\tother\tresolved\texpired\t")
 	for _, k := range sales.AlertKinds() {
@@ -45,25 +49,27 @@ func (d *demo) hints(all seen) string {
 	if err != nil {
 		port = d.servers.RedisAddr
 	}
-	lead := "\nWhere to look next, from another terminal:\n"
+	lead := "Where to look next, from another terminal:\n"
 	if d.o.Once {
-		lead = "\nThe servers end now. Start the demo again without --once to look around (nothing is loaded or said twice):\n"
+		lead = "The servers end now. Started again without --once (nothing is loaded or said twice), the demo stays up to look around:\n"
 	}
-	settings := d.settings()
-	return lead + fmt.Sprintf(`  page                  http://%s/
-  alerts                %sleadline tail alerts.cross-sell
-  one customer          %sleadline state show %s
-  Kafka itself          kcat -b %s -t alerts.declining -C -o beginning -e -f '%%k %%h\n'
-  Redis itself          redis-cli -p %s --scan --pattern '*meta'
-  schemas               curl %s/subjects
+	if settings := d.settings(); settings != "" {
+		lead += "  first          export " + settings + "\n"
+	}
+	return "\n" + lead + fmt.Sprintf(`  page           http://%s/
+  alerts         leadline tail alerts.cross-sell
+  one customer   leadline state show %s
+  Kafka itself   kcat -b %s -C -e -o beginning -t alerts.declining -f '%%k %%h\n'
+  Redis itself   redis-cli -p %s --scan --pattern '*meta'
+  schemas        curl %s/subjects
 
-`, d.app.HTTPAddr(), settings, settings, customer, d.servers.KafkaAddr, port, d.servers.RegistryURL)
+`, d.app.HTTPAddr(), customer, d.servers.KafkaAddr, port, d.servers.RegistryURL)
 }
 
 // settings are what the tools must be told: nothing when the servers are where the tools look anyway.
 func (d *demo) settings() string {
 	usual := config.Default()
-	var out strings.Builder
+	var out []string
 	for _, s := range []struct{ name, have, usual string }{
 		{"LEADLINE_KAFKA_BROKERS", d.servers.KafkaAddr, usual.Kafka.Brokers[0]},
 		{"LEADLINE_REGISTRY_URL", d.servers.RegistryURL, usual.Registry.URL},
@@ -71,8 +77,8 @@ func (d *demo) settings() string {
 		{"LEADLINE_TOPIC_PREFIX", d.config.TopicPrefix, usual.TopicPrefix},
 	} {
 		if s.have != s.usual {
-			fmt.Fprintf(&out, "%s=%s ", s.name, s.have)
+			out = append(out, s.name+"="+s.have)
 		}
 	}
-	return out.String()
+	return strings.Join(out, " ")
 }
