@@ -28,7 +28,7 @@ type screen struct {
 	within    time.Duration // how long the live part is planned to take; 0 = without end
 	before    int           // events when it began
 	processed int           // events at the last drawing
-	shown     int // alerts that plain lines have told of
+	shown     int           // alerts that plain lines have told of
 	prepared  bool
 }
 

@@ -83,7 +83,9 @@ func TestFollowShowsWhatWasCommittedAndNotTheControlGroup(t *testing.T) {
 	feed := NewFeed(10, prometheus.NewRegistry())
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	go func() { ended <- feed.Follow(ctx, []kgo.Opt{kgo.SeedBrokers(addrs...)}, "x.", &registry{}, zap.NewNop()) }()
+	go func() {
+		ended <- feed.Follow(ctx, []kgo.Opt{kgo.SeedBrokers(addrs...)}, "x.", &registry{}, zap.NewNop())
+	}()
 	t.Cleanup(func() {
 		cancel()
 		if err := <-ended; err != nil {
