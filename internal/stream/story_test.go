@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// customersFor lists n customers with a purchase each, spread over the partitions.
+// customer is the id of the i-th customer.
 func customer(i int) string { return fmt.Sprintf("cj-%d", i) }
 
 // Many customers buy coffee, which leads to filters: each is offered filters exactly once, with the whole envelope.

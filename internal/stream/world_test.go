@@ -32,7 +32,7 @@ const testPartitions = 3
 
 // world is a cluster, a registry and a store, inside a synctest bubble.
 type world struct {
-	t       *testing.T
+	t       testing.TB
 	net     kfake.VirtualNetwork
 	cluster *kfake.Cluster
 	brokers []string
@@ -93,7 +93,7 @@ func newWorld(t *testing.T, seed ...kfake.Opt) *world {
 }
 
 // bareWorld has no brokers yet.
-func bareWorld(t *testing.T) *world {
+func bareWorld(t testing.TB) *world {
 	w := &world{t: t, reg: &registry{texts: map[int]string{}}, store: state.NewMemory(), rules: engine.DefaultRules}
 	ids := map[string]int{}
 	for i, topic := range schemas.Topics() {
