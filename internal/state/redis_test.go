@@ -262,3 +262,24 @@ func (h *history) compare() {
 		h.rt.Fatalf("-memory +redis\n%s", diff)
 	}
 }
+
+func TestTimersOfAStoreEmptiedHalfWayAreRefused(t *testing.T) {
+	on(t, func(t *testing.T, o opened) {
+		var many []engine.Change
+		for i := range 2500 { // several pages
+			many = append(many, engine.Change{CustomerID: string(rune('一' + i)), Blob: []byte("b"), Due: 1})
+		}
+		apply(t, o, state.Meta{}, statetest.At(1, 1), many...)
+		seen := 0
+		err := o.Timers(t.Context(), 3, func(engine.Timer) error {
+			if seen++; seen == 1 {
+				o.flush(t)
+			}
+			return nil
+		})
+		var refused state.ErrRefused
+		if !errors.As(err, &refused) || seen == len(many) {
+			t.Errorf("after %d timers: %v, want a refusal half-way", seen, err)
+		}
+	})
+}
