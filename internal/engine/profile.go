@@ -17,6 +17,10 @@ func (s *Shard) touchpoint(i int, t *sales.Touchpoint) {
 		s.step.out.Late = append(s.step.out.Late, i)
 		return
 	}
+	if reason := s.full(&e.state, day, 1); reason != "" {
+		s.reject(i, sales.DeadTooLarge, reason)
+		return
+	}
 	s.touch(e)
 	if !e.state.Window.AddTouch(day, t.Kind, s.about(t), window.TouchHash(t.EventID)) {
 		s.step.out.Duplicates++

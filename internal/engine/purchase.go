@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"fmt"
 	"strings"
 
 	"leadline/internal/sales"
@@ -17,6 +18,14 @@ type order struct {
 
 func (o *order) evidence() sales.Evidence {
 	return sales.Evidence{Source: o.source, EventID: o.EventID}
+}
+
+// entries is how many the window gets by the order at most.
+func (o *order) entries() int {
+	if o.Kind == sales.Refund {
+		return 1
+	}
+	return 1 + len(o.Lines)
 }
 
 func (s *Shard) purchase(i int, ev *sales.Event) {
@@ -37,7 +46,15 @@ func (s *Shard) purchase(i int, ev *sales.Event) {
 		s.reject(i, sales.DeadCurrency, "currency "+p.Currency+" where the customer's purchases are in "+c)
 		return
 	}
+	if len(p.Lines) > maxLines {
+		s.reject(i, sales.DeadTooLarge, fmt.Sprintf("%d lines: at most %d are accepted", len(p.Lines), maxLines))
+		return
+	}
 	o := order{Purchase: p, source: ev.Source, day: day}
+	if reason := s.full(&e.state, day, o.entries()); reason != "" {
+		s.reject(i, sales.DeadTooLarge, reason)
+		return
+	}
 	if !s.identify(&o) {
 		s.reject(i, sales.DeadTooManyItems, "the shard's item dictionary is full")
 		return

@@ -93,28 +93,53 @@ func (s *Shard) countHoldings(e *entry) {
 	if len(before) > 0 && len(after) == 0 {
 		t.link(colHolders, 0, 0, week, -1)
 	}
-	s.countChanges(after, before, week, +1)
-	s.countChanges(before, after, week, -1)
+	s.countItems(after, before, week, +1)
+	s.countItems(before, after, week, -1)
+	before, after = paired(before), paired(after)
+	s.countPairs(after, before, week, +1)
+	s.countPairs(before, after, week, -1)
 }
 
-// countChanges tallies the items of list that other lacks, and their pairs within list.
-func (s *Shard) countChanges(list, other []int32, week int32, n int64) {
-	own := &s.step.scratch.own
-	own.next(s.level.len())
-	for _, id := range other {
-		own.add(id)
+// paired is what of the held items counts in pairs.
+func paired(held []int32) []int32 {
+	if len(held) > maxPaired {
+		return nil
 	}
+	return held
+}
+
+// countItems tallies the items of list that other lacks.
+func (s *Shard) countItems(list, other []int32, week int32, n int64) {
+	own := s.markOwn(other)
+	for _, id := range list {
+		if !own.has(id) {
+			s.step.tally.link(colItem, id, 0, week, n)
+		}
+	}
+}
+
+// countPairs tallies the pairs within list of which other lacks one or both.
+func (s *Shard) countPairs(list, other []int32, week int32, n int64) {
+	own := s.markOwn(other)
 	for i, a := range list {
 		if own.has(a) {
 			continue
 		}
-		s.step.tally.link(colItem, a, 0, week, n)
 		for j, b := range list {
 			if j < i || own.has(b) { // of two changed ones the pair counts once, at the later
 				s.step.tally.link(colPair, a, b, week, n)
 			}
 		}
 	}
+}
+
+func (s *Shard) markOwn(ids []int32) *marks {
+	own := &s.step.scratch.own
+	own.next(s.level.len())
+	for _, id := range ids {
+		own.add(id)
+	}
+	return own
 }
 
 // tallies gives the step's differences their names and order. Every commit has one tally of each kind, empty or not: they carry the

@@ -24,6 +24,11 @@ func (w *Window) PurchaseDays(after, upTo sales.Day) int {
 	return CountDays(w.Between(after, upTo), func(Line) bool { return true })
 }
 
+// Entries is how many orders, refunds, lines and touches the days after the given one have: what bounds the size of the encoding.
+func (w *Window) Entries(after sales.Day) int {
+	return len(w.orders) - w.ordersAfter(after) + len(w.lines) - w.linesAfter(after) + len(w.touches) - w.touchesAfter(after)
+}
+
 // OrderCount is how many orders, without refunds, the days had.
 func (w *Window) OrderCount(after, upTo sales.Day) int {
 	n := 0
