@@ -19,7 +19,7 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## build bin/leadline
-	@go build -trimpath -o bin/leadline ./cmd/leadline
+	@go build -o bin/leadline ./cmd/leadline
 
 demo: build ## the main job on real sample data, nothing to install; stays up until Ctrl-C
 	@bin/leadline demo
@@ -29,7 +29,7 @@ test: ## all tests that need no server (only Go)
 
 integration: build clients ## the built binary against the real Kafka, registry and Redis of deploy/local/servers (start them first)
 	@eval "$$(deploy/local/servers env)" && LEADLINE_TEST_REDIS="$$LEADLINE_REDIS_ADDRS" \
-		PYTHON=$(venv)/bin/python go test -count=1 -p 1 -timeout 15m -tags integration ./internal/integration/ ./internal/state/...
+		PYTHON=$(venv)/bin/python go test -count=1 -p 1 -timeout 15m -tags integration ./internal/integration/ ./internal/state/... ./internal/stream/ ./internal/deadletter/
 
 verify: format lint generated race ## what must be quiet before a commit: format, vet, lint, generated files, race tests
 
@@ -37,8 +37,8 @@ format: # fails when a file is not as gofmt writes it
 	@files=$$(gofmt -s -l $$(git ls-files --cached --others --exclude-standard '*.go')); \
 		if [ -n "$$files" ]; then printf 'not formatted (gofmt -s -w):\n%s\n' "$$files"; exit 1; fi
 
-lint: $(lint) # go vet and the linters of .golangci.yml, for the plain and the integration build
-	@go vet ./... && go vet -tags integration ./internal/integration/
+lint: $(lint) # go vet and the linters of .golangci.yml, integration tests included
+	@go vet -tags integration ./...
 	@$(lint) run --build-tags integration
 
 generated: # fails when a generated file is not what its generator writes now
