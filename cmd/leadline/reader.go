@@ -141,7 +141,7 @@ func (r *reader) follow(ctx context.Context, show func(*kgo.Record) (bool, error
 		}
 		return show(rec)
 	})
-	if ctx.Err() != nil {
+	if errors.Is(err, context.Canceled) {
 		return nil
 	}
 	return err

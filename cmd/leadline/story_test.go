@@ -225,11 +225,29 @@ func (s *shop) tails() {
 	if out := s.must("tail", "purchases", "--from", "end"); out != "" {
 		s.t.Errorf("tail from the end:\n%s", out)
 	}
+	s.follows(customer)
 	if said := s.fails(exitFailed, "tail", "nope"); !strings.Contains(said, "topic nope does not exist") {
 		s.t.Errorf("tail of no topic: %s", said)
 	}
 	if said := s.fails(exitUsage, "tail", "purchases", "--from", "yore"); !strings.Contains(said, "want start, end, an offset") {
 		s.t.Errorf("tail from nowhere: %s", said)
+	}
+}
+
+// follows waits for what arrives after it began, and ends well when it is interrupted.
+func (s *shop) follows(customer string) {
+	s.t.Helper()
+	ctx, cancel := context.WithCancel(s.t.Context())
+	defer cancel()
+	var out output
+	ended := make(chan int, 1)
+	go func() {
+		ended <- run(ctx, []string{"tail", "purchases", "--last", "1", "--follow"}, &process{environ: s.env, stdout: &out, stderr: &out})
+	}()
+	s.eventually("the last one shows", func() bool { return strings.Contains(out.String(), customer) })
+	cancel()
+	if code := <-ended; code != 0 {
+		s.t.Errorf("interrupted: exit %d: %s", code, &out)
 	}
 }
 

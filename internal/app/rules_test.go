@@ -38,7 +38,7 @@ func TestRulesReload(t *testing.T) {
 		go func() { ended <- rules.watch(t.Context(), hangup) }()
 		expect := func(when string, cooldown int, ok, failed float64) {
 			t.Helper()
-			time.Sleep(rulesPoll + time.Millisecond) //nolint:forbidigo // virtual time
+			time.Sleep(rulesPoll + time.Millisecond) // virtual
 			synctest.Wait()
 			if got := rules.Rules().CooldownDays; got != cooldown {
 				t.Errorf("%s: cooldown_days is %d, want %d", when, got, cooldown)

@@ -135,7 +135,7 @@ func (v prefixValue) Set(text string) error {
 		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '.' && r != '_' && r != '-'
 	}
 	if len(text) > 64 || strings.ContainsFunc(text, bad) {
-		return errors.New("want at most 64 letters, digits, dots, dashes and underscores, for example acme.")
+		return errors.New("want at most 64 letters, digits, dots, dashes and underscores, for example \"acme.\"")
 	}
 	*v.at = text
 	return nil
