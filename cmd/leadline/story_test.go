@@ -234,7 +234,7 @@ func (s *shop) tails() {
 	}
 }
 
-// follows waits for what arrives after it began, and ends well when it is interrupted.
+// follows shows the last one, waits for more, and ends well when it is interrupted.
 func (s *shop) follows(customer string) {
 	s.t.Helper()
 	ctx, cancel := context.WithCancel(s.t.Context())
