@@ -67,6 +67,27 @@ func TestHostileCustomer(t *testing.T) {
 	}
 }
 
+// TestLargestBlob: the bound on entries is one on bytes, whatever the entries are.
+func TestLargestBlob(t *testing.T) {
+	t.Parallel()
+	owner := strings.Repeat("o", 256)
+	lines := Customer{CSN: math.MaxInt64, Day: 20_000, LookDay: 20_007, OwnerID: owner}
+	orders := lines
+	for i := range maxKept {
+		day := sales.Day(19_815 + i/217)
+		lines.Window.Add(day, window.ItemID(i%217*300), math.MaxInt64, math.MaxInt64)
+		orders.Window.AddOrder(window.Order{Day: day, Event: 1<<40 - 1, Number: 1<<24 - 1})
+		for _, kind := range []sales.AlertKind{sales.CrossSell, sales.Upsell} { // an order leads to one of each at most
+			orders.Said = append(orders.Said, Said{Kind: kind, Item: 60_000, Day: day})
+		}
+	}
+	for what, c := range map[string]*Customer{"lines": &lines, "orders": &orders} {
+		if n := len(EncodeCustomer(nil, c)); n > recordLimit {
+			t.Errorf("%s: %d bytes", what, n)
+		}
+	}
+}
+
 // hostileOrder has 600 lines, whose counts and amounts take as many bytes as there are.
 func hostileOrder(at sales.Millis, event string) sales.Event {
 	e := buy("bot", at, event)
