@@ -11,7 +11,7 @@ var layers = [][]string{
 	{"internal/affinity"},
 	{"internal/engine"},
 	{"internal/wire", "internal/config"},
-	{"internal/state", "internal/topics", "internal/embedded", "internal/sample"},
+	{"internal/intake", "internal/state", "internal/topics", "internal/embedded", "internal/sample"},
 	{"internal/stream", "internal/analyst", "internal/load", "internal/deadletter", "internal/web"},
 	{"internal/app"},
 	{"internal/demo"},
@@ -23,7 +23,7 @@ var pure = []string{"internal/sales", "internal/window", "internal/affinity", "i
 	"internal/engine"}
 
 // noIO may hold caches and locks, but neither read nor write anything outside the process.
-var noIO = append([]string{"internal/wire", "schemas"}, pure...)
+var noIO = append([]string{"internal/wire", "internal/intake", "schemas"}, pure...)
 
 // A ban keeps imports (a path, or everything under it) out of packages.
 type ban struct {

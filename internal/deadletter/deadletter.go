@@ -24,16 +24,8 @@ import (
 	"leadline/internal/wire"
 )
 
-// Headers of a dead letter, beside those of the original.
-const (
-	ownHeaders      = "leadline-"
-	headerClass     = ownHeaders + "class"
-	headerReason    = ownHeaders + "reason"
-	headerTopic     = ownHeaders + "source-topic"
-	headerPartition = ownHeaders + "source-partition"
-	headerOffset    = ownHeaders + "source-offset"
-	headerTimestamp = ownHeaders + "source-timestamp"
-)
+// ownHeaders begins the names of all headers that are not the original's.
+const ownHeaders = "leadline-"
 
 // Headers of a record that was sent again.
 const (
@@ -176,35 +168,26 @@ func read(ctx context.Context, reader *kgo.Client, left map[int32]int64, each fu
 // whatever a producer had called its own.
 func letterOf(r *kgo.Record) Letter {
 	l := Letter{Position: Position{r.Partition, r.Offset}, RefusedAt: r.Timestamp, Key: r.Key, Value: r.Value}
+	var why wire.Refusal
 	for _, h := range r.Headers {
-		text := string(h.Value)
-		switch h.Key {
-		case headerClass:
-			l.Class = sales.DeadLetterClass(text)
-		case headerReason:
-			l.Reason = text
-		case headerTopic:
-			l.Source.Topic = text
-		case headerPartition:
-			l.Source.Partition = int32(number(text))
-		case headerOffset:
-			l.Source.Offset = number(text)
-		case headerTimestamp:
-			l.SourceTime = time.UnixMilli(number(text)).UTC()
-		case HeaderRetried:
-			l.Retried = int(number(text))
-		default:
-			if !strings.HasPrefix(h.Key, ownHeaders) {
-				l.Headers = append(l.Headers, h)
-			}
+		switch {
+		case why.Take(h.Key, h.Value):
+		case h.Key == HeaderRetried:
+			l.Retried = number(string(h.Value))
+		case !strings.HasPrefix(h.Key, ownHeaders):
+			l.Headers = append(l.Headers, h)
 		}
+	}
+	l.Class, l.Reason, l.Source = why.Class, why.Reason, why.Source
+	if why.Timestamp != 0 {
+		l.SourceTime = time.UnixMilli(int64(why.Timestamp)).UTC()
 	}
 	return l
 }
 
 // number is 0 for what is none: a letter with spoilt headers is listed all the same.
-func number(text string) int64 {
-	n, err := strconv.ParseInt(text, 10, 64)
+func number(text string) int {
+	n, err := strconv.Atoi(text)
 	if err != nil {
 		return 0
 	}

@@ -75,6 +75,9 @@ const (
 // String gives the enum symbol.
 func (a Arm) String() string { return [...]string{"", "TREATMENT", "CONTROL"}[a] }
 
+// LiveRun is the RunID of alerts that were decided as events arrived. All others are a replay's, and nobody is told about them.
+const LiveRun = "live"
+
 // Evidence points at one input record that a reason rests on. EventID may be empty where the state keeps only the place.
 type Evidence struct {
 	Source  Source

@@ -159,7 +159,7 @@ func (r *Runtime) offsets(req *kmsg.TxnOffsetCommitRequest, done []*shard) error
 	for _, s := range done {
 		csn[s.p] = csnMetadata(s.pending.csn)
 	}
-	purchases := r.names.topic(inputs[purchasesInput].topic)
+	purchases := r.names.topic(inputs[purchasesInput].Topic)
 	at := -1
 	for i := range req.Topics {
 		t := &req.Topics[i]
@@ -195,7 +195,7 @@ func (r *Runtime) offsets(req *kmsg.TxnOffsetCommitRequest, done []*shard) error
 // settle learns from the stable committed offsets what became of a transaction that did not clearly commit. A shard that is
 // neither where it was nor where it wanted to be is somebody else's, and waits for the group's next answer.
 func (r *Runtime) settle(ctx context.Context, done []*shard) error {
-	topic := r.names.topic(inputs[purchasesInput].topic)
+	topic := r.names.topic(inputs[purchasesInput].Topic)
 	have, err := r.adm.FetchOffsetsForTopics(kadm.RequireStable(ctx), r.cfg.group(), topic)
 	if err == nil {
 		err = have.Error()

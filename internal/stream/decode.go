@@ -8,6 +8,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"leadline/internal/intake"
 	"leadline/internal/sales"
 	"leadline/internal/wire"
 )
@@ -25,37 +26,14 @@ type deadLetter struct {
 
 // events holds the decoded records of one batch; the memory is used again for the next.
 type events struct {
-	purchases   slab[sales.Purchase]
-	touchpoints slab[sales.Touchpoint]
-	customers   slab[sales.Customer]
-	outcomes    slab[sales.Outcome]
-	identities  slab[sales.Identity]
-	list        []sales.Event
-	sources     []*kgo.Record
+	intake.Events
+	sources []*kgo.Record // of each event
 }
 
 func (e *events) reset() {
-	e.purchases.used, e.touchpoints.used, e.customers.used, e.outcomes.used, e.identities.used = 0, 0, 0, 0, 0
-	clear(e.list)
+	e.Reset()
 	clear(e.sources)
-	e.list, e.sources = e.list[:0], e.sources[:0]
-}
-
-// slab hands out structs that stay where they are until it is used again, so that their slices keep their memory.
-type slab[T any] struct {
-	chunks [][]T
-	used   int
-}
-
-const slabChunk = 256
-
-func (s *slab[T]) next() *T {
-	chunk, at := s.used/slabChunk, s.used%slabChunk
-	if chunk == len(s.chunks) {
-		s.chunks = append(s.chunks, make([]T, slabChunk))
-	}
-	s.used++
-	return &s.chunks[chunk][at]
+	e.sources = e.sources[:0]
 }
 
 // decode turns the shard's records into the batch's events. Records that cannot be used become dead letters; an error means
@@ -77,22 +55,18 @@ func (r *Runtime) decode(ctx context.Context, s *shard, w *work, st *step) error
 			}
 		}
 		st.next[i] = w.in[i][len(w.in[i])-1].Offset + 1
-		st.runs = append(st.runs, sales.Range{Topic: r.names.topic(inputs[i].topic), From: s.next[i], To: st.next[i]})
+		st.runs = append(st.runs, sales.Range{Topic: r.names.topic(inputs[i].Topic), From: s.next[i], To: st.next[i]})
 	}
-	st.batch.Events, st.sources = s.events.list, s.events.sources
+	st.batch.Events, st.sources = s.events.List, s.events.sources
 	return nil
 }
 
 func (r *Runtime) decodeOne(ctx context.Context, s *shard, at int, rec *kgo.Record, st *step) error {
-	ev := sales.Event{Kind: inputs[at].kind, Source: sales.Source{Topic: rec.Topic, Partition: rec.Partition, Offset: rec.Offset}}
-	customer, err := r.read(ctx, &s.events, &ev, rec)
+	in := intake.Record{Source: sourceOf(rec), Timestamp: sales.Millis(rec.Timestamp.UnixMilli()), Key: rec.Key, Value: rec.Value}
+	err := intake.Reader{Decoder: r.decoder, Partitions: r.partitions}.Read(ctx, inputs[at].Kind, in, &s.events.Events)
 	if err == nil {
-		err = r.routed(rec, customer)
-	}
-	if err == nil {
-		s.events.list = append(s.events.list, ev)
 		s.events.sources = append(s.events.sources, rec)
-		st.trace(rec, ev.Source)
+		st.trace(rec, in.Source)
 		return nil
 	}
 	var poison *wire.Poison
@@ -105,6 +79,10 @@ func (r *Runtime) decodeOne(ctx context.Context, s *shard, at int, rec *kgo.Reco
 		return err
 	}
 	return nil
+}
+
+func sourceOf(rec *kgo.Record) sales.Source {
+	return sales.Source{Topic: rec.Topic, Partition: rec.Partition, Offset: rec.Offset}
 }
 
 // trace remembers the trace of a record, which goes on in the alerts that it causes.
@@ -125,53 +103,9 @@ func (s *shard) waitedEnough(rec *kgo.Record) bool {
 	if time.Since(rec.Timestamp) >= schemaPatience {
 		return true
 	}
-	at := sales.Source{Topic: rec.Topic, Partition: rec.Partition, Offset: rec.Offset}
+	at := sourceOf(rec)
 	if s.stuckAt != at {
 		s.stuckAt, s.stuckSince = at, time.Now()
 	}
 	return time.Since(s.stuckSince) >= schemaPatience
-}
-
-// read decodes one record by its kind and gives the id that must be its key. Moves are counted as read and nothing else: nobody
-// writes them before customers can be linked.
-func (r *Runtime) read(ctx context.Context, e *events, ev *sales.Event, rec *kgo.Record) (customer string, err error) {
-	switch ev.Kind {
-	case sales.PurchaseEvent:
-		ev.Purchase = e.purchases.next()
-		err = r.decoder.Purchase(ctx, rec.Value, ev.Purchase)
-		return ev.Purchase.CustomerID, err
-	case sales.TouchpointEvent:
-		ev.Touchpoint = e.touchpoints.next()
-		err = r.decoder.Touchpoint(ctx, rec.Value, ev.Touchpoint)
-		return ev.Touchpoint.CustomerID, err
-	case sales.CustomerEvent:
-		ev.Customer = e.customers.next()
-		if rec.Value == nil {
-			*ev.Customer = sales.Customer{CustomerID: string(rec.Key), UpdatedAt: sales.Millis(rec.Timestamp.UnixMilli()), Erased: true}
-			return ev.Customer.CustomerID, nil
-		}
-		err = r.decoder.Customer(ctx, rec.Value, ev.Customer)
-		return ev.Customer.CustomerID, err
-	case sales.OutcomeEvent:
-		ev.Outcome = e.outcomes.next()
-		err = r.decoder.Outcome(ctx, rec.Value, ev.Outcome)
-		return ev.Outcome.CustomerID, err
-	case sales.IdentityEvent:
-		ev.Identity = e.identities.next()
-		err = r.decoder.Identity(ctx, rec.Value, ev.Identity)
-		return ev.Identity.FromID, err
-	default:
-		return string(rec.Key), nil
-	}
-}
-
-// routed checks the contract's partitioner: the key is the customer, and the partition is Java's murmur2 of the key.
-func (r *Runtime) routed(rec *kgo.Record, customer string) error {
-	if string(rec.Key) != customer {
-		return &wire.Poison{Class: sales.DeadMisrouted, Reason: fmt.Sprintf("the key is not the id %q", customer)}
-	}
-	if p := wire.Partition(rec.Key, r.partitions); p != rec.Partition {
-		return &wire.Poison{Class: sales.DeadMisrouted, Reason: fmt.Sprintf("the key belongs to partition %d (Java's murmur2)", p)}
-	}
-	return nil
 }

@@ -27,7 +27,7 @@ func (r *Runtime) encode(s *shard, st *step) error {
 		out.refused(deadLettersTopic, deadLetter{st.sources[j.Event], j.Class, j.Reason})
 	}
 	for _, i := range st.decision.Late {
-		out.refused(lateEventsTopic, deadLetter{st.sources[i], "late", "older than the history that is kept"})
+		out.refused(lateEventsTopic, deadLetter{st.sources[i], wire.LateClass, wire.LateReason})
 	}
 	if err := out.tallies(st); err != nil {
 		return err
@@ -85,18 +85,12 @@ func (st *step) traceparent(a *sales.Alert) (kgo.RecordHeader, bool) {
 // refused passes a record on untouched, with headers that say where it stood and why it could not be used.
 func (o *outbox) refused(topic string, d deadLetter) {
 	rec := d.record
-	headers := append(slices.Clone(rec.Headers),
-		header("leadline-class", string(d.class)),
-		header("leadline-reason", d.reason),
-		header("leadline-source-topic", rec.Topic),
-		header("leadline-source-partition", strconv.Itoa(int(rec.Partition))),
-		header("leadline-source-offset", strconv.FormatInt(rec.Offset, 10)),
-		header("leadline-source-timestamp", strconv.FormatInt(rec.Timestamp.UnixMilli(), 10)))
+	why := wire.Refusal{Class: d.class, Reason: d.reason, Source: sourceOf(rec), Timestamp: sales.Millis(rec.Timestamp.UnixMilli())}
+	headers := slices.Clone(rec.Headers)
+	for _, h := range why.Headers() {
+		headers = append(headers, kgo.RecordHeader{Key: h.Key, Value: h.Value})
+	}
 	o.add(topic, o.p%o.r.counts[topic], rec.Key, rec.Value, headers)
-}
-
-func header(key, value string) kgo.RecordHeader {
-	return kgo.RecordHeader{Key: key, Value: []byte(value)}
 }
 
 // tallyPart is how many cells of a tally one record holds. Two names of 256 bytes a cell, the most there can be, stay below a
@@ -159,7 +153,7 @@ func (o *outbox) journal(s *shard, st *step) error {
 func (o *outbox) shardRecord(s *shard, st *step) error {
 	at := make([]sales.InputPosition, len(inputs))
 	for i, in := range inputs {
-		at[i] = sales.InputPosition{Topic: o.r.names.topic(in.topic), Next: st.next[i]}
+		at[i] = sales.InputPosition{Topic: o.r.names.topic(in.Topic), Next: st.next[i]}
 	}
 	rec := s.core.Record(st.csn, at)
 	value, err := o.r.encoder.AppendShardRecord(nil, &rec)

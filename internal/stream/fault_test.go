@@ -80,13 +80,13 @@ func (w *world) allRead() bool {
 		w.t.Fatal(err)
 	}
 	for _, in := range inputs {
-		ends, err := adm.ListCommittedOffsets(ctx, w.prefix+in.topic)
+		ends, err := adm.ListCommittedOffsets(ctx, w.prefix+in.Topic)
 		if err != nil {
 			w.t.Fatal(err)
 		}
 		for p := range int32(testPartitions) {
-			at, _ := have.Lookup(w.prefix+in.topic, p)
-			if end, _ := ends.Lookup(w.prefix+in.topic, p); at.At != end.Offset {
+			at, _ := have.Lookup(w.prefix+in.Topic, p)
+			if end, _ := ends.Lookup(w.prefix+in.Topic, p); at.At != end.Offset {
 				return false
 			}
 		}

@@ -12,10 +12,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"go.uber.org/zap"
 
-	"leadline/internal/activity"
-	"leadline/internal/affinity"
-	"leadline/internal/catalogue"
 	"leadline/internal/engine"
+	"leadline/internal/intake"
 	"leadline/internal/sales"
 	"leadline/internal/wire"
 )
@@ -23,44 +21,27 @@ import (
 // knowledge follows the knowledge topics. Its goroutine only fetches; the loop applies what came, between steps, so that
 // all shards of a cycle know the same.
 type knowledge struct {
-	names    names
-	calendar sales.Calendar
-	decoder  *wire.Decoder
-	log      *zap.Logger
-	m        *metrics
-	fetched  chan []*kgo.Record
+	names   names
+	log     *zap.Logger
+	m       *metrics
+	fetched chan []*kgo.Record
 
 	pending []*kgo.Record // fetched, not yet applied
 	notYet  time.Time     // after an error
-	now     *engine.Knowledge
-	next    [len(knowledgeTopics)]int64
+	known   *intake.Knowledge
 }
 
 func newKnowledge(n names, calendar sales.Calendar, decoder *wire.Decoder, log *zap.Logger, m *metrics) *knowledge {
-	k := &knowledge{names: n, calendar: calendar, decoder: decoder, log: log, m: m, fetched: make(chan []*kgo.Record, 4)}
-	k.now = &engine.Knowledge{Links: affinity.NewTable(), Activity: activity.NewIndex(), Catalogue: catalogue.New()}
-	k.now.Version = k.version()
-	return k
+	return &knowledge{names: n, known: intake.NewKnowledge(calendar, decoder), log: log, m: m, fetched: make(chan []*kgo.Record, 4)}
 }
 
 // current is what is known now; the loop's goroutine alone changes it, and only between steps.
-func (k *knowledge) current() *engine.Knowledge { return k.now }
-
-func (k *knowledge) version() sales.KnowledgeVersion {
-	var b strings.Builder
-	for i, t := range knowledgeTopics {
-		if i > 0 {
-			b.WriteByte(',')
-		}
-		fmt.Fprintf(&b, "%s:%d", t, k.next[i])
-	}
-	return sales.KnowledgeVersion(b.String())
-}
+func (k *knowledge) current() *engine.Knowledge { return k.known.Engine() }
 
 // open makes the reader of the three topics, from their starts.
 func (k *knowledge) open(opts []kgo.Opt) (*kgo.Client, error) {
 	parts := map[string]map[int32]kgo.Offset{}
-	for _, t := range knowledgeTopics {
+	for _, t := range intake.KnowledgeTopics {
 		parts[k.names.topic(t)] = map[int32]kgo.Offset{0: kgo.NewOffset().AtStart()}
 	}
 	return kgo.NewClient(slices.Concat(opts, []kgo.Opt{
@@ -90,7 +71,7 @@ func (k *knowledge) fetch(ctx context.Context, cl *kgo.Client) {
 // readToEnd applies all that the topics held when it was called: an engine that starts knows at least what was known then.
 func (k *knowledge) readToEnd(ctx context.Context, adm *kadm.Client) error {
 	var topics []string
-	for _, t := range knowledgeTopics {
+	for _, t := range intake.KnowledgeTopics {
 		topics = append(topics, k.names.topic(t))
 	}
 	listed, err := adm.ListCommittedOffsets(ctx, topics...)
@@ -116,8 +97,9 @@ func (k *knowledge) readToEnd(ctx context.Context, adm *kadm.Client) error {
 }
 
 func (k *knowledge) reached(ends kadm.ListedOffsets) bool {
-	for i, t := range knowledgeTopics {
-		if end, ok := ends.Lookup(k.names.topic(t), 0); ok && k.next[i] < end.Offset {
+	next := k.known.Next()
+	for i, t := range intake.KnowledgeTopics {
+		if end, ok := ends.Lookup(k.names.topic(t), 0); ok && next[i] < end.Offset {
 			return false
 		}
 	}
@@ -153,80 +135,25 @@ func (k *knowledge) applyPending(ctx context.Context) error {
 		}
 		k.pending = k.pending[1:]
 	}
-	k.now.Version = k.version()
+	k.known.Stamp()
 	return nil
 }
 
-// applyOne takes one statement in. One that cannot be read is passed over, by every engine and every replay alike.
+// applyOne takes one statement in, or passes over one that cannot be read.
 func (k *knowledge) applyOne(ctx context.Context, rec *kgo.Record) error {
 	name := strings.TrimPrefix(rec.Topic, k.names.prefix)
-	if !rec.Attrs.IsControl() {
-		err := k.set(ctx, name, rec)
-		var poison *wire.Poison
-		switch {
-		case errors.As(err, &poison), errors.Is(err, wire.ErrUnknownSchema) && time.Since(rec.Timestamp) >= schemaPatience:
-			k.m.unreadable.WithLabelValues(name).Inc()
-			k.log.Warn("knowledge that cannot be read", zap.String("topic", rec.Topic), zap.Int32("partition", 0),
-				zap.Int64("offset", rec.Offset), zap.Error(err))
-		case err != nil:
-			return err
-		}
+	if rec.Attrs.IsControl() {
+		k.known.Pass(name, rec.Offset)
+		return nil
 	}
-	for i, t := range knowledgeTopics {
-		if t == name {
-			k.next[i] = rec.Offset + 1
-		}
+	err := k.known.Take(ctx, name, rec.Offset, rec.Key, rec.Value)
+	var poison *wire.Poison
+	if errors.As(err, &poison) || errors.Is(err, wire.ErrUnknownSchema) && time.Since(rec.Timestamp) >= schemaPatience {
+		k.m.unreadable.WithLabelValues(name).Inc()
+		k.log.Warn("knowledge that cannot be read", zap.String("topic", rec.Topic), zap.Int32("partition", 0),
+			zap.Int64("offset", rec.Offset), zap.Error(err))
+		k.known.Pass(name, rec.Offset)
+		return nil
 	}
-	return nil
-}
-
-func (k *knowledge) set(ctx context.Context, name string, rec *kgo.Record) error {
-	switch name {
-	case "product-links":
-		return k.setLink(ctx, rec)
-	case "products":
-		return k.setProduct(ctx, rec)
-	default:
-		return k.setForecast(ctx, rec)
-	}
-}
-
-func (k *knowledge) setLink(ctx context.Context, rec *kgo.Record) error {
-	var l sales.Link
-	switch err := k.decoder.Link(ctx, rec.Value, &l); {
-	case errors.Is(err, wire.ErrTombstone):
-		k.now.Links.Delete(string(rec.Key))
-	case err != nil:
-		return err
-	default:
-		l.Level, l.From, l.To = strings.Clone(l.Level), strings.Clone(l.From), strings.Clone(l.To) // not the record's bytes
-		k.now.Links.Set(l)
-	}
-	return nil
-}
-
-func (k *knowledge) setProduct(ctx context.Context, rec *kgo.Record) error {
-	var p sales.Product
-	switch err := k.decoder.Product(ctx, rec.Value, &p); {
-	case errors.Is(err, wire.ErrTombstone):
-		k.now.Catalogue.Delete(string(rec.Key))
-	case err != nil:
-		return err
-	default:
-		k.now.Catalogue.Set(p)
-	}
-	return nil
-}
-
-// setForecast takes everyone's activity; other series are not the shards' business.
-func (k *knowledge) setForecast(ctx context.Context, rec *kgo.Record) error {
-	var f sales.Forecast
-	switch err := k.decoder.Forecast(ctx, rec.Value, &f); {
-	case errors.Is(err, wire.ErrTombstone):
-	case err != nil:
-		return err
-	case f.Series == sales.ActivitySeries:
-		k.now.Activity.Set(k.calendar.Day(f.PeriodStart), f.Observed, f.Complete)
-	}
-	return nil
+	return err
 }

@@ -114,7 +114,7 @@ func (o *owned) read(resp *kmsg.OffsetFetchResponse) (map[int32]fetched, error) 
 // take notes the offset of one input. The position of purchases carries the csn; every commit names it.
 func (f *fetched) take(at int, p kmsg.OffsetFetchResponseGroupTopicPartition) error {
 	if p.Offset < 0 {
-		return missingOffsets(p.Partition, inputs[at].topic)
+		return missingOffsets(p.Partition, inputs[at].Topic)
 	}
 	f.next[at] = p.Offset
 	if at != purchasesInput {
@@ -122,7 +122,7 @@ func (f *fetched) take(at int, p kmsg.OffsetFetchResponseGroupTopicPartition) er
 	}
 	csn, ok := parseCSN(p.Metadata)
 	if !ok {
-		return missingOffsets(p.Partition, inputs[at].topic)
+		return missingOffsets(p.Partition, inputs[at].Topic)
 	}
 	f.csn = csn
 	return nil
@@ -166,7 +166,7 @@ func (o *owned) topicID(name string) [16]byte {
 func (n names) shardParts(p int32) map[string][]int32 {
 	parts := make(map[string][]int32, len(inputs))
 	for _, in := range inputs {
-		parts[n.topic(in.topic)] = []int32{p}
+		parts[n.topic(in.Topic)] = []int32{p}
 	}
 	return parts
 }

@@ -11,9 +11,9 @@ func TestHalfAShardIsRefused(t *testing.T) {
 	o := &owned{inputs: map[string]int{}}
 	resp := &kmsg.OffsetFetchResponse{Groups: []kmsg.OffsetFetchResponseGroup{{}}}
 	for i, in := range inputs {
-		o.inputs[in.topic] = i
+		o.inputs[in.Topic] = i
 		part := kmsg.OffsetFetchResponseGroupTopicPartition{Partition: 2, Offset: int64(10 + i), Metadata: csnMetadata(7)}
-		resp.Groups[0].Topics = append(resp.Groups[0].Topics, kmsg.OffsetFetchResponseGroupTopic{Topic: in.topic,
+		resp.Groups[0].Topics = append(resp.Groups[0].Topics, kmsg.OffsetFetchResponseGroupTopic{Topic: in.Topic,
 			Partitions: []kmsg.OffsetFetchResponseGroupTopicPartition{part}})
 	}
 	shards, err := o.read(resp)

@@ -115,7 +115,7 @@ func (r *Runtime) inputEnds(ctx context.Context) map[int32]ends {
 	}
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
-	touchpoints, purchases := r.names.topic(inputs[touchpointsInput].topic), r.names.topic(inputs[purchasesInput].topic)
+	touchpoints, purchases := r.names.topic(inputs[touchpointsInput].Topic), r.names.topic(inputs[purchasesInput].Topic)
 	listed, err := r.adm.ListCommittedOffsets(ctx, touchpoints, purchases)
 	if err != nil {
 		return out

@@ -86,12 +86,12 @@ func (rc *recovery) once(ctx context.Context) (state.Meta, error) {
 // somebody else wrote the offsets.
 func (f *fetched) agrees(p int32, topics names, rec *sales.ShardRecord) error {
 	for i, in := range inputs {
-		at := slices.IndexFunc(rec.Inputs, func(pos sales.InputPosition) bool { return pos.Topic == topics.topic(in.topic) })
+		at := slices.IndexFunc(rec.Inputs, func(pos sales.InputPosition) bool { return pos.Topic == topics.topic(in.Topic) })
 		if at < 0 || rec.Inputs[at].Next == f.next[i] {
 			continue
 		}
 		return broken("nothing was changed; restore the group's offsets from the shard records before starting again",
-			"the committed offset of %s-%d is %d, its shard record says %d", topics.topic(in.topic), p, f.next[i], rec.Inputs[at].Next)
+			"the committed offset of %s-%d is %d, its shard record says %d", topics.topic(in.Topic), p, f.next[i], rec.Inputs[at].Next)
 	}
 	return nil
 }

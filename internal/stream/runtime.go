@@ -88,7 +88,7 @@ func New(cfg Config, deps Deps) (*Runtime, error) {
 		rules:      rules{get: deps.Rules},
 	}
 	for i, in := range inputs {
-		r.owned.inputs[n.topic(in.topic)] = i
+		r.owned.inputs[n.topic(in.Topic)] = i
 	}
 	r.say("starting")
 	return r, nil

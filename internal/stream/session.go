@@ -39,7 +39,7 @@ func (r *Runtime) session(ctx, work context.Context) error {
 func (r *Runtime) sessionOptions() []kgo.Opt {
 	var topics []string
 	for _, in := range inputs {
-		topics = append(topics, r.names.topic(in.topic))
+		topics = append(topics, r.names.topic(in.Topic))
 	}
 	return append(slices.Clone(r.cfg.Kafka),
 		kgo.ConsumerGroup(r.cfg.group()),
@@ -244,7 +244,7 @@ func (r *Runtime) takeRules() {
 		return
 	}
 	r.rules.current, r.rules.hash = next, hash
-	r.knowledge.now.Catalogue.SetBrandTiers(next.Upsell.BrandTiers)
+	r.knowledge.known.SetRules(next)
 	r.log.Info("rules", zap.String("hash", hash))
 }
 

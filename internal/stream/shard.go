@@ -96,7 +96,7 @@ func (r *Runtime) take(ctx context.Context, s *shard, w *work) (*step, error) {
 		return nil, err
 	}
 	loaded := time.Now()
-	st.batch.CSN, st.batch.Knowledge, st.batch.RunID = st.csn, r.knowledge.current(), liveRun
+	st.batch.CSN, st.batch.Knowledge, st.batch.RunID = st.csn, r.knowledge.current(), sales.LiveRun
 	st.decision = s.core.Step(st.batch)
 	stepped := time.Now()
 	if w.empty() && !r.worthTick(s, st) {
@@ -110,8 +110,6 @@ func (r *Runtime) take(ctx context.Context, s *shard, w *work) (*step, error) {
 	st.taken = took{decoded.Sub(began), loaded.Sub(decoded), stepped.Sub(loaded), time.Since(stepped)}
 	return st, nil
 }
-
-const liveRun = "live"
 
 // plan asks the core how far time goes.
 func (st *step) plan(s *shard, w *work) {

@@ -116,11 +116,11 @@ func allTopics() []string {
 }
 
 func (r *Runtime) equalCounts() error {
-	r.partitions = r.counts[inputs[purchasesInput].topic]
+	r.partitions = r.counts[inputs[purchasesInput].Topic]
 	for _, t := range shardTopics() {
 		if n := r.counts[t]; n != r.partitions {
 			return broken("give all topics of the shards the same number of partitions",
-				"topic %s has %d partitions, %s has %d", r.names.topic(t), n, r.names.topic(inputs[purchasesInput].topic), r.partitions)
+				"topic %s has %d partitions, %s has %d", r.names.topic(t), n, r.names.topic(inputs[purchasesInput].Topic), r.partitions)
 		}
 	}
 	for _, t := range singleTopics() {
@@ -169,7 +169,7 @@ func (r *Runtime) missingOffsets(have kadm.OffsetResponses) (missing map[string]
 	for p := range r.partitions {
 		whole := true
 		for _, in := range inputs {
-			topic := r.names.topic(in.topic)
+			topic := r.names.topic(in.Topic)
 			if o, ok := have.Lookup(topic, p); ok && o.At >= 0 {
 				continue
 			}

@@ -1,23 +1,14 @@
 package stream
 
-import "leadline/internal/sales"
+import (
+	"slices"
 
-// input is one customer-keyed topic that a shard reads.
-type input struct {
-	topic string // without prefix
-	kind  sales.EventKind
-}
+	"leadline/internal/intake"
+	"leadline/internal/sales"
+)
 
-// inputs in the order in which a batch plays them: who a customer is comes before what the customer did, and what was done
-// before what came of it.
-var inputs = [...]input{
-	{"customers", sales.CustomerEvent},
-	{"identities", sales.IdentityEvent},
-	{"leadline.moves", sales.MoveEvent},
-	{"touchpoints", sales.TouchpointEvent},
-	{"purchases", sales.PurchaseEvent},
-	{"outcomes", sales.OutcomeEvent},
-}
+// inputs in the order in which a batch plays them.
+var inputs = intake.Inputs
 
 // Places in inputs.
 const (
@@ -37,14 +28,11 @@ const (
 	talliesTopic     = "leadline.tallies."
 )
 
-// Knowledge topics, one partition each, in the order of the version string.
-var knowledgeTopics = [...]string{"forecasts", "product-links", "products"}
-
 // shardTopics are all topics of which a shard owns partition p; they must have the same number of partitions.
 func shardTopics() []string {
 	var topics []string
 	for _, in := range inputs {
-		topics = append(topics, in.topic)
+		topics = append(topics, in.Topic)
 	}
 	for _, k := range customerAlerts {
 		topics = append(topics, k.Topic())
@@ -57,7 +45,7 @@ var customerAlerts = [...]sales.AlertKind{sales.CrossSell, sales.Upsell, sales.D
 
 // singleTopics have one partition.
 func singleTopics() []string {
-	topics := knowledgeTopics[:]
+	topics := slices.Clone(intake.KnowledgeTopics[:])
 	for _, k := range sales.TallyKinds() {
 		topics = append(topics, talliesTopic+string(k))
 	}

@@ -1,0 +1,146 @@
+package intake
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"leadline/internal/activity"
+	"leadline/internal/affinity"
+	"leadline/internal/catalogue"
+	"leadline/internal/engine"
+	"leadline/internal/sales"
+	"leadline/internal/wire"
+)
+
+// KnowledgeTopics, without prefix and of one partition each, in the order of the version string. Nobody changes it.
+var KnowledgeTopics = [...]string{"forecasts", "product-links", "products"}
+
+// Positions is the next offset of each of KnowledgeTopics.
+type Positions [len(KnowledgeTopics)]int64
+
+// Version names what is known at these positions.
+func (p Positions) Version() sales.KnowledgeVersion {
+	parts := make([]string, len(p))
+	for i, t := range KnowledgeTopics {
+		parts[i] = t + ":" + strconv.FormatInt(p[i], 10)
+	}
+	return sales.KnowledgeVersion(strings.Join(parts, ","))
+}
+
+// ParseVersion reads what Version writes.
+func ParseVersion(v sales.KnowledgeVersion) (Positions, error) {
+	var p Positions
+	parts := strings.Split(string(v), ",")
+	if len(parts) != len(p) {
+		return p, fmt.Errorf("knowledge version %q: want the offsets of %d topics", v, len(p))
+	}
+	for i, t := range KnowledgeTopics {
+		digits, ok := strings.CutPrefix(parts[i], t+":")
+		n, err := strconv.ParseInt(digits, 10, 64)
+		if !ok || err != nil || n < 0 {
+			return p, fmt.Errorf("knowledge version %q: want %s:<offset> in place %d", v, t, i+1)
+		}
+		p[i] = n
+	}
+	return p, nil
+}
+
+// Knowledge is the fold of the knowledge topics. It belongs to one goroutine; what Engine gives may be read by several as
+// long as nothing is taken in.
+type Knowledge struct {
+	calendar sales.Calendar
+	decoder  *wire.Decoder
+	next     Positions
+	now      engine.Knowledge
+}
+
+// NewKnowledge has read nothing.
+func NewKnowledge(calendar sales.Calendar, decoder *wire.Decoder) *Knowledge {
+	k := &Knowledge{calendar: calendar, decoder: decoder}
+	k.now = engine.Knowledge{Links: affinity.NewTable(), Activity: activity.NewIndex(), Catalogue: catalogue.New()}
+	k.Stamp()
+	return k
+}
+
+// Engine is what is known now, under the version of the last Stamp.
+func (k *Knowledge) Engine() *engine.Knowledge { return &k.now }
+
+// Stamp makes the version that of what was taken in.
+func (k *Knowledge) Stamp() { k.now.Version = k.next.Version() }
+
+// Next is how far the topics were taken in.
+func (k *Knowledge) Next() Positions { return k.next }
+
+// SetRules tells it the rules that the catalogue's tiers hang on.
+func (k *Knowledge) SetRules(r engine.Rules) { k.now.Catalogue.SetBrandTiers(r.Upsell.BrandTiers) }
+
+// Take takes in one record of a topic, named without its prefix. After an error (a *wire.Poison, wire.ErrUnknownSchema or
+// passing) it has not: Pass goes past the record.
+func (k *Knowledge) Take(ctx context.Context, topic string, offset int64, key, value []byte) error {
+	if err := k.set(ctx, topic, key, value); err != nil {
+		return err
+	}
+	k.Pass(topic, offset)
+	return nil
+}
+
+// Pass goes past a record without taking it in: a transaction's marker, or one that cannot be read. That one is passed over by
+// every engine and every replay alike.
+func (k *Knowledge) Pass(topic string, offset int64) {
+	k.next[slices.Index(KnowledgeTopics[:], topic)] = offset + 1
+}
+
+func (k *Knowledge) set(ctx context.Context, topic string, key, value []byte) error {
+	switch topic {
+	case "product-links":
+		return k.setLink(ctx, key, value)
+	case "products":
+		return k.setProduct(ctx, key, value)
+	default:
+		return k.setForecast(ctx, value)
+	}
+}
+
+func (k *Knowledge) setLink(ctx context.Context, key, value []byte) error {
+	var l sales.Link
+	switch err := k.decoder.Link(ctx, value, &l); {
+	case errors.Is(err, wire.ErrTombstone):
+		k.now.Links.Delete(string(key))
+	case err != nil:
+		return err
+	default:
+		l.Level, l.From, l.To = strings.Clone(l.Level), strings.Clone(l.From), strings.Clone(l.To) // not the record's bytes
+		k.now.Links.Set(l)
+	}
+	return nil
+}
+
+func (k *Knowledge) setProduct(ctx context.Context, key, value []byte) error {
+	var p sales.Product
+	switch err := k.decoder.Product(ctx, value, &p); {
+	case errors.Is(err, wire.ErrTombstone):
+		k.now.Catalogue.Delete(string(key))
+	case err != nil:
+		return err
+	default:
+		k.now.Catalogue.Set(p)
+	}
+	return nil
+}
+
+// setForecast takes everyone's activity; other series are not the shards' business.
+func (k *Knowledge) setForecast(ctx context.Context, value []byte) error {
+	var f sales.Forecast
+	switch err := k.decoder.Forecast(ctx, value, &f); {
+	case errors.Is(err, wire.ErrTombstone):
+	case err != nil:
+		return err
+	case f.Series == sales.ActivitySeries:
+		k.now.Activity.Set(k.calendar.Day(f.PeriodStart), f.Observed, f.Complete)
+	}
+	return nil
+}
