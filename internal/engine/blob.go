@@ -15,12 +15,15 @@ var ErrCorrupt = window.ErrCorrupt
 
 // blobVersion is the first byte of a blob:
 //
-//	version u8 | crc32c u32 of the rest | csn | day | look day | owner | contact | open episodes | said | window
-const blobVersion = 1
+//	version u8 | crc32c u32 of the rest | csn | day | look day | owner | head | more said | open episodes | said | window
+//	head = contact (2 bits) | open episodes (3) | said (3); a full field for said means "and this many more"
+const blobVersion = 2
 
 const (
 	blobHeader = 5
 	eventBytes = 5 // of window.EventHash
+	saidBytes  = 3 // at least
+	headSaid   = 7
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -34,11 +37,14 @@ func EncodeCustomer(dst []byte, c *Customer) []byte {
 	dst = appendDay(dst, c.LookDay, c.Day)
 	dst = binary.AppendUvarint(dst, uint64(len(c.OwnerID)))
 	dst = append(dst, c.OwnerID...)
-	dst = append(dst, byte(c.Contact), byte(len(c.Open)))
+	said := min(len(c.Said), headSaid)
+	dst = append(dst, byte(c.Contact)|byte(len(c.Open))<<2|byte(said)<<5)
+	if said == headSaid {
+		dst = binary.AppendUvarint(dst, uint64(len(c.Said)-headSaid))
+	}
 	for i := range c.Open {
 		dst = appendEpisode(dst, &c.Open[i], c.Day)
 	}
-	dst = binary.AppendUvarint(dst, uint64(len(c.Said)))
 	for _, s := range c.Said {
 		capped := byte(0)
 		if s.Capped {
@@ -89,11 +95,18 @@ func DecodeCustomer(blob []byte, items *window.Items) (*Customer, error) {
 	c := &Customer{CSN: int64(r.uvarint(math.MaxInt64)), Day: sales.Day(r.varint())}
 	c.LookDay = r.day(c.Day)
 	c.OwnerID = string(r.bytes(r.uvarint(uint64(len(r.b)))))
-	c.Contact = Consent(r.byte(byte(ConsentDenied)))
-	for range r.byte(byte(sales.Outlook)) {
+	head := r.byte(math.MaxUint8)
+	if c.Contact = Consent(head & 3); c.Contact > ConsentDenied {
+		r.fail()
+	}
+	said := uint64(head >> 5)
+	if said == headSaid {
+		said += r.uvarint(uint64(len(r.b)) / saidBytes)
+	}
+	for range head >> 2 & 7 {
 		c.Open = append(c.Open, r.episode(c.Day))
 	}
-	for range r.uvarint(uint64(len(r.b)) / 3) {
+	for range said {
 		kind := r.byte(byte(sales.Outlook)<<1 | 1)
 		c.Said = append(c.Said, Said{Kind: sales.AlertKind(kind >> 1), Capped: kind&1 != 0, Item: r.item(),
 			Day: c.Day - sales.Day(r.varint())})

@@ -13,11 +13,6 @@ var touchKinds = len(sales.TouchKinds())
 func Decode(b []byte, items *Items) (*Window, []byte, error) {
 	d := decoder{reader: reader{b: b}, items: uint64(items.Len())}
 	d.w.currency = d.name()
-	if d.w.last.At = sales.Millis(d.varint(math.MinInt64, math.MaxInt64)); d.w.last.At != 0 {
-		d.w.last.Event = d.number(eventBytes)
-		d.w.last.Partition = int32(d.uvarint(math.MaxInt32))
-		d.w.last.Offset = int64(d.uvarint(math.MaxInt64))
-	}
 	day := int64(0)
 	for i := range d.count(2) {
 		step := d.varint(-maxDay, maxDay)
@@ -26,6 +21,7 @@ func Decode(b []byte, items *Items) (*Window, []byte, error) {
 		}
 		d.day(sales.Day(day))
 	}
+	d.last()
 	for range min(d.count(touchBytes), recentTouches+1) {
 		d.w.recent = append(d.w.recent, uint32(d.number(touchBytes)))
 	}
@@ -39,6 +35,26 @@ type decoder struct {
 	reader
 	w     Window
 	items uint64
+}
+
+func (d *decoder) last() {
+	place := d.uvarint(uint64(len(d.w.orders) + 1))
+	if place == 0 {
+		return
+	}
+	l, from := &d.w.last, sales.Millis(0)
+	if place == 1 {
+		l.Event = d.number(eventBytes)
+	} else {
+		o := d.w.orders[len(d.w.orders)+1-int(place)]
+		l.Event, from = o.Event, dayStart(o.Day)
+	}
+	l.At = from + sales.Millis(d.varint(-2*farthest, 2*farthest))
+	if l.At > farthest || l.At < -farthest {
+		d.fail()
+	}
+	l.Partition = int32(d.uvarint(math.MaxInt32))
+	l.Offset = int64(d.uvarint(math.MaxInt64))
 }
 
 func (d *decoder) day(day sales.Day) {

@@ -10,10 +10,12 @@ import (
 
 // The encoding is day-major, because a day's number and the distance between ids inside it are small:
 //
-//	currency | last purchase | days | recent touches
+//	currency | days | last purchase | recent touches
 //	day      = distance to the day before | head | more counts | orders | refunds | lines | touches
 //	head     = lines (4 bits) | orders (2) | has refunds (1) | has touches (1); a full field means "and this many more"
 //	order    = 5 bytes of event hash, 3 of order hash       refund = 5 bytes of event hash
+//	last     = 0 (none) | 1, event hash (its order was trimmed) | 2 + which order, from the end; then its time from that order's day,
+//	           partition, offset
 //	line     = distance to the item before ×2 (+1 when there are several units) | units − 2 | amount
 //
 // Twenty lines in seven orders take about 170 bytes.
@@ -26,24 +28,44 @@ const (
 	numberBytes = 3
 	touchBytes  = 3
 	maxDay      = 1 << 24 // far beyond any date that wire lets through
+	farthest    = maxDay * sales.DayMillis
 )
 
 // Append encodes the window.
 func (w *Window) Append(dst []byte) []byte {
 	dst = appendName(dst, w.currency)
-	dst = binary.AppendVarint(dst, int64(w.last.At))
-	if w.last.At != 0 {
-		dst = appendNumber(dst, w.last.Event, eventBytes)
-		dst = binary.AppendUvarint(dst, uint64(w.last.Partition))
-		dst = binary.AppendUvarint(dst, uint64(w.last.Offset))
-	}
 	dst = w.appendDays(dst)
+	dst = w.appendLast(dst)
 	dst = binary.AppendUvarint(dst, uint64(len(w.recent)))
 	for _, h := range w.recent {
 		dst = appendNumber(dst, uint64(h), touchBytes)
 	}
 	return dst
 }
+
+// appendLast names the last purchase by its order, which is one of the newest and has the event's hash and nearly its time.
+func (w *Window) appendLast(dst []byte) []byte {
+	if w.last == (Purchase{}) {
+		return append(dst, 0)
+	}
+	from := sales.Millis(0)
+	i := len(w.orders) - 1
+	for i >= 0 && w.orders[i].Event != w.last.Event {
+		i--
+	}
+	if i >= 0 {
+		dst = binary.AppendUvarint(dst, uint64(len(w.orders)-i+1))
+		from = dayStart(w.orders[i].Day)
+	} else {
+		dst = appendNumber(append(dst, 1), w.last.Event, eventBytes)
+	}
+	dst = binary.AppendVarint(dst, int64(w.last.At-from))
+	dst = binary.AppendUvarint(dst, uint64(w.last.Partition))
+	return binary.AppendUvarint(dst, uint64(w.last.Offset))
+}
+
+// dayStart is the day's beginning in UTC, which is near enough to save bytes in any time zone.
+func dayStart(d sales.Day) sales.Millis { return sales.Millis(d) * sales.DayMillis }
 
 // appendDays writes the number of days last, into the place kept for it, rather than going through all days twice.
 func (w *Window) appendDays(dst []byte) []byte {
