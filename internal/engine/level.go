@@ -1,10 +1,6 @@
 package engine
 
-import (
-	"slices"
-
-	"leadline/internal/window"
-)
+import "leadline/internal/window"
 
 // The levels that links lead between.
 const (
@@ -17,9 +13,9 @@ type level struct {
 	items    *window.Items
 	types    bool
 	excluded map[string]bool
-	ranks    []int32  // by number: place among the sorted names
-	byRank   []string // the sorted names
-	flags    []uint8  // by number: what is known of excluded, so that the hot path hashes no strings
+	byName   ranking // of the level's numbers
+	typeRows ranking // of the types' numbers, whatever the level
+	flags    []uint8 // by number: what is known of excluded, so that the hot path hashes no strings
 }
 
 const (
@@ -87,22 +83,21 @@ func (l *level) takesPart(id window.ItemID) bool {
 	return l.flags[c] == flagTakesPart
 }
 
-// rank brings ranks up to date with a dictionary that may have grown.
-func (l *level) rank() {
-	if len(l.ranks) == l.len() {
-		return
-	}
-	l.byRank = l.byRank[:0]
-	for n := range l.len() {
-		l.byRank = append(l.byRank, l.name(int32(n)))
-	}
-	slices.Sort(l.byRank)
-	l.ranks = l.ranks[:0]
-	for n := range l.len() {
-		at, _ := slices.BinarySearch(l.byRank, l.name(int32(n)))
-		l.ranks = append(l.ranks, int32(at))
-	}
+// ranked is the order of the names, those of the links' own columns first.
+func (l *level) ranked() *ranking {
+	l.byName.update(l.len(), l.name, linkColumns...)
+	return &l.byName
+}
+
+// rankedTypes is the order of the types' names.
+func (l *level) rankedTypes() *ranking {
+	l.typeRows.update(l.items.Types(), l.items.TypeName)
+	return &l.typeRows
 }
 
 // forget drops what was learned of numbers: they may mean something else after a rollback.
-func (l *level) forget() { l.flags, l.ranks = l.flags[:0], l.ranks[:0] }
+func (l *level) forget() {
+	l.flags = l.flags[:0]
+	l.byName.forget()
+	l.typeRows.forget()
+}

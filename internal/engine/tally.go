@@ -1,40 +1,40 @@
 package engine
 
 import (
-	"cmp"
 	"math"
-	"slices"
-	"strconv"
 
 	"leadline/internal/sales"
 )
 
-// The columns of the tallies, as the analyst reads them. An item's own name never begins with a control character.
+// What the tallies count, as the analyst reads them:
+//
+//	links     ("", "") customers that hold anything; (A, "") that hold A; (A, B), A < B, that hold both;
+//	          (A, "\x01lines") and (A, "\x01amount") of all purchases ever; by week
+//	tiers     (type, "price:<tier>") lines by price bucket; (type, "eligible:<tier>") customers who became ready to go up from the
+//	          tier, and (type, "switched:<tier>") those who then went up, by week
+//	activity  ("purchase-days", "") by day
 const (
-	colHolders  = iota // links: ("", "") customers that hold anything
-	colItem            // links: (A, "") customers that hold A
-	colPair            // links: (A, B), A < B: customers that hold both
-	colLines           // links: (A, "\x01lines"), of all purchases ever
-	colAmount          // links: (A, "\x01amount")
-	colDay             // activity: ("purchase-days", "") by day
-	colPrice           // tiers: (type, "price:<tier>") lines by price bucket
-	colEligible        // tiers: (type, "eligible:<tier>") customers who became ready to go up from the tier
-	colSwitched        // tiers: (type, "switched:<tier>") those who then went up
+	wordPrice    = "price:"
+	wordEligible = "eligible:"
+	wordSwitched = "switched:"
 )
 
-// cell is one difference before the numbers get their names.
-type cell struct {
-	n      int64
-	a, b   int32
-	bucket int32
-	col    uint8
-}
+// The links' columns that are no items: their names stand before all items', in this order.
+const (
+	colNone   = ^int32(0)
+	colAmount = ^int32(1)
+	colLines  = ^int32(2)
+)
+
+// linkColumns are the names of colNone, colAmount and colLines. An item's own name never begins with a control character.
+var linkColumns = []string{"", "\x01amount", "\x01lines"}
 
 // tallies collects a step's differences as they come: integers under numbers. Adding up and names come at the end.
 type tallies struct {
-	links  []cell
-	others []cell
-	held   []int32 // what the touched customers held before, one after the other
+	links, tiers, days []cell
+	held               []int32 // what the touched customers held before, one after the other
+	columns            columns // of the tiers' tallies
+	sums, spare        []sum   // for adding up
 }
 
 // holding is where in tallies.held a customer's part is.
@@ -43,22 +43,23 @@ type holding struct {
 	day      sales.Day
 }
 
-// link notes a difference of the links' tallies, which are by far the most.
-func (t *tallies) link(col uint8, a, b, bucket int32, n int64) {
-	t.links = append(t.links, cell{col: col, a: a, b: b, bucket: bucket, n: n})
+// link notes a difference of the links' tallies, which are by far the most. Row and column are numbers of the link level, or one of
+// the columns above.
+func (t *tallies) link(row, col int32, week int32, n int64) {
+	t.links = append(t.links, cell{row: row, col: col, bucket: week, n: n})
 }
 
 func (t *tallies) line(item int32, day sales.Day, lines, amount int64) {
-	t.link(colLines, item, 0, day.Week(), lines)
-	t.link(colAmount, item, 0, day.Week(), amount)
+	t.link(item, colLines, day.Week(), lines)
+	t.link(item, colAmount, day.Week(), amount)
 }
 
 func (t *tallies) purchaseDay(day sales.Day, n int64) {
-	t.others = append(t.others, cell{col: colDay, bucket: int32(day), n: n})
+	t.days = append(t.days, cell{bucket: int32(day), n: n})
 }
 
-func (t *tallies) tier(col uint8, typ, tier, bucket int32) {
-	t.others = append(t.others, cell{col: col, a: typ, b: tier, bucket: bucket, n: 1})
+func (t *tallies) tier(word string, typ, tier, bucket int32) {
+	t.tiers = append(t.tiers, cell{row: typ, col: t.columns.id(word, tier), bucket: bucket, n: 1})
 }
 
 // remember keeps what a customer held before the step.
@@ -88,10 +89,10 @@ func (s *Shard) countHoldings(e *entry) {
 	before, after := t.held[e.before.from:e.before.to], s.heldBy(&e.state)
 	week := max(e.before.day, e.state.Day).Week()
 	if len(before) == 0 && len(after) > 0 {
-		t.link(colHolders, 0, 0, week, +1)
+		t.link(colNone, colNone, week, +1)
 	}
 	if len(before) > 0 && len(after) == 0 {
-		t.link(colHolders, 0, 0, week, -1)
+		t.link(colNone, colNone, week, -1)
 	}
 	s.countItems(after, before, week, +1)
 	s.countItems(before, after, week, -1)
@@ -113,7 +114,7 @@ func (s *Shard) countItems(list, other []int32, week int32, n int64) {
 	own := s.markOwn(other)
 	for _, id := range list {
 		if !own.has(id) {
-			s.step.tally.link(colItem, id, 0, week, n)
+			s.step.tally.link(id, colNone, week, n)
 		}
 	}
 }
@@ -127,7 +128,7 @@ func (s *Shard) countPairs(list, other []int32, week int32, n int64) {
 		}
 		for j, b := range list {
 			if j < i || own.has(b) { // of two changed ones the pair counts once, at the later
-				s.step.tally.link(colPair, a, b, week, n)
+				s.step.tally.link(a, b, week, n)
 			}
 		}
 	}
@@ -140,112 +141,4 @@ func (s *Shard) markOwn(ids []int32) *marks {
 		own.add(id)
 	}
 	return own
-}
-
-// tallies gives the step's differences their names and order. Every commit has one tally of each kind, empty or not: they carry the
-// shard's time, and leave no gap in its commit numbers.
-func (s *Shard) tallies() []sales.Tally {
-	st := &s.step
-	out := make([]sales.Tally, 0, 3)
-	for _, kind := range sales.TallyKinds() {
-		out = append(out, sales.Tally{Kind: kind, Partition: s.cfg.Partition, CSN: st.batch.CSN, Now: s.clock.now})
-	}
-	for _, c := range st.tally.others {
-		kind, named := s.named(c)
-		i := slices.Index(sales.TallyKinds(), kind)
-		out[i].Cells = append(out[i].Cells, named)
-	}
-	for i := range out {
-		out[i].Cells = sum(out[i].Cells)
-	}
-	out[slices.Index(sales.TallyKinds(), sales.TallyLinks)].Cells = s.linkCells()
-	st.tally.links, st.tally.others, st.tally.held = st.tally.links[:0], st.tally.others[:0], st.tally.held[:0]
-	return out
-}
-
-// sum sorts cells and adds up equal ones.
-func sum(cells []sales.Cell) []sales.Cell {
-	slices.SortFunc(cells, func(a, b sales.Cell) int {
-		return cmp.Or(cmp.Compare(a.Row, b.Row), cmp.Compare(a.Col, b.Col), cmp.Compare(a.Bucket, b.Bucket))
-	})
-	sums := cells[:0]
-	for _, c := range cells {
-		if last := len(sums) - 1; last >= 0 && sums[last].Row == c.Row && sums[last].Col == c.Col && sums[last].Bucket == c.Bucket {
-			sums[last].N += c.N
-		} else {
-			sums = append(sums, c)
-		}
-	}
-	return slices.DeleteFunc(sums, func(c sales.Cell) bool { return c.N == 0 })
-}
-
-// The links' columns in their order, before those that are names.
-const (
-	rankNone = iota
-	rankAmount
-	rankLines
-	rankNames
-)
-
-// linkCells adds up the links' differences and gives them their names. It sorts by the names' ranks, not by the names: an
-// order of a household that holds a hundred items makes hundreds of cells.
-func (s *Shard) linkCells() []sales.Cell {
-	cells := s.step.tally.links
-	if len(cells) == 0 {
-		return nil
-	}
-	s.level.rank()
-	for i := range cells {
-		c := &cells[i]
-		switch c.col {
-		case colHolders:
-			c.a, c.b = rankNone, rankNone
-		case colItem:
-			c.a, c.b = rankNames+s.level.ranks[c.a], rankNone
-		case colPair:
-			a, b := s.level.ranks[c.a], s.level.ranks[c.b]
-			c.a, c.b = rankNames+min(a, b), rankNames+max(a, b)
-		case colLines:
-			c.a, c.b = rankNames+s.level.ranks[c.a], rankLines
-		case colAmount:
-			c.a, c.b = rankNames+s.level.ranks[c.a], rankAmount
-		}
-	}
-	slices.SortFunc(cells, func(x, y cell) int {
-		if x.a != y.a {
-			return int(x.a - y.a)
-		}
-		if x.b != y.b {
-			return int(x.b - y.b)
-		}
-		return int(x.bucket - y.bucket)
-	})
-	var out []sales.Cell
-	for i := 0; i < len(cells); {
-		c := cells[i]
-		n := int64(0)
-		for ; i < len(cells) && cells[i].a == c.a && cells[i].b == c.b && cells[i].bucket == c.bucket; i++ {
-			n += cells[i].n
-		}
-		if n != 0 {
-			out = append(out, sales.Cell{Row: s.rankName(c.a), Col: s.rankName(c.b), Bucket: c.bucket, N: n})
-		}
-	}
-	return out
-}
-
-// rankName is the name of a row or column of the links' tallies.
-func (s *Shard) rankName(rank int32) string {
-	if rank < rankNames {
-		return [...]string{rankNone: "", rankAmount: "\x01amount", rankLines: "\x01lines"}[rank]
-	}
-	return s.level.byRank[rank-rankNames]
-}
-
-func (s *Shard) named(c cell) (sales.TallyKind, sales.Cell) {
-	if c.col == colDay {
-		return sales.TallyActivity, sales.Cell{Row: "purchase-days", Bucket: c.bucket, N: c.n}
-	}
-	word := [...]string{colPrice: "price:", colEligible: "eligible:", colSwitched: "switched:"}[c.col]
-	return sales.TallyTiers, sales.Cell{Row: s.items.TypeName(c.a), Col: word + strconv.Itoa(int(c.b)), Bucket: c.bucket, N: c.n}
 }

@@ -37,14 +37,14 @@ func (s *Shard) seeTiers(e *entry, o *order) {
 	sc := &s.step.scratch
 	sc.tiers = sc.tiers[:0]
 	sc.types.next(s.items.Types())
-	any := false
+	tiered := false
 	for i, id := range o.items {
 		if s.tiered(o, i) {
 			sc.types.add(s.items.Type(id))
-			any = true
+			tiered = true
 		}
 	}
-	if !any {
+	if !tiered {
 		return
 	}
 	for _, l := range e.state.Window.Between(o.day-sales.Day(s.rules.WindowDays), math.MaxInt32) {
@@ -111,7 +111,7 @@ func (s *Shard) countTiers(e *entry, o *order) {
 	week := o.day.Week()
 	for _, u := range s.step.scratch.tiers {
 		if u.days >= least && !s.usedFrom(u.typ, u.tier+1) && s.buysFrom(o, u.typ, u.tier+1) {
-			s.step.tally.tier(colSwitched, u.typ, u.tier, week)
+			s.step.tally.tier(wordSwitched, u.typ, u.tier, week)
 		}
 	}
 	for i, id := range o.items {
@@ -121,11 +121,11 @@ func (s *Shard) countTiers(e *entry, o *order) {
 		typ, tier := s.items.Type(id), s.items.Item(id).Tier
 		l := o.Lines[i]
 		if price, ok := s.step.batch.Knowledge.Catalogue.UnitPrice(l.ProductID, l.Quantity, l.AmountMinor); ok {
-			s.step.tally.tier(colPrice, typ, tier, price.Bucket())
+			s.step.tally.tier(wordPrice, typ, tier, price.Bucket())
 		}
 		if s.first(o, i) && s.tierUse(typ, tier).days < least && s.daysWith(o, typ, tier) >= least &&
 			!s.usedFrom(typ, tier+1) && !s.buysFrom(o, typ, tier+1) {
-			s.step.tally.tier(colEligible, typ, tier, week)
+			s.step.tally.tier(wordEligible, typ, tier, week)
 		}
 	}
 }

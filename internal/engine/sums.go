@@ -1,0 +1,220 @@
+package engine
+
+import (
+	"math/bits"
+	"slices"
+	"strconv"
+
+	"leadline/internal/sales"
+)
+
+// cell is one difference. Row and column are numbers whose names a ranking knows, and later the ranks of those names.
+type cell struct {
+	row, col, bucket int32
+	n                int64
+}
+
+// tallies gives the step's differences their names and order. Every commit has one tally of each kind, empty or not: they carry the
+// shard's time, and leave no gap in its commit numbers.
+func (s *Shard) tallies() []sales.Tally {
+	t := &s.step.tally
+	out := make([]sales.Tally, 0, 3)
+	for _, kind := range sales.TallyKinds() {
+		tally := sales.Tally{Kind: kind, Partition: s.cfg.Partition, CSN: s.step.batch.CSN, Now: s.clock.now}
+		switch kind {
+		case sales.TallyLinks:
+			tally.Cells = s.linkCells()
+		case sales.TallyTiers:
+			tally.Cells = s.tierCells()
+		case sales.TallyActivity:
+			tally.Cells = t.add(t.days, []string{"purchase-days"}, []string{""})
+		}
+		out = append(out, tally)
+	}
+	t.links, t.tiers, t.days, t.held = t.links[:0], t.tiers[:0], t.days[:0], t.held[:0]
+	return out
+}
+
+func (s *Shard) linkCells() []sales.Cell {
+	t, names := &s.step.tally, s.level.ranked()
+	for i := range t.links {
+		c := &t.links[i]
+		pair := c.col >= 0
+		c.row, c.col = names.rank(c.row), names.rank(c.col)
+		if pair && c.row > c.col {
+			c.row, c.col = c.col, c.row
+		}
+	}
+	return t.add(t.links, names.names, names.names)
+}
+
+func (s *Shard) tierCells() []sales.Cell {
+	t, types := &s.step.tally, s.level.rankedTypes()
+	t.columns.rank()
+	for i := range t.tiers {
+		c := &t.tiers[i]
+		c.row, c.col = types.rank(c.row), t.columns.ranking.rank(c.col)
+	}
+	return t.add(t.tiers, types.names, t.columns.names)
+}
+
+// add adds up the cells of equal row, column and bucket, leaves out what comes to nothing, and gives the rest their names, in
+// order. It sorts numbers packed into one key, digit by digit, and no names: an order of a household that holds a hundred items
+// makes hundreds of cells.
+func (t *tallies) add(cells []cell, rows, cols []string) []sales.Cell {
+	if len(cells) == 0 {
+		return nil
+	}
+	p := packingOf(cells, len(rows), len(cols))
+	t.sums = t.sums[:0]
+	for _, c := range cells {
+		t.sums = append(t.sums, sum{key: p.key(c), n: c.n})
+	}
+	t.spare = slices.Grow(t.spare[:0], len(t.sums))[:len(t.sums)]
+	t.sums, t.spare = sortSums(t.sums, t.spare, p.bits())
+	sums := merge(t.sums)
+	if len(sums) == 0 {
+		return nil
+	}
+	out := make([]sales.Cell, len(sums))
+	for i, s := range sums {
+		c := p.cell(s.key)
+		out[i] = sales.Cell{Row: rows[c.row], Col: cols[c.col], Bucket: c.bucket, N: s.n}
+	}
+	return out
+}
+
+// sum is a difference under its packed row, column and bucket.
+type sum struct {
+	key uint64
+	n   int64
+}
+
+// packing is how row, column and bucket share a key that sorts like them: a full dictionary takes 17 bits of row, 18 of
+// column, and all weeks and prices there are 18 of bucket.
+type packing struct {
+	rowBits, colBits, bucketBits int
+	low                          int32 // bucket that is 0 in the key
+}
+
+func packingOf(cells []cell, rows, cols int) packing {
+	low, high := cells[0].bucket, cells[0].bucket
+	for _, c := range cells {
+		low, high = min(low, c.bucket), max(high, c.bucket)
+	}
+	return packing{rowBits: bits.Len(uint(rows)), colBits: bits.Len(uint(cols)), bucketBits: bits.Len(uint(high - low)), low: low}
+}
+
+func (p packing) bits() int { return p.rowBits + p.colBits + p.bucketBits }
+
+func (p packing) key(c cell) uint64 {
+	return (uint64(c.row)<<p.colBits|uint64(c.col))<<p.bucketBits | uint64(c.bucket-p.low)
+}
+
+func (p packing) cell(key uint64) cell {
+	bucket := int32(key&(1<<p.bucketBits-1)) + p.low
+	key >>= p.bucketBits
+	return cell{row: int32(key >> p.colBits), col: int32(key & (1<<p.colBits - 1)), bucket: bucket}
+}
+
+// sortSums sorts by the keys' low bits, by counting bytes from the lowest up. The result is the first of the slices it gives back.
+func sortSums(sums, spare []sum, keyBits int) (sorted, other []sum) {
+	for shift := 0; shift < keyBits; shift += 8 {
+		var at [256]int
+		for i := range sums {
+			at[uint8(sums[i].key>>shift)]++
+		}
+		from := 0
+		for b, n := range at {
+			at[b] = from
+			from += n
+		}
+		for _, s := range sums {
+			b := uint8(s.key >> shift)
+			spare[at[b]] = s
+			at[b]++
+		}
+		sums, spare = spare, sums
+	}
+	return sums, spare
+}
+
+// merge adds up equal keys, which stand together, in place, and drops what comes to nothing.
+func merge(sums []sum) []sum {
+	kept := sums[:0]
+	for i := 0; i < len(sums); {
+		s := sums[i]
+		for i++; i < len(sums) && sums[i].key == s.key; i++ {
+			s.n += sums[i].n
+		}
+		if s.n != 0 {
+			kept = append(kept, s)
+		}
+	}
+	return kept
+}
+
+// ranking knows the names of numbers, and their places among the sorted names.
+type ranking struct {
+	ranks []int32  // by number
+	names []string // by rank
+}
+
+// update brings the ranking up to date with numbers below n, which may have grown. Names given as first stand before all others.
+func (r *ranking) update(n int, name func(int32) string, first ...string) {
+	if len(r.ranks) == n {
+		return
+	}
+	r.names = append(r.names[:0], first...)
+	for i := range n {
+		r.names = append(r.names, name(int32(i)))
+	}
+	sorted := r.names[len(first):]
+	slices.Sort(sorted)
+	r.ranks = r.ranks[:0]
+	for i := range n {
+		at, _ := slices.BinarySearch(sorted, name(int32(i)))
+		r.ranks = append(r.ranks, int32(len(first)+at))
+	}
+}
+
+// rank is the place of a number's name. A number below 0 is itself the place of one of the first names.
+func (r *ranking) rank(n int32) int32 {
+	if n < 0 {
+		return ^n
+	}
+	return r.ranks[n]
+}
+
+// forget is for numbers that may have got other names.
+func (r *ranking) forget() { r.ranks = r.ranks[:0] }
+
+// columns numbers the columns of the tiers' tallies.
+type columns struct {
+	ranking
+	ids  map[column]int32
+	list []column
+}
+
+type column struct {
+	word string
+	tier int32
+}
+
+// id is the column's number.
+func (c *columns) id(word string, tier int32) int32 {
+	id, ok := c.ids[column{word, tier}]
+	if !ok {
+		if c.ids == nil {
+			c.ids = map[column]int32{}
+		}
+		id = int32(len(c.list))
+		c.ids[column{word, tier}] = id
+		c.list = append(c.list, column{word, tier})
+	}
+	return id
+}
+
+func (c *columns) rank() {
+	c.update(len(c.list), func(i int32) string { return c.list[i].word + strconv.Itoa(int(c.list[i].tier)) })
+}
