@@ -12,7 +12,7 @@ var layers = [][]string{
 	{"internal/engine"},
 	{"internal/wire", "internal/config"},
 	{"internal/intake", "internal/state", "internal/topics", "internal/embedded", "internal/sample"},
-	{"internal/stream", "internal/analyst", "internal/load", "internal/deadletter", "internal/web"},
+	{"internal/stream", "internal/analyst", "internal/load", "internal/deadletter", "internal/replay", "internal/web"},
 	{"internal/app"},
 	{"internal/demo"},
 	{"cmd/leadline", "deploy/local/registry"},
@@ -58,7 +58,7 @@ var bans = []ban{
 	{
 		imports: []string{"github.com/twmb/franz-go/pkg/kgo", "github.com/twmb/franz-go/pkg/kadm", "github.com/twmb/franz-go/pkg/kmsg"},
 		reason:  "Kafka belongs to the roles and their wiring",
-		except: []string{"internal/stream", "internal/analyst", "internal/topics", "internal/load", "internal/deadletter",
+		except: []string{"internal/stream", "internal/analyst", "internal/topics", "internal/load", "internal/deadletter", "internal/replay",
 			"internal/web", "internal/embedded", "internal/app", "internal/demo", "cmd/leadline"},
 	},
 	{
