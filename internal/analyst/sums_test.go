@@ -60,7 +60,7 @@ func TestSumsDoNotDependOnTheOrderOfShardsNorOnRestarts(t *testing.T) {
 				offset++
 			}
 		}
-		for at := int64(0); at < offset; at++ {
+		for at := range offset {
 			shard := rapid.IntRange(0, len(perShard)-1).Draw(t, "next")
 			for len(perShard[shard]) == 0 {
 				shard = (shard + 1) % len(perShard)

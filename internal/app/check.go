@@ -10,6 +10,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/sr"
 	"go.uber.org/zap"
@@ -168,19 +169,33 @@ func oldestBroker(ctx context.Context, client *kadm.Client) (brokerVersion, erro
 func (ch *checker) coordinators(ctx context.Context, client *kadm.Client) {
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
+	refused := ch.refused(ctx, client)
+	// The first question of a cluster's life makes the topics in which it keeps the answers.
+	again := time.NewTicker(coordinatorsEvery)
+	defer again.Stop()
+	for ctx.Err() == nil && slices.ContainsFunc(refused, func(r kadm.FindCoordinatorResponse) bool { return kerr.IsRetriable(r.Err) }) {
+		select {
+		case <-ctx.Done():
+		case <-again.C:
+			refused = ch.refused(ctx, client)
+		}
+	}
+	for _, r := range refused {
+		ch.bad("permissions", "allow this user to use it, or look at the brokers' log", "coordinator of %s: %v", r.Name, plainer(r.Err))
+	}
+	if len(refused) == 0 {
+		ch.good("permissions", "consumer groups and transactional id may be used")
+	}
+}
+
+const coordinatorsEvery = 200 * time.Millisecond
+
+// refused lists the groups and transactional ids of the roles for which no coordinator is to be had.
+func (ch *checker) refused(ctx context.Context, client *kadm.Client) []kadm.FindCoordinatorResponse {
 	prefix := ch.config.TopicPrefix
 	groups := client.FindGroupCoordinators(ctx, prefix+"leadline-engine", prefix+"leadline-analyst")
 	ids := client.FindTxnCoordinators(ctx, prefix+"leadline-engine-"+ch.config.Engine.Instance)
-	failed := false
-	for _, r := range append(groups.Sorted(), ids.Sorted()...) {
-		if r.Err != nil {
-			failed = true
-			ch.bad("permissions", "allow this user to use it, or look at the brokers' log", "coordinator of %s: %v", r.Name, plainer(r.Err))
-		}
-	}
-	if !failed {
-		ch.good("permissions", "consumer groups and transactional id may be used")
-	}
+	return slices.DeleteFunc(append(groups.Sorted(), ids.Sorted()...), func(r kadm.FindCoordinatorResponse) bool { return r.Err == nil })
 }
 
 func (ch *checker) differences(ctx context.Context, what string, look func(context.Context) ([]topics.Difference, error)) {

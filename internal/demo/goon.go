@@ -35,7 +35,7 @@ func (d *demo) goOn(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error {
 		err := buy(ctx, orders, pipe)
-		pipe.CloseWithError(err)
+		_ = pipe.CloseWithError(err) // never an error
 		return err
 	})
 	group.Go(func() error {

@@ -1,6 +1,7 @@
 package demo
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -71,7 +72,7 @@ func openLog(dir, level string) (*zap.Logger, string, error) {
 
 // room gives the address if it can be listened on now, else any free port beside it.
 func room(addr string) string {
-	l, err := net.Listen("tcp", addr)
+	l, err := new(net.ListenConfig).Listen(context.Background(), "tcp", addr)
 	if err != nil {
 		return "127.0.0.1:0"
 	}

@@ -59,5 +59,5 @@ type Forecast struct {
 // ActivitySeries names everyone's purchase days per day, the seasonal weight of the declining test.
 const ActivitySeries = "activity.purchase-days"
 
-// Knowledge version: what of the knowledge topics had been read, as "topic:next offset" joined by commas in topic order.
+// KnowledgeVersion says what of the knowledge topics had been read, as "topic:next offset" joined by commas in topic order.
 type KnowledgeVersion string

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -84,7 +85,38 @@ func (a *Admin) Create(ctx context.Context, alter bool) (Changes, error) {
 			done.Altered = append(done.Altered, a.name(t))
 		}
 	}
+	if err := a.awaitVisible(ctx, done.Created); err != nil {
+		return done, err
+	}
 	return done, a.registerAll(ctx, alter, &done)
+}
+
+// visibleWithin bounds how long Create waits for the brokers to know what the controller has made.
+const visibleWithin = 30 * time.Second
+
+// awaitVisible waits until the created topics can be used: the controller answers before the brokers know them.
+func (a *Admin) awaitVisible(ctx context.Context, created []string) error {
+	if len(created) == 0 {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, visibleWithin)
+	defer cancel()
+	again := time.NewTicker(100 * time.Millisecond)
+	defer again.Stop()
+	for {
+		have, err := a.cluster(ctx)
+		if err != nil {
+			return fmt.Errorf("wait for the created topics: %w", err)
+		}
+		if !slices.ContainsFunc(created, func(name string) bool { return !have.has(name) }) {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("the created topics are not visible after %s, run leadline topics check: %w", visibleWithin, ctx.Err())
+		case <-again.C:
+		}
+	}
 }
 
 // Check names every difference; none means that the roles can run.

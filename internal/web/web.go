@@ -49,7 +49,7 @@ const stopWithin = 5 * time.Second
 
 // New takes the address, so that a port in use is an error at start.
 func New(o Options) (*Server, error) {
-	listener, err := net.Listen("tcp", o.Addr)
+	listener, err := new(net.ListenConfig).Listen(context.Background(), "tcp", o.Addr)
 	if err != nil {
 		return nil, fmt.Errorf("listen for HTTP: %w", err)
 	}

@@ -44,11 +44,11 @@ func (w *Window) OrderCount(after, upTo sales.Day) int {
 func CountDays(lines []Line, holds func(Line) bool) int {
 	n := 0
 	for i := 0; i < len(lines); {
-		day, any := lines[i].Day, false
+		day, found := lines[i].Day, false
 		for ; i < len(lines) && lines[i].Day == day; i++ {
-			any = any || holds(lines[i])
+			found = found || holds(lines[i])
 		}
-		if any {
+		if found {
 			n++
 		}
 	}
