@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -165,7 +166,7 @@ func (s *story) event(at sales.Millis, text string) sales.Event {
 	}
 	text = optionText.ReplaceAllString(text, "")
 	buys, returns := buyText.FindStringSubmatch(text), refundText.FindStringSubmatch(text)
-	if m := append(buys, returns...); m != nil {
+	if m := slices.Concat(buys, returns); m != nil {
 		p := &sales.Purchase{EventID: options["event"], CustomerID: m[1], OccurredAt: at, OrderID: options["order"], Currency: options["in"]}
 		if returns != nil {
 			p.Kind = sales.Refund

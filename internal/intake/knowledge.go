@@ -16,7 +16,7 @@ import (
 	"leadline/internal/wire"
 )
 
-// KnowledgeTopics, without prefix and of one partition each, in the order of the version string. Nobody changes it.
+// KnowledgeTopics are without prefix and of one partition each, in the order of the version string. Nobody changes it.
 var KnowledgeTopics = [...]string{"forecasts", "product-links", "products"}
 
 // Positions is the next offset of each of KnowledgeTopics.

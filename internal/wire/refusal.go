@@ -19,7 +19,7 @@ const (
 // Class and reason of the records on late-events.
 const (
 	LateClass  sales.DeadLetterClass = "late"
-	LateReason                       = "older than the history that is kept"
+	LateReason string                = "older than the history that is kept"
 )
 
 // Refusal says why a record could not be used, and where it stood.
