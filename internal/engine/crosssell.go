@@ -3,16 +3,11 @@ package engine
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"leadline/internal/sales"
 	"leadline/internal/window"
 )
-
-// candidate is a link on its way to an offer.
-type candidate struct {
-	link *sales.Link
-	item window.ItemID // of the order's line that brought it up
-}
 
 // better ranks candidates: by score, equal ones by name, so that the order of lines does not matter.
 func better(a, b *sales.Link) bool {
@@ -27,37 +22,37 @@ func better(a, b *sales.Link) bool {
 
 // crossSell offers the best B that links lead to from the order's items and that the customer neither holds nor was offered.
 func (s *Shard) crossSell(e *entry, o *order) {
-	sc := &s.step.scratch
-	sc.markHeld(&s.level, e.state.Window.Between(o.day-sales.Day(s.rules.WindowDays), math.MaxInt32))
-	sc.distinct.next(s.level.len())
-	var best candidate
-	for i, item := range o.items {
-		from := s.level.of(item)
-		if o.Lines[i].AmountMinor <= 0 || !s.level.takesPart(item) || !sc.distinct.add(from) {
+	s.markTaken(e, o.day)
+	distinct := &s.step.scratch.distinct
+	distinct.next(s.level.len())
+	var best *sales.Link
+	for i := range o.lines {
+		line := &o.lines[i]
+		if !line.linked || !distinct.add(line.number) {
 			continue
 		}
-		for _, l := range s.linksFrom(from) {
-			if best.link != nil && !better(l.link, best.link) {
+		for _, l := range s.linksFrom(line.number) {
+			if best != nil && !better(l.link, best) {
 				break // sorted: the rest are worse still
 			}
-			if !s.holds(l) && !s.saidLately(e, sales.CrossSell, l.link.To, o.day, false) {
-				best = candidate{link: l.link, item: item}
+			if !s.taken(l) {
+				best = l.link
 				break
 			}
 		}
 	}
-	if best.link == nil {
+	if best == nil {
 		return
 	}
-	to, err := s.items.ID(s.level.item(best.link.To))
+	to, err := s.items.ID(s.level.item(best.To))
 	if err != nil {
 		return // no room to remember the offer by, so none is made
 	}
-	from, err := s.items.ID(s.level.item(best.link.From))
+	from, err := s.items.ID(s.level.item(best.From))
 	if err != nil {
 		return
 	}
-	s.offer(e, o, offer{kind: sales.CrossSell, link: best.link, from: from, to: to})
+	s.offer(e, o, offer{kind: sales.CrossSell, link: best, from: from, to: to})
 }
 
 // resolved is a link with the dictionary's number of where it leads, −1 while no item has that name.
@@ -92,8 +87,23 @@ func (s *Shard) linksFrom(from int32) []resolved {
 	return slot.links
 }
 
-// holds tells whether the customer has bought where the link leads, in the window that markHeld was given.
-func (s *Shard) holds(l resolved) bool {
+// markTaken marks what the customer holds in the window of the day, and what it was offered within the cool-down.
+func (s *Shard) markTaken(e *entry, day sales.Day) {
+	taken := &s.step.scratch.taken
+	taken.next(s.level.len())
+	lines := e.state.Window.Between(day-sales.Day(s.rules.WindowDays), math.MaxInt32)
+	for i := range lines {
+		taken.add(s.level.of(lines[i].Item).number)
+	}
+	for _, said := range e.state.Said {
+		if said.Kind == sales.CrossSell && !said.Capped && s.cools(said, day) {
+			taken.add(s.number(said.Kind, said.Item))
+		}
+	}
+}
+
+// taken tells whether the customer holds or was offered what the link leads to.
+func (s *Shard) taken(l resolved) bool {
 	to := l.to
 	if to < 0 { // the name may have come up since the step began
 		var ok bool
@@ -101,18 +111,35 @@ func (s *Shard) holds(l resolved) bool {
 			return false
 		}
 	}
-	return s.step.scratch.held.has(to)
+	return s.step.scratch.taken.has(to)
 }
 
-// saidLately tells whether the item was offered (or, if capped, went to the ledger for the cap) within the cool-down before the day.
-func (s *Shard) saidLately(e *entry, kind sales.AlertKind, name string, day sales.Day, capped bool) bool {
-	for _, said := range e.state.Said {
-		if said.Kind == kind && said.Capped == capped && day-said.Day < sales.Day(s.rules.CooldownDays) &&
-			(said.Item == window.NoItem || s.offerName(kind, said.Item) == name) {
-			return true
-		}
+// cools tells whether the cool-down of what was said reaches the day.
+func (s *Shard) cools(said Said, day sales.Day) bool {
+	return day-said.Day < sales.Day(s.rules.CooldownDays)
+}
+
+// saidLately tells whether the item of the number was offered (or, if capped, went to the ledger for the cap) within the
+// cool-down before the day.
+func (s *Shard) saidLately(e *entry, kind sales.AlertKind, number int32, day sales.Day, capped bool) bool {
+	return slices.ContainsFunc(e.state.Said, func(said Said) bool {
+		return said.Kind == kind && said.Capped == capped && s.cools(said, day) && s.number(kind, said.Item) == number
+	})
+}
+
+// noNumber is that of NoItem.
+const noNumber = -1
+
+// number is what an offered item is told apart by: upsell is about types, cross-sell about items at the link level.
+func (s *Shard) number(kind sales.AlertKind, id window.ItemID) int32 {
+	switch {
+	case id == window.NoItem:
+		return noNumber
+	case kind == sales.Upsell:
+		return s.level.of(id).typ
+	default:
+		return s.level.of(id).number
 	}
-	return false
 }
 
 // offerName is what an offered item is called: upsell is about types, cross-sell about items at the link level.

@@ -67,7 +67,7 @@ func (s *Shard) openSpell(e *entry, day sales.Day, due sales.Millis) {
 	c := &e.state
 	d := s.decline(&c.Window, day)
 	r := s.rules.Declining
-	if d.p >= r.Alpha || d.before < r.MinBaselineDays || s.saidLately(e, sales.Declining, "", day, false) {
+	if d.p >= r.Alpha || d.before < r.MinBaselineDays || s.saidLately(e, sales.Declining, noNumber, day, false) {
 		return
 	}
 	last := c.Window.Last()

@@ -13,15 +13,17 @@ type level struct {
 	items    *window.Items
 	types    bool
 	excluded map[string]bool
+	facts    []fact  // by ItemID, as far as asked for
 	byName   ranking // of the level's numbers
 	typeRows ranking // of the types' numbers, whatever the level
-	flags    []uint8 // by number: what is known of excluded, so that the hot path hashes no strings
 }
 
-const (
-	flagTakesPart = iota + 1
-	flagExcluded
-)
+// fact is what the rules ask about an item all the time.
+type fact struct {
+	number    int32 // of its category or type, whichever the links are about
+	typ, tier int32
+	takesPart bool // its category is not excluded from links
+}
 
 func newLevel(items *window.Items, r *Rules) level {
 	l := level{items: items, types: r.LinkLevel == levelType, excluded: map[string]bool{}}
@@ -31,12 +33,24 @@ func newLevel(items *window.Items, r *Rules) level {
 	return l
 }
 
-// of is the number of the item's category or type.
-func (l *level) of(id window.ItemID) int32 {
-	if l.types {
-		return l.items.Type(id)
+// of is what is known of the item.
+func (l *level) of(id window.ItemID) *fact {
+	if int(id) >= len(l.facts) {
+		l.learn()
 	}
-	return l.items.Category(id)
+	return &l.facts[id]
+}
+
+// learn takes up what the dictionary has got since.
+func (l *level) learn() {
+	for id := window.ItemID(len(l.facts)); int(id) < l.items.Len(); id++ {
+		it := l.items.Item(id)
+		f := fact{number: l.items.Category(id), typ: l.items.Type(id), tier: it.Tier, takesPart: !l.excluded[it.Category]}
+		if l.types {
+			f.number = f.typ
+		}
+		l.facts = append(l.facts, f)
+	}
 }
 
 func (l *level) name(n int32) string {
@@ -68,21 +82,6 @@ func (l *level) len() int {
 	return l.items.Categories()
 }
 
-// takesPart tells whether the item's category takes part in links.
-func (l *level) takesPart(id window.ItemID) bool {
-	c := int(l.items.Category(id))
-	for len(l.flags) <= c {
-		l.flags = append(l.flags, 0)
-	}
-	if l.flags[c] == 0 {
-		l.flags[c] = flagTakesPart
-		if l.excluded[l.items.CategoryName(int32(c))] {
-			l.flags[c] = flagExcluded
-		}
-	}
-	return l.flags[c] == flagTakesPart
-}
-
 // ranked is the order of the names, those of the links' own columns first.
 func (l *level) ranked() *ranking {
 	l.byName.update(l.len(), l.name, linkColumns...)
@@ -97,7 +96,7 @@ func (l *level) rankedTypes() *ranking {
 
 // forget drops what was learned of numbers: they may mean something else after a rollback.
 func (l *level) forget() {
-	l.flags = l.flags[:0]
+	l.facts = l.facts[:min(len(l.facts), l.items.Len())]
 	l.byName.forget()
 	l.typeRows.forget()
 }

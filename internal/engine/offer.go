@@ -3,6 +3,7 @@ package engine
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"leadline/internal/sales"
 	"leadline/internal/window"
@@ -20,7 +21,7 @@ type offer struct {
 // held back, once per item and cool-down.
 func (s *Shard) offer(e *entry, o *order, f offer) {
 	capped := e.state.episode(f.kind) != nil
-	if capped && s.saidLately(e, f.kind, s.offerName(f.kind, f.to), o.day, true) {
+	if capped && s.saidLately(e, f.kind, s.number(f.kind, f.to), o.day, true) {
 		return
 	}
 	ep := Episode{Kind: f.kind, Event: window.EventHash(o.EventID), From: f.from, To: f.to, Day: o.day,
@@ -66,19 +67,13 @@ func (s *Shard) takeUp(e *entry, o *order) {
 
 // buys tells whether the order has what the episode offers.
 func (s *Shard) buys(o *order, ep *Episode) bool {
-	to := s.items.Item(ep.To)
-	for _, id := range o.items {
-		it := s.items.Item(id)
-		switch {
-		case ep.Kind == sales.Upsell:
-			if it.Type == to.Type && it.Tier >= to.Tier {
-				return true
-			}
-		case s.level.of(id) == s.level.of(ep.To):
-			return true
+	to := s.level.of(ep.To)
+	return slices.ContainsFunc(o.lines, func(l orderLine) bool {
+		if ep.Kind == sales.Upsell {
+			return l.typ == to.typ && l.tier >= to.tier
 		}
-	}
-	return false
+		return l.number == to.number
+	})
 }
 
 // expireOffers ends the offers whose time is over.

@@ -166,9 +166,7 @@ func TestRestartDoesNotMatter(t *testing.T) {
 		var runs []ItemsRun
 		var timers []Timer
 		for _, d := range again.decisions {
-			if d.NewItems != nil {
-				runs = append(runs, ItemsRun{First: d.FirstNewItem, Run: d.NewItems})
-			}
+			runs = append(runs, d.NewItems...)
 			for _, c := range d.Changes {
 				if c.Due != 0 {
 					timers = append(timers, Timer{CustomerID: c.CustomerID, Due: c.Due})

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"leadline/internal/sales"
@@ -13,7 +14,16 @@ type order struct {
 	*sales.Purchase
 	source sales.Source
 	day    sales.Day
-	items  []window.ItemID // of the lines; the shard's scratch
+	lines  []orderLine // what Lines are about, the shard's scratch
+}
+
+// orderLine is what the rules need of a line.
+type orderLine struct {
+	fact
+	item   window.ItemID
+	linked bool // it takes part in links: merchandise that was paid for
+	tiered bool // linked, and of a known tier
+	first  bool // tiered, and no line before has its type and tier
 }
 
 func (o *order) evidence() sales.Evidence {
@@ -70,17 +80,24 @@ func (s *Shard) purchase(i int, ev *sales.Event) {
 // identify finds the items of the lines. If the dictionary has no room for them all, none is added.
 func (s *Shard) identify(o *order) bool {
 	before := s.items.Len()
-	ids := s.step.scratch.items[:0]
-	for _, l := range o.Lines {
+	o.lines = s.step.scratch.lines[:0]
+	for i := range o.Lines {
+		l := &o.Lines[i]
 		id, err := s.items.ID(s.step.batch.Knowledge.Catalogue.Item(l.ProductID, l.Category))
 		if err != nil {
 			s.items.Truncate(before)
 			s.level.forget()
 			return false
 		}
-		ids = append(ids, id)
+		line := orderLine{fact: *s.level.of(id), item: id}
+		line.linked = l.AmountMinor > 0 && line.takesPart
+		line.tiered = line.linked && line.tier > 0
+		line.first = line.tiered && !slices.ContainsFunc(o.lines, func(other orderLine) bool {
+			return other.tiered && other.typ == line.typ && other.tier == line.tier
+		})
+		o.lines = append(o.lines, line)
 	}
-	s.step.scratch.items, o.items = ids, ids
+	s.step.scratch.lines = o.lines
 	return true
 }
 
@@ -113,9 +130,9 @@ func (s *Shard) buy(e *entry, o *order) {
 		s.step.tally.purchaseDay(o.day, +1)
 	}
 	for i, l := range o.Lines {
-		w.Add(o.day, o.items[i], int64(l.Quantity), l.AmountMinor)
-		if l.AmountMinor > 0 && s.level.takesPart(o.items[i]) {
-			s.step.tally.line(s.level.of(o.items[i]), o.day, 1, l.AmountMinor)
+		w.Add(o.day, o.lines[i].item, int64(l.Quantity), l.AmountMinor)
+		if o.lines[i].linked {
+			s.step.tally.line(o.lines[i].number, o.day, 1, l.AmountMinor)
 		}
 	}
 	s.takeUp(e, o)
@@ -143,17 +160,17 @@ func (s *Shard) refund(e *entry, o *order) {
 	}
 	had := len(w.Between(day-1, day)) > 0
 	for i, l := range o.Lines {
-		item, ok := s.bought(w, day, o.items[i])
+		item, ok := s.bought(w, day, o.lines[i].item)
 		if !ok {
 			continue
 		}
 		before, after, _ := w.TakeBack(day, item, int64(l.Quantity), l.AmountMinor)
-		if before.AmountMinor > 0 && s.level.takesPart(item) {
+		if f := s.level.of(item); before.AmountMinor > 0 && f.takesPart {
 			gone := int64(0)
 			if after.Count == 0 {
 				gone = -1
 			}
-			s.step.tally.line(s.level.of(item), day, gone, after.AmountMinor-before.AmountMinor)
+			s.step.tally.line(f.number, day, gone, after.AmountMinor-before.AmountMinor)
 		}
 	}
 	if had && len(w.Between(day-1, day)) == 0 {

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"leadline/internal/sales"
+	"leadline/internal/window"
 )
 
 // step is a step on its way: from Step until Commit or Rollback.
@@ -132,8 +133,10 @@ func (s *Shard) decide() {
 		}
 		return 1
 	})
-	st.out.FirstNewItem, st.out.Items = int32(st.itemsBefore), int32(s.items.Len())
-	st.out.NewItems = s.items.AppendRun(st.itemsBefore)
+	st.out.Items = int32(s.items.Len())
+	for first := st.itemsBefore; first < s.items.Len(); first += window.RunItems {
+		st.out.NewItems = append(st.out.NewItems, ItemsRun{First: int32(first), Run: s.items.AppendRun(first)})
+	}
 	st.out.Tallies = s.tallies()
 }
 

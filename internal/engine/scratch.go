@@ -1,12 +1,10 @@
 package engine
 
-import "leadline/internal/window"
-
 // scratch is memory that the rules use again and again, so that an event allocates only what it keeps.
 type scratch struct {
 	round    uint32 // of the step: knowledge may have changed since the one before
-	items    []window.ItemID
-	held     marks
+	lines    []orderLine
+	taken    marks // what cross-sell must not offer
 	distinct marks
 	types    marks // those of the order with a tier
 	own      marks
@@ -22,14 +20,6 @@ type linkSlot struct {
 }
 
 func (sc *scratch) forget() { sc.round++ }
-
-// markHeld marks what the lines hold.
-func (sc *scratch) markHeld(l *level, lines []window.Line) {
-	sc.held.next(l.len())
-	for i := range lines {
-		sc.held.add(l.of(lines[i].Item))
-	}
-}
 
 // marks is a set of small numbers that empties in one step.
 type marks struct {

@@ -228,7 +228,7 @@ func TestLoadRefusesDamage(t *testing.T) {
 		t.Errorf("items that the dictionary lacks: %v", err)
 	}
 	record := sales.ShardRecord{CSN: 1, Items: 2}
-	if err := r.shard.Restore(&record, []ItemsRun{{First: 0, Run: d.NewItems}}, nil); !errors.Is(err, ErrCorrupt) {
+	if err := r.shard.Restore(&record, d.NewItems, nil); !errors.Is(err, ErrCorrupt) {
 		t.Errorf("a dictionary shorter than the record says: %v", err)
 	}
 }

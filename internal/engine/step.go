@@ -42,17 +42,16 @@ type Rejected struct {
 
 // Decision is all that a step decides. The runtime writes it in one transaction, or not at all.
 type Decision struct {
-	Changes  []Change // sorted by CustomerID
-	NewItems []byte   // encoded run of the dictionary that this step added, nil if none; FirstNewItem is its first index
+	Changes  []Change   // sorted by CustomerID
+	NewItems []ItemsRun // what this step added to the dictionary, in order
 	Alerts   []sales.Alert
 	Tallies  []sales.Tally
 	Rejected []Rejected
 	Late     []int // indices of events older than the kept history, for late-events
 
-	FirstNewItem int32
-	Items        int32 // length of the dictionary after the step
-	Duplicates   int   // redelivered events, which change nothing
-	TimersFired  int
+	Items       int32 // length of the dictionary after the step
+	Duplicates  int   // redelivered events, which change nothing
+	TimersFired int
 }
 
 // Timer is one armed timer.

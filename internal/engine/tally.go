@@ -2,6 +2,7 @@ package engine
 
 import (
 	"math"
+	"slices"
 
 	"leadline/internal/sales"
 )
@@ -76,8 +77,8 @@ func (s *Shard) heldBy(c *Customer) []int32 {
 	sc.own.next(s.level.len())
 	sc.ids = sc.ids[:0]
 	for _, l := range c.Window.Between(c.Day-sales.Day(s.rules.WindowDays), math.MaxInt32) {
-		if n := s.level.of(l.Item); l.AmountMinor > 0 && s.level.takesPart(l.Item) && sc.own.add(n) {
-			sc.ids = append(sc.ids, n)
+		if f := s.level.of(l.Item); l.AmountMinor > 0 && f.takesPart && sc.own.add(f.number) {
+			sc.ids = append(sc.ids, f.number)
 		}
 	}
 	return sc.ids
@@ -87,6 +88,9 @@ func (s *Shard) heldBy(c *Customer) []int32 {
 func (s *Shard) countHoldings(e *entry) {
 	t := &s.step.tally
 	before, after := t.held[e.before.from:e.before.to], s.heldBy(&e.state)
+	if s.same(before, after) {
+		return
+	}
 	week := max(e.before.day, e.state.Day).Week()
 	if len(before) == 0 && len(after) > 0 {
 		t.link(colNone, colNone, week, +1)
@@ -99,6 +103,15 @@ func (s *Shard) countHoldings(e *entry) {
 	before, after = paired(before), paired(after)
 	s.countPairs(after, before, week, +1)
 	s.countPairs(before, after, week, -1)
+}
+
+// same tells whether two lists of different numbers hold the same ones.
+func (s *Shard) same(a, b []int32) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	own := s.markOwn(a)
+	return !slices.ContainsFunc(b, func(n int32) bool { return !own.has(n) })
 }
 
 // paired is what of the held items counts in pairs.

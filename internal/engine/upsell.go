@@ -3,6 +3,7 @@ package engine
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"leadline/internal/sales"
 	"leadline/internal/window"
@@ -16,48 +17,35 @@ type tierUse struct {
 	beyond    bool      // bought after the order's day: the order came late
 }
 
-// tiered tells whether the line says anything about tiers.
-func (s *Shard) tiered(o *order, i int) bool {
-	return o.Lines[i].AmountMinor > 0 && s.items.Item(o.items[i]).Tier > 0 && s.level.takesPart(o.items[i])
-}
-
-// first tells whether no line before the i-th has its type and tier.
-func (s *Shard) first(o *order, i int) bool {
-	typ, tier := s.items.Type(o.items[i]), s.items.Item(o.items[i]).Tier
-	for j := range i {
-		if s.tiered(o, j) && s.items.Type(o.items[j]) == typ && s.items.Item(o.items[j]).Tier == tier {
-			return false
-		}
-	}
-	return true
-}
-
 // seeTiers collects how the types of the order were used before it.
 func (s *Shard) seeTiers(e *entry, o *order) {
 	sc := &s.step.scratch
 	sc.tiers = sc.tiers[:0]
 	sc.types.next(s.items.Types())
 	tiered := false
-	for i, id := range o.items {
-		if s.tiered(o, i) {
-			sc.types.add(s.items.Type(id))
+	for i := range o.lines {
+		if o.lines[i].tiered {
+			sc.types.add(o.lines[i].typ)
 			tiered = true
 		}
 	}
 	if !tiered {
 		return
 	}
-	for _, l := range e.state.Window.Between(o.day-sales.Day(s.rules.WindowDays), math.MaxInt32) {
-		typ := s.items.Type(l.Item)
-		if tier := s.items.Item(l.Item).Tier; tier > 0 && sc.types.has(typ) {
-			use := s.tierUse(typ, tier)
-			switch {
-			case l.Day > o.day:
-				use.beyond = true
-			case use.days == 0 || l.Day != use.last:
-				use.days++
-				use.last = l.Day
-			}
+	lines := e.state.Window.Between(o.day-sales.Day(s.rules.WindowDays), math.MaxInt32)
+	for i := range lines {
+		l := &lines[i]
+		f := s.level.of(l.Item)
+		if f.tier <= 0 || !sc.types.has(f.typ) {
+			continue
+		}
+		use := s.tierUse(f.typ, f.tier)
+		switch {
+		case l.Day > o.day:
+			use.beyond = true
+		case use.days == 0 || l.Day != use.last:
+			use.days++
+			use.last = l.Day
 		}
 	}
 }
@@ -85,13 +73,8 @@ func (s *Shard) usedFrom(typ, tier int32) bool {
 }
 
 // buysFrom tells whether the order itself has the type at the tier or a higher one.
-func (s *Shard) buysFrom(o *order, typ, tier int32) bool {
-	for i, id := range o.items {
-		if s.tiered(o, i) && s.items.Type(id) == typ && s.items.Item(id).Tier >= tier {
-			return true
-		}
-	}
-	return false
+func (o *order) buysFrom(typ, tier int32) bool {
+	return slices.ContainsFunc(o.lines, func(l orderLine) bool { return l.tiered && l.typ == typ && l.tier >= tier })
 }
 
 // daysWith is on how many days of the window the tier was bought, the order's included.
@@ -110,22 +93,22 @@ func (s *Shard) countTiers(e *entry, o *order) {
 	least := s.rules.Upsell.MinPurchases
 	week := o.day.Week()
 	for _, u := range s.step.scratch.tiers {
-		if u.days >= least && !s.usedFrom(u.typ, u.tier+1) && s.buysFrom(o, u.typ, u.tier+1) {
+		if u.days >= least && !s.usedFrom(u.typ, u.tier+1) && o.buysFrom(u.typ, u.tier+1) {
 			s.step.tally.tier(wordSwitched, u.typ, u.tier, week)
 		}
 	}
-	for i, id := range o.items {
-		if !s.tiered(o, i) {
+	for i, l := range o.lines {
+		if !l.tiered {
 			continue
 		}
-		typ, tier := s.items.Type(id), s.items.Item(id).Tier
-		l := o.Lines[i]
-		if price, ok := s.step.batch.Knowledge.Catalogue.UnitPrice(l.ProductID, l.Quantity, l.AmountMinor); ok {
-			s.step.tally.tier(wordPrice, typ, tier, price.Bucket())
+		bought := &o.Lines[i]
+		price, ok := s.step.batch.Knowledge.Catalogue.UnitPrice(bought.ProductID, bought.Quantity, bought.AmountMinor)
+		if ok {
+			s.step.tally.tier(wordPrice, l.typ, l.tier, price.Bucket())
 		}
-		if s.first(o, i) && s.tierUse(typ, tier).days < least && s.daysWith(o, typ, tier) >= least &&
-			!s.usedFrom(typ, tier+1) && !s.buysFrom(o, typ, tier+1) {
-			s.step.tally.tier(wordEligible, typ, tier, week)
+		if l.first && s.tierUse(l.typ, l.tier).days < least && s.daysWith(o, l.typ, l.tier) >= least &&
+			!s.usedFrom(l.typ, l.tier+1) && !o.buysFrom(l.typ, l.tier+1) {
+			s.step.tally.tier(wordEligible, l.typ, l.tier, week)
 		}
 	}
 }
@@ -134,16 +117,15 @@ func (s *Shard) countTiers(e *entry, o *order) {
 func (s *Shard) upsell(e *entry, o *order) {
 	var best sales.Link
 	at := -1
-	for i, id := range o.items {
-		if !s.tiered(o, i) || !s.first(o, i) {
+	for i, line := range o.lines {
+		if !line.first {
 			continue
 		}
-		typ := s.items.Type(id)
-		l, ok := s.step.batch.Knowledge.Links.Upsell(s.items.TypeName(typ))
-		if !ok || l.FromTier != s.items.Item(id).Tier || s.daysWith(o, typ, l.FromTier) < s.rules.Upsell.MinPurchases {
+		l, ok := s.step.batch.Knowledge.Links.Upsell(s.items.TypeName(line.typ))
+		if !ok || l.FromTier != line.tier || s.daysWith(o, line.typ, l.FromTier) < s.rules.Upsell.MinPurchases {
 			continue
 		}
-		if s.usedFrom(typ, l.ToTier) || s.buysFrom(o, typ, l.ToTier) || s.saidLately(e, sales.Upsell, l.From, o.day, false) {
+		if s.usedFrom(line.typ, l.ToTier) || o.buysFrom(line.typ, l.ToTier) || s.saidLately(e, sales.Upsell, line.typ, o.day, false) {
 			continue
 		}
 		if at < 0 || better(&l, &best) {
@@ -153,13 +135,13 @@ func (s *Shard) upsell(e *entry, o *order) {
 	if at < 0 {
 		return
 	}
-	from := s.items.Item(o.items[at])
+	line := &o.lines[at]
+	from := s.items.Item(line.item)
 	to, err := s.items.ID(window.Item{Category: from.Category, Type: from.Type, Tier: best.ToTier})
 	if err != nil {
 		return // no room to remember the offer by, so none is made
 	}
-	typ := s.items.Type(o.items[at])
-	s.offer(e, o, offer{kind: sales.Upsell, link: &best, from: o.items[at], to: to, days: s.daysWith(o, typ, best.FromTier)})
+	s.offer(e, o, offer{kind: sales.Upsell, link: &best, from: line.item, to: to, days: s.daysWith(o, line.typ, best.FromTier)})
 }
 
 func (s *Shard) upsellWords(e *entry, o *order, f *offer) (title string, reasons []sales.Reason, details map[string]float64) {
