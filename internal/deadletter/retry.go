@@ -67,7 +67,7 @@ type seen struct {
 
 func (r *retry) run(ctx context.Context) (err error) {
 	r.cl, err = kgo.NewClient(append(r.box.Opts[:len(r.box.Opts):len(r.box.Opts)], kgo.TransactionalID(r.box.group()),
-		kgo.RecordPartitioner(kgo.ManualPartitioner()))...)
+		kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerBatchMaxBytes(wire.MaxInput))...)
 	if err != nil {
 		return err
 	}

@@ -14,7 +14,6 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"go.uber.org/zap"
 
-	"leadline/internal/engine"
 )
 
 // process gives each shard its part of the batch, all at the same time, and returns those that have something to commit. A
@@ -226,10 +225,7 @@ func (r *Runtime) settle(ctx context.Context, done []*shard) error {
 // committed passes a committed step on: to the projection, and to the metrics.
 func (r *Runtime) committed(s *shard, st *step) {
 	c := commit{csn: st.csn, stateOffset: st.records[len(st.records)-1].Offset + 1,
-		changes: st.decision.Changes}
-	if st.decision.NewItems != nil {
-		c.runs = []engine.ItemsRun{{First: st.decision.FirstNewItem, Run: st.decision.NewItems}}
-	}
+		changes: st.decision.Changes, runs: st.decision.NewItems}
 	r.projector.add(s.p, c)
 	r.m.committed(s, st)
 }

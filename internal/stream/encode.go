@@ -118,10 +118,10 @@ func (o *outbox) tallies(st *step) error {
 	return nil
 }
 
-// state writes the dictionary's new run before the blobs that use it.
+// state writes the dictionary's new runs before the blobs that use it.
 func (o *outbox) state(st *step) {
-	if st.decision.NewItems != nil {
-		o.add(stateTopic, o.p, itemsKey(st.decision.FirstNewItem), st.decision.NewItems, nil)
+	for _, run := range st.decision.NewItems {
+		o.add(stateTopic, o.p, itemsKey(run.First), run.Run, nil)
 	}
 	for _, c := range st.decision.Changes {
 		o.add(stateTopic, o.p, []byte(c.CustomerID), c.Blob, nil)

@@ -9,6 +9,8 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"leadline/internal/wire"
 )
 
 // owned is what the group says this engine owns. The group's callbacks write it, the loop reads it; nothing else ever
@@ -175,3 +177,14 @@ func (n names) shardParts(p int32) map[string][]int32 {
 type names struct{ prefix string }
 
 func (n names) topic(name string) string { return n.prefix + name }
+
+// defaultBatch is Kafka's usual bound of a batch, which every topic takes.
+const defaultBatch = 1_000_012
+
+// batchBytes bounds what is sent to a topic at once. A refused record is as large as it came, and grows by its headers.
+func (n names) batchBytes(topic string) int32 {
+	if topic == n.topic(deadLettersTopic) || topic == n.topic(lateEventsTopic) {
+		return wire.MaxRefused
+	}
+	return defaultBatch
+}

@@ -57,6 +57,7 @@ func (r *Runtime) sessionOptions() []kgo.Opt {
 		kgo.TransactionTimeout(transactionTimeout),
 		kgo.RecordPartitioner(kgo.ManualPartitioner()),
 		kgo.ProducerLinger(0),
+		kgo.ProducerBatchMaxBytesFn(r.names.batchBytes),
 		kgo.MaxBufferedRecords(100_000),
 		kgo.OnPartitionsAssigned(r.owned.onAssigned),
 		kgo.OnPartitionsRevoked(r.owned.clear),

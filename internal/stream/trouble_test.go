@@ -50,6 +50,9 @@ func TestDeadLetters(t *testing.T) {
 			rec.Value = rec.Value[:len(rec.Value)-3]
 			return rec
 		}},
+		{sales.DeadNotAvro, func(*world) *kgo.Record { // with the headers of its refusal it is larger than a usual batch
+			return &kgo.Record{Topic: "purchases", Key: []byte("cj-1"), Value: bytes.Repeat([]byte("x"), 999_850)}
+		}},
 		{sales.DeadWrongSchema, func(w *world) *kgo.Record {
 			rec := w.record(&sales.Customer{CustomerID: "cj-1", UpdatedAt: millis(now)}, "cj-1")
 			rec.Topic = "purchases"

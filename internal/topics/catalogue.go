@@ -16,6 +16,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"leadline/internal/sales"
+	"leadline/internal/wire"
 	"leadline/schemas"
 )
 
@@ -58,6 +59,7 @@ const (
 	segmentBytes     = "segment.bytes"
 	timestampType    = "message.timestamp.type"
 	minInSync        = "min.insync.replicas"
+	messageBytes     = "max.message.bytes"
 	outputRetention  = 90 * day
 	ledgerRetention  = 400 * day
 	mendingRetention = 30 * day
@@ -92,8 +94,8 @@ func Catalogue(o Options) []Topic {
 		b.read("channels", 1, "statement", "knowledge: which channels bring which customers"),
 		b.read("campaign-results", 1, "statement", "knowledge: what campaigns earned"),
 		b.read("forecasts", 1, "series", "knowledge: everyone's activity, and what to expect"),
-		b.kept("dead-letters", o.Partitions, "as received", "records that could not be used, with the reason in the headers", mendingRetention),
-		b.kept("late-events", o.Partitions, "as received", "events older than the kept history", mendingRetention),
+		b.refused("dead-letters", "records that could not be used, with the reason in the headers"),
+		b.refused("late-events", "events older than the kept history"),
 		b.state(),
 		b.kept("leadline.journal", o.Partitions, "shard", "what each commit of a shard read and knew", o.JournalRetention),
 	)
@@ -146,8 +148,17 @@ func wallClock(t Topic) Topic {
 	return t
 }
 
+// foreign topics take records of a stated size, so that each fits the topics of refused records.
 func foreign(t Topic) Topic {
 	t.foreign = true
+	t.Configs[messageBytes] = strconv.Itoa(wire.MaxInput)
+	return t
+}
+
+// refused is a topic of records that are kept as they were received, with headers on top.
+func (b builder) refused(name, about string) Topic {
+	t := b.kept(name, b.o.Partitions, "as received", about, mendingRetention)
+	t.Configs[messageBytes] = strconv.Itoa(wire.MaxRefused)
 	return t
 }
 

@@ -102,13 +102,18 @@ func (x *Items) Truncate(n int) {
 	x.types.truncate(highest(x.typ))
 }
 
-// AppendRun encodes the items from first on; nil when there are none.
+// RunItems is how many items a run has at the most: with names of 256 bytes it stays near half a megabyte, which every Kafka
+// topic takes as one record.
+const RunItems = 1_000
+
+// AppendRun encodes the items from first on, at most RunItems of them; nil when there are none.
 func (x *Items) AppendRun(first int) []byte {
 	if first >= len(x.items) {
 		return nil
 	}
-	dst := binary.AppendUvarint(nil, uint64(len(x.items)-first))
-	for _, it := range x.items[first:] {
+	items := x.items[first:min(len(x.items), first+RunItems)]
+	dst := binary.AppendUvarint(nil, uint64(len(items)))
+	for _, it := range items {
 		dst = appendName(dst, it.Category)
 		if it.Type == it.Category { // a quarter of all types: 0 says so, any other type is its length plus one
 			dst = append(dst, 0)

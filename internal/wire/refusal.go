@@ -22,6 +22,14 @@ const (
 	LateReason string                = "older than the history that is kept"
 )
 
+// Sizes of records in Kafka. A refused record keeps all its bytes and gets headers on top, so the topics of refused records take
+// larger ones than the inputs do; else a record as large as an input takes could be neither used nor put aside.
+const (
+	MaxInput   = 1_048_588 // Kafka's own default of max.message.bytes
+	MaxRefused = 2 << 20
+	maxReason  = 1_000 // bytes of HeaderReason
+)
+
 // Refusal says why a record could not be used, and where it stood.
 type Refusal struct {
 	Class     sales.DeadLetterClass
@@ -34,7 +42,7 @@ type Refusal struct {
 func (r *Refusal) Headers() []Header {
 	return []Header{
 		{HeaderClass, []byte(r.Class)},
-		{HeaderReason, []byte(r.Reason)},
+		{HeaderReason, []byte(r.Reason[:min(len(r.Reason), maxReason)])},
 		{HeaderSourceTopic, []byte(r.Source.Topic)},
 		{HeaderSourcePartition, []byte(strconv.Itoa(int(r.Source.Partition)))},
 		{HeaderSourceOffset, []byte(strconv.FormatInt(r.Source.Offset, 10))},
