@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"crypto/sha1"
 	"fmt"
 	"math"
 	"strconv"
@@ -19,31 +20,43 @@ var namespace = uuid.MustParse("6f1e9c3a-52b7-5d0e-9a46-1c8d3e7b2f50")
 // (a declining spell by the last purchase before it), and that by window.EventHash in hexadecimal, so that a blob can keep it
 // in five bytes.
 func (s *Shard) alertID(customer string, ep *Episode) uuid.UUID {
-	const sep = "\x00"
-	what := ""
+	const sep = '\x00'
+	sc := &s.step.scratch
+	b := append(append(sc.name[:0], s.cfg.Prefix...), sep)
+	b = append(append(b, ep.Kind.String()...), sep)
+	b = append(append(b, customer...), sep)
 	if ep.To != window.NoItem {
-		from, to := s.items.Item(ep.From), s.items.Item(ep.To)
-		what = s.offerName(ep.Kind, ep.From) + sep + s.offerName(ep.Kind, ep.To)
+		b = append(append(b, s.offerName(ep.Kind, ep.From)...), sep)
+		b = append(b, s.offerName(ep.Kind, ep.To)...)
 		if ep.Kind == sales.Upsell {
-			what += sep + strconv.Itoa(int(from.Tier)) + sep + strconv.Itoa(int(to.Tier))
+			b = strconv.AppendInt(append(b, sep), int64(s.level.of(ep.From).tier), 10)
+			b = strconv.AppendInt(append(b, sep), int64(s.level.of(ep.To).tier), 10)
 		}
 	}
-	episode := strconv.FormatUint(ep.Event, 16)
-	return uuid.NewSHA1(namespace, []byte(s.cfg.Prefix+sep+ep.Kind.String()+sep+customer+sep+what+sep+episode))
+	b = strconv.AppendUint(append(b, sep), ep.Event, 16)
+	sc.name = b
+	if sc.sha == nil {
+		sc.sha = sha1.New()
+	}
+	return uuid.NewHash(sc.sha, namespace, b, 5)
 }
 
 // control tells whether the customer is on the control side of the standing experiment: for all kinds and for good, since it
 // hangs on the id alone.
-func (s *Shard) control(customer string) bool {
-	h := xxhash.Sum64String(s.cfg.Prefix + "\x00holdout\x00" + customer)
-	return float64(h) < s.rules.HoldoutShare*math.Exp2(64)
+func (s *Shard) control(customer string) bool { return s.controls(s.draw(customer)) }
+
+// draw is the customer's lot in the experiment.
+func (s *Shard) draw(customer string) uint64 {
+	return xxhash.Sum64String(s.cfg.Prefix + "\x00holdout\x00" + customer)
 }
+
+func (s *Shard) controls(lot uint64) bool { return float64(lot) < s.rules.HoldoutShare*math.Exp2(64) }
 
 // suppression is why an episode of the customer would not be said. The experiment comes first, so that its arms differ in
 // nothing but being told.
 func (s *Shard) suppression(e *entry) sales.Suppression {
 	switch {
-	case s.control(e.id):
+	case s.controls(e.lot):
 		return sales.ByHoldout
 	case e.state.Contact == ConsentDenied:
 		return sales.ByConsent
@@ -52,10 +65,14 @@ func (s *Shard) suppression(e *entry) sales.Suppression {
 	}
 }
 
-// alert is the envelope that all revisions of all kinds share. at is the event time of the cause.
-func (s *Shard) alert(e *entry, ep *Episode, status sales.AlertStatus, at sales.Millis) sales.Alert {
-	b := s.step.batch
-	a := sales.Alert{
+// alert says an alert with the envelope that all revisions of all kinds share; the caller fills in the rest before the next one. at
+// is the event time of the cause.
+func (s *Shard) alert(e *entry, ep *Episode, status sales.AlertStatus, at sales.Millis) *sales.Alert {
+	b, out := s.step.batch, &s.step.out
+	if out.Alerts == nil {
+		out.Alerts = make([]sales.Alert, 0, s.step.alerts)
+	}
+	out.Alerts = append(out.Alerts, sales.Alert{
 		AlertID: s.alertID(e.id, ep).String(), Revision: 1, Kind: ep.Kind, Status: status,
 		SubjectType: "customer", SubjectID: e.id, CustomerID: e.id, OwnerID: e.state.OwnerID,
 		Score:       float64(ep.Score) / scoreOne,
@@ -63,7 +80,8 @@ func (s *Shard) alert(e *entry, ep *Episode, status sales.AlertStatus, at sales.
 		EventTime: at, DetectedAt: max(b.Plan.Now, at),
 		Arm: sales.Treatment, Propensity: 1 - s.rules.HoldoutShare,
 		KnowledgeVersion: string(b.Knowledge.Version), RunID: b.RunID, SuppressedBy: ep.Suppressed,
-	}
+	})
+	a := &out.Alerts[len(out.Alerts)-1]
 	a.Grade = grade(a.Score)
 	if ep.ExpiryDay != 0 {
 		a.ExpiresAt = s.cfg.Calendar.Start(ep.ExpiryDay)
@@ -71,7 +89,7 @@ func (s *Shard) alert(e *entry, ep *Episode, status sales.AlertStatus, at sales.
 	if ep.To != window.NoItem {
 		a.FromProduct, a.ToProduct = s.offerName(ep.Kind, ep.From), s.offerName(ep.Kind, ep.To)
 	}
-	if s.control(e.id) {
+	if s.controls(e.lot) {
 		a.Arm, a.Propensity = sales.Control, s.rules.HoldoutShare
 	}
 	return a
@@ -112,7 +130,4 @@ func (s *Shard) sayEnd(e *entry, ep *Episode, end ending) {
 		a.Title = fmt.Sprintf("The %s alert about customer %s has ended: %s", ep.Kind, e.id, end.text)
 	}
 	a.Reasons = []sales.Reason{{Code: end.code, Text: end.text, Value: end.value, Baseline: end.baseline, Evidence: end.evidence}}
-	s.say(&a)
 }
-
-func (s *Shard) say(a *sales.Alert) { s.step.out.Alerts = append(s.step.out.Alerts, *a) }

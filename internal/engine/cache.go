@@ -20,6 +20,7 @@ type cache struct {
 // entry is a customer in memory with its pre-image: the blob as last committed.
 type entry struct {
 	id      string
+	lot     uint64 // in the standing experiment
 	state   Customer
 	blob    []byte       // nil: nothing was kept
 	due     sales.Millis // of the committed state
@@ -62,7 +63,7 @@ func (s *Shard) Load(customerID string, blob []byte) error {
 	if s.cache.entries[customerID] != nil {
 		return nil
 	}
-	e := &entry{id: strings.Clone(customerID), blob: slices.Clone(blob)}
+	e := &entry{id: strings.Clone(customerID), lot: s.draw(customerID), blob: slices.Clone(blob)}
 	if err := e.restore(s.items); err != nil {
 		return fmt.Errorf("load customer %s: %w", customerID, err)
 	}

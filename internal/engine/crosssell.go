@@ -25,18 +25,20 @@ func (s *Shard) crossSell(e *entry, o *order) {
 	s.markTaken(e, o.day)
 	distinct := &s.step.scratch.distinct
 	distinct.next(s.level.len())
-	var best *sales.Link
+	var best *resolved
 	for i := range o.lines {
 		line := &o.lines[i]
 		if !line.linked || !distinct.add(line.number) {
 			continue
 		}
-		for _, l := range s.linksFrom(line.number) {
-			if best != nil && !better(l.link, best) {
+		links := s.linksFrom(line.number)
+		for i := range links {
+			l := &links[i]
+			if best != nil && !better(l.link, best.link) {
 				break // sorted: the rest are worse still
 			}
 			if !s.taken(l) {
-				best = l.link
+				best = l
 				break
 			}
 		}
@@ -44,21 +46,23 @@ func (s *Shard) crossSell(e *entry, o *order) {
 	if best == nil {
 		return
 	}
-	to, err := s.items.ID(s.level.item(best.To))
+	to, err := s.items.ID(s.level.item(best.link.To))
 	if err != nil {
 		return // no room to remember the offer by, so none is made
 	}
-	from, err := s.items.ID(s.level.item(best.From))
+	from, err := s.items.ID(s.level.item(best.link.From))
 	if err != nil {
 		return
 	}
-	s.offer(e, o, offer{kind: sales.CrossSell, link: best, from: from, to: to})
+	s.offer(e, o, offer{kind: sales.CrossSell, link: best.link, words: s.words(best), from: from, to: to})
 }
 
-// resolved is a link with the dictionary's number of where it leads, −1 while no item has that name.
+// resolved is a link with the dictionary's number of where it leads, −1 while no item has that name, and the words about it once they
+// were needed.
 type resolved struct {
-	to   int32
-	link *sales.Link
+	to    int32
+	link  *sales.Link
+	words *linkWords
 }
 
 // linksFrom gives the links of the level that lead from the item, best first.
@@ -103,7 +107,7 @@ func (s *Shard) markTaken(e *entry, day sales.Day) {
 }
 
 // taken tells whether the customer holds or was offered what the link leads to.
-func (s *Shard) taken(l resolved) bool {
+func (s *Shard) taken(l *resolved) bool {
 	to := l.to
 	if to < 0 { // the name may have come up since the step began
 		var ok bool
@@ -151,17 +155,37 @@ func (s *Shard) offerName(kind sales.AlertKind, id window.ItemID) string {
 	return it.Category
 }
 
-func (s *Shard) crossSellWords(e *entry, o *order, f *offer) (title string, reasons []sales.Reason, details map[string]float64) {
-	l := f.link
-	title = fmt.Sprintf("Offer %s to customer %s, who has just bought %s: %.0f in 100 who buy %s also buy %s within %d days.",
-		l.To, e.id, l.From, 100*l.Confidence, l.From, l.To, s.rules.WindowDays)
-	reasons = []sales.Reason{
-		{Code: "bought", Text: "Bought " + l.From + " on " + o.day.String() + ".", Value: 1, Weight: 1, Evidence: []sales.Evidence{o.evidence()}},
-		{Code: "link", Text: fmt.Sprintf("%d of %d customers who bought %s also bought %s; of all customers %.0f in 100 did.",
-			l.Both, l.FromHolders, l.From, l.To, 100*l.Baseline), Value: l.Confidence, Baseline: l.Baseline, Weight: l.Lift},
-		{Code: "not_held", Text: fmt.Sprintf("No %s in the last %d days.", l.To, s.rules.WindowDays)},
+// linkWords is what all offers by one link say alike. Alerts share it.
+type linkWords struct {
+	title, bought, link, notHeld string
+	details                      map[string]float64
+}
+
+func (s *Shard) words(r *resolved) *linkWords {
+	if r.words != nil {
+		return r.words
 	}
-	details = map[string]float64{"confidence": l.Confidence, "lift": l.Lift, "g_squared": l.GSquared, "support": float64(l.Both),
-		"link_score": l.Score}
-	return title, reasons, details
+	l := r.link
+	r.words = &linkWords{
+		title: fmt.Sprintf(", who has just bought %s: %.0f in 100 who buy %s also buy %s within %d days.", l.From, 100*l.Confidence, l.From,
+			l.To, s.rules.WindowDays),
+		bought: "Bought " + l.From + " on ",
+		link: fmt.Sprintf("%d of %d customers who bought %s also bought %s; of all customers %.0f in 100 did.",
+			l.Both, l.FromHolders, l.From, l.To, 100*l.Baseline),
+		notHeld: fmt.Sprintf("No %s in the last %d days.", l.To, s.rules.WindowDays),
+		details: map[string]float64{"confidence": l.Confidence, "lift": l.Lift, "g_squared": l.GSquared, "support": float64(l.Both),
+			"link_score": l.Score},
+	}
+	return r.words
+}
+
+func crossSellWords(e *entry, o *order, f *offer) (title string, reasons []sales.Reason, details map[string]float64) {
+	l, w := f.link, f.words
+	title = "Offer " + l.To + " to customer " + e.id + w.title
+	reasons = []sales.Reason{
+		{Code: "bought", Text: w.bought + o.day.String() + ".", Value: 1, Weight: 1, Evidence: []sales.Evidence{o.evidence()}},
+		{Code: "link", Text: w.link, Value: l.Confidence, Baseline: l.Baseline, Weight: l.Lift},
+		{Code: "not_held", Text: w.notHeld},
+	}
+	return title, reasons, w.details
 }

@@ -91,7 +91,6 @@ func (s *Shard) openSpell(e *entry, day sales.Day, due sales.Millis) {
 	}
 	a.Details = map[string]float64{"recent_days": float64(d.recent), "baseline_days": float64(d.before), "expected_days": d.expected,
 		"p_value": d.p}
-	s.say(&a)
 }
 
 // inDays says a number of days.

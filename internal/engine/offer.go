@@ -13,6 +13,7 @@ import (
 type offer struct {
 	kind     sales.AlertKind
 	link     *sales.Link
+	words    *linkWords // of a cross-sell link
 	from, to window.ItemID
 	days     int // upsell: days on which the lower tier was bought
 }
@@ -33,7 +34,7 @@ func (s *Shard) offer(e *entry, o *order, f offer) {
 	e.state.Said = append(e.state.Said, Said{Kind: f.kind, Capped: capped, Item: f.to, Day: o.day})
 	a := s.alert(e, &ep, sales.Opened, o.OccurredAt)
 	if f.kind == sales.CrossSell {
-		a.Title, a.Reasons, a.Details = s.crossSellWords(e, o, &f)
+		a.Title, a.Reasons, a.Details = crossSellWords(e, o, &f)
 	} else {
 		a.Title, a.Reasons, a.Details = s.upsellWords(e, o, &f)
 	}
@@ -41,7 +42,6 @@ func (s *Shard) offer(e *entry, o *order, f offer) {
 		value := int64(math.Round(f.link.Confidence * float64(f.link.TypicalMinor)))
 		a.ExpectedValueMinor, a.Currency = &value, e.state.Window.Currency()
 	}
-	s.say(&a)
 }
 
 // takeUp ends the offers that the order makes good or shows to be mistaken.

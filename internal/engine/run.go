@@ -1,9 +1,9 @@
 package engine
 
 import (
-	"container/heap"
 	"fmt"
 	"slices"
+	"strings"
 
 	"leadline/internal/sales"
 	"leadline/internal/window"
@@ -17,13 +17,14 @@ type step struct {
 	itemsBefore int
 	touched     []*entry // in the order of their first touch
 	out         Decision
+	alerts      int       // of the step before: about as many are to be expected
 	today       sales.Day // how far time has surely come, by this step's events so far
 	tally       tallies
 	scratch     scratch
 }
 
 func (st *step) end() {
-	st.open, st.batch, st.out = false, nil, Decision{}
+	st.open, st.batch, st.alerts, st.out = false, nil, len(st.out.Alerts), Decision{}
 	clear(st.touched)
 	st.touched = st.touched[:0]
 }
@@ -106,6 +107,7 @@ func (s *Shard) touch(e *entry) {
 // decide turns the touched customers into changes, and all that was collected into its final order.
 func (s *Shard) decide() {
 	st := &s.step
+	st.out.Changes = make([]Change, 0, len(st.touched))
 	for _, e := range st.touched {
 		if !e.dirty {
 			continue
@@ -127,12 +129,7 @@ func (s *Shard) decide() {
 		}
 		st.out.Changes = append(st.out.Changes, Change{CustomerID: e.id, Blob: e.next.blob, Due: e.next.due})
 	}
-	slices.SortFunc(st.out.Changes, func(a, b Change) int {
-		if a.CustomerID < b.CustomerID {
-			return -1
-		}
-		return 1
-	})
+	slices.SortFunc(st.out.Changes, func(a, b Change) int { return strings.Compare(a.CustomerID, b.CustomerID) })
 	st.out.Items = int32(s.items.Len())
 	for first := st.itemsBefore; first < s.items.Len(); first += window.RunItems {
 		st.out.NewItems = append(st.out.NewItems, ItemsRun{First: int32(first), Run: s.items.AppendRun(first)})
@@ -153,16 +150,16 @@ func (s *Shard) fireDue(now sales.Millis) {
 			armed = append(armed, Timer{CustomerID: e.id, Due: due})
 		}
 	}
-	heap.Init(&armed)
+	slices.SortFunc(armed, compareTimers) // a sorted list is a heap
 	for len(armed) > 0 {
-		t := heap.Pop(&armed).(Timer)
+		t := armed.pop()
 		e := s.customer(t.CustomerID)
 		if e.state.Due(s.cfg.Calendar) != t.Due {
 			continue // stale
 		}
 		s.fire(e)
 		if due := e.state.Due(s.cfg.Calendar); due != 0 && due <= now {
-			heap.Push(&armed, Timer{CustomerID: e.id, Due: due})
+			armed.push(Timer{CustomerID: e.id, Due: due})
 		}
 	}
 }

@@ -1,5 +1,7 @@
 package engine
 
+import "hash"
+
 // scratch is memory that the rules use again and again, so that an event allocates only what it keeps.
 type scratch struct {
 	round    uint32 // of the step: knowledge may have changed since the one before
@@ -12,6 +14,8 @@ type scratch struct {
 	tiers    []tierUse
 	ids      []int32
 	blob     []byte
+	name     []byte    // what an alert's id is made from
+	sha      hash.Hash // SHA-1, as UUIDs of version 5 are defined
 }
 
 type linkSlot struct {

@@ -149,7 +149,7 @@ func (s *Shard) Commit() {
 		if e.next.changed {
 			e.blob, e.csn = e.next.blob, s.clock.csn
 			if e.next.due != e.due && e.next.due != 0 {
-				s.timers.push(Timer{CustomerID: e.id, Due: e.next.due})
+				s.timers.heap.push(Timer{CustomerID: e.id, Due: e.next.due})
 			}
 			e.due = e.next.due
 			s.cache.resize(e)

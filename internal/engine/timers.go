@@ -2,8 +2,8 @@ package engine
 
 import (
 	"cmp"
-	"container/heap"
 	"slices"
+	"strings"
 
 	"leadline/internal/sales"
 )
@@ -18,32 +18,60 @@ type timers struct {
 	staged []Timer // taken out by Plan for the step to come, in order
 }
 
+// timerHeap is a binary heap by compareTimers. (Package container/heap would allocate each timer once more.)
 type timerHeap []Timer
 
-func (h timerHeap) Len() int           { return len(h) }
-func (h timerHeap) Less(i, j int) bool { return compareTimers(h[i], h[j]) < 0 }
-func (h timerHeap) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
+func (h *timerHeap) push(t Timer) {
+	*h = append(*h, t)
+	list := *h
+	for i := len(list) - 1; i > 0; {
+		parent := (i - 1) / 2
+		if compareTimers(list[parent], list[i]) <= 0 {
+			return
+		}
+		list[i], list[parent] = list[parent], list[i]
+		i = parent
+	}
+}
 
-// Push is for package heap.
-func (h *timerHeap) Push(x any) { *h = append(*h, x.(Timer)) }
+func (h *timerHeap) pop() Timer {
+	list := *h
+	first, last := list[0], len(list)-1
+	list[0], list[last] = list[last], Timer{}
+	*h = list[:last]
+	h.sink()
+	return first
+}
 
-// Pop is for package heap.
-func (h *timerHeap) Pop() any {
-	last := (*h)[len(*h)-1]
-	*h = (*h)[:len(*h)-1]
-	return last
+// sink brings the first timer to its place.
+func (h timerHeap) sink() {
+	for i := 0; ; {
+		child := 2*i + 1
+		if child >= len(h) {
+			return
+		}
+		if child+1 < len(h) && compareTimers(h[child+1], h[child]) < 0 {
+			child++
+		}
+		if compareTimers(h[i], h[child]) <= 0 {
+			return
+		}
+		h[i], h[child] = h[child], h[i]
+		i = child
+	}
 }
 
 func compareTimers(a, b Timer) int {
-	return cmp.Or(cmp.Compare(a.Due, b.Due), cmp.Compare(a.CustomerID, b.CustomerID))
+	if a.Due != b.Due {
+		return cmp.Compare(a.Due, b.Due)
+	}
+	return strings.Compare(a.CustomerID, b.CustomerID)
 }
 
 func (t *timers) reset(armed []Timer) {
 	t.heap, t.staged = slices.Clone(armed), nil
-	heap.Init(&t.heap)
+	slices.SortFunc(t.heap, compareTimers) // a sorted list is a heap
 }
-
-func (t *timers) push(timer Timer) { heap.Push(&t.heap, timer) }
 
 // stage takes out what is due up to now, but not beyond the time of the limit-th, and gives the time up to which everything is out.
 func (t *timers) stage(now sales.Millis, limit int) sales.Millis {
@@ -52,7 +80,7 @@ func (t *timers) stage(now sales.Millis, limit int) sales.Millis {
 		if len(t.staged) >= limit && t.heap[0].Due > t.staged[len(t.staged)-1].Due {
 			return t.staged[len(t.staged)-1].Due
 		}
-		next := heap.Pop(&t.heap).(Timer)
+		next := t.heap.pop()
 		if n := len(t.staged); n == 0 || t.staged[n-1] != next { // the same entry may stand there twice
 			t.staged = append(t.staged, next)
 		}
@@ -63,7 +91,7 @@ func (t *timers) stage(now sales.Millis, limit int) sales.Millis {
 // drop forgets what was staged up to now: it has fired.
 func (t *timers) drop(now sales.Millis) {
 	for len(t.staged) > 0 && t.staged[len(t.staged)-1].Due > now {
-		heap.Push(&t.heap, t.staged[len(t.staged)-1])
+		t.heap.push(t.staged[len(t.staged)-1])
 		t.staged = t.staged[:len(t.staged)-1]
 	}
 	t.staged = t.staged[:0]
@@ -71,7 +99,7 @@ func (t *timers) drop(now sales.Millis) {
 
 func (t *timers) putBack() {
 	for _, timer := range t.staged {
-		heap.Push(&t.heap, timer)
+		t.heap.push(timer)
 	}
 	t.staged = t.staged[:0]
 }
