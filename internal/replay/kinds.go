@@ -83,6 +83,15 @@ func (k letters) item(_ context.Context, rec *kgo.Record) (item, bool, error) {
 	return it, why.Source.Partition == k.p, nil
 }
 
+// replayedLetter is what would be said about a record: as it is read again, for a long reason is cut.
+func replayedLetter(r Refused) item {
+	var why wire.Refusal
+	for _, h := range r.Why.Headers() {
+		why.Take(h.Key, h.Value)
+	}
+	return letterItem(r.Record, why, r.Record.Headers)
+}
+
 // letterItem is the letter about a record with the original's headers.
 func letterItem(rec *kgo.Record, why wire.Refusal, headers []kgo.RecordHeader) item {
 	text, err := json.Marshal(letter{Class: why.Class, Reason: why.Reason, Timestamp: why.Timestamp, Key: string(rec.Key), Bytes: len(rec.Value),

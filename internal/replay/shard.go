@@ -150,7 +150,7 @@ func (s *shard) compare(ctx context.Context, done *Played) error {
 		said[topic] = append(said[topic], item{id: alertName(a), customer: a.CustomerID, value: value, csn: done.Journal.CSN})
 	}
 	for _, r := range done.Refused {
-		it := letterItem(r.Record, r.Why, r.Record.Headers)
+		it := replayedLetter(r)
 		it.csn = done.Journal.CSN
 		said[r.Topic] = append(said[r.Topic], it)
 	}
