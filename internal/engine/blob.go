@@ -85,14 +85,23 @@ func appendDay(dst []byte, d, near sales.Day) []byte {
 
 // DecodeCustomer reads a blob whose items are ids of the dictionary. It never panics. A damaged blob is ErrCorrupt.
 func DecodeCustomer(blob []byte, items *window.Items) (*Customer, error) {
+	c := &Customer{}
+	if err := decodeCustomer(c, blob, items, new(window.Decoder)); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// decodeCustomer reads a blob into a customer, of which nothing is left as it was.
+func decodeCustomer(c *Customer, blob []byte, items *window.Items, windows *window.Decoder) error {
 	if len(blob) < blobHeader || blob[0] != blobVersion {
-		return nil, fmt.Errorf("blob of %d bytes without version %d: %w", len(blob), blobVersion, ErrCorrupt)
+		return fmt.Errorf("blob of %d bytes without version %d: %w", len(blob), blobVersion, ErrCorrupt)
 	}
 	if crc32.Checksum(blob[blobHeader:], castagnoli) != binary.LittleEndian.Uint32(blob[1:]) {
-		return nil, fmt.Errorf("blob checksum: %w", ErrCorrupt)
+		return fmt.Errorf("blob checksum: %w", ErrCorrupt)
 	}
 	r := blobReader{b: blob[blobHeader:], items: uint64(items.Len())}
-	c := &Customer{CSN: int64(r.uvarint(math.MaxInt64)), Day: sales.Day(r.varint())}
+	*c = Customer{CSN: int64(r.uvarint(math.MaxInt64)), Day: sales.Day(r.varint())}
 	c.LookDay = r.day(c.Day)
 	c.OwnerID = string(r.bytes(r.uvarint(uint64(len(r.b)))))
 	head := r.byte(math.MaxUint8)
@@ -112,17 +121,16 @@ func DecodeCustomer(blob []byte, items *window.Items) (*Customer, error) {
 			Day: c.Day - sales.Day(r.varint())})
 	}
 	if r.bad {
-		return nil, fmt.Errorf("blob payload: %w", ErrCorrupt)
+		return fmt.Errorf("blob payload: %w", ErrCorrupt)
 	}
-	w, rest, err := window.Decode(r.b, items)
+	rest, err := windows.Decode(&c.Window, r.b, items)
 	if err != nil {
-		return nil, fmt.Errorf("blob window: %w", err)
+		return fmt.Errorf("blob window: %w", err)
 	}
 	if len(rest) != 0 {
-		return nil, fmt.Errorf("blob with %d bytes too many: %w", len(rest), ErrCorrupt)
+		return fmt.Errorf("blob with %d bytes too many: %w", len(rest), ErrCorrupt)
 	}
-	c.Window = *w
-	return c, nil
+	return nil
 }
 
 // blobReader takes a blob apart; after the first defect it gives zeros.

@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"leadline/internal/sales"
-	"leadline/internal/window"
 )
 
 // cache holds the customers that are in memory.
@@ -42,19 +41,14 @@ type pending struct {
 
 func newCache() cache { return cache{entries: map[string]*entry{}} }
 
-// restore makes the state what the committed blob says.
-func (e *entry) restore(items *window.Items) error {
+// restore makes the entry's state what its committed blob says.
+func (s *Shard) restore(e *entry) error {
 	e.dirty = false
 	if e.blob == nil {
 		e.state = Customer{}
 		return nil
 	}
-	c, err := DecodeCustomer(e.blob, items)
-	if err != nil {
-		return err
-	}
-	e.state = *c
-	return nil
+	return decodeCustomer(&e.state, e.blob, s.items, &s.step.scratch.windows)
 }
 
 // Load brings a customer into memory: its blob as the projection has it, nil for a customer of whom nothing is kept. One that is in
@@ -64,7 +58,7 @@ func (s *Shard) Load(customerID string, blob []byte) error {
 		return nil
 	}
 	e := &entry{id: strings.Clone(customerID), lot: s.draw(customerID), blob: slices.Clone(blob)}
-	if err := e.restore(s.items); err != nil {
+	if err := s.restore(e); err != nil {
 		return fmt.Errorf("load customer %s: %w", customerID, err)
 	}
 	e.csn, e.due = e.state.CSN, e.state.Due(s.cfg.Calendar)

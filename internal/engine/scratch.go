@@ -1,6 +1,10 @@
 package engine
 
-import "hash"
+import (
+	"hash"
+
+	"leadline/internal/window"
+)
 
 // scratch is memory that the rules use again and again, so that an event allocates only what it keeps.
 type scratch struct {
@@ -14,6 +18,7 @@ type scratch struct {
 	tiers    []tierUse
 	ids      []int32
 	blob     []byte
+	windows  window.Decoder
 	name     []byte    // what an alert's id is made from
 	sha      hash.Hash // SHA-1, as UUIDs of version 5 are defined
 }

@@ -168,7 +168,7 @@ func (s *Shard) Rollback() {
 	s.items.Truncate(s.step.itemsBefore)
 	s.level.forget()
 	for _, e := range s.step.touched {
-		if err := e.restore(s.items); err != nil {
+		if err := s.restore(e); err != nil {
 			panic(fmt.Sprintf("roll back customer %q: %v", e.id, err)) // we wrote that blob ourselves: memory is broken
 		}
 		e.touched, e.next = false, pending{}

@@ -11,7 +11,57 @@ var touchKinds = len(sales.TouchKinds())
 // Decode reads a window from the front of b and gives the rest. Its items must be ids of the dictionary. A broken encoding
 // is ErrCorrupt.
 func Decode(b []byte, items *Items) (*Window, []byte, error) {
+	w := &Window{}
+	rest, err := new(Decoder).Decode(w, b, items)
+	if err != nil {
+		return nil, nil, err
+	}
+	return w, rest, nil
+}
+
+// Decoder decodes windows one after the other with little garbage: how long a window's lists are shows only at their end, so it
+// collects them in memory of its own. The zero Decoder is ready.
+type Decoder struct {
+	orders  []Order
+	lines   []Line
+	touches []Touch
+}
+
+// Room for what is about to be added to a window that was just decoded.
+const (
+	roomForOrders = 2
+	roomForLines  = 12
+)
+
+// Decode is the function Decode into a window that is given.
+func (x *Decoder) Decode(w *Window, b []byte, items *Items) (rest []byte, err error) {
 	d := decoder{reader: reader{b: b}, items: uint64(items.Len())}
+	d.w = Window{orders: x.orders[:0], lines: x.lines[:0], touches: x.touches[:0]}
+	d.window()
+	x.orders, x.lines, x.touches = d.w.orders, d.w.lines, d.w.touches
+	if d.bad {
+		return nil, ErrCorrupt
+	}
+	*w = d.w
+	w.orders, w.lines, w.touches = own(d.w.orders, roomForOrders), own(d.w.lines, roomForLines), own(d.w.touches, 0)
+	return d.b, nil
+}
+
+// own copies a list, with room for more. An empty one stays nil.
+func own[T any](list []T, room int) []T {
+	if len(list) == 0 {
+		return nil
+	}
+	return append(make([]T, 0, len(list)+room), list...)
+}
+
+type decoder struct {
+	reader
+	w     Window
+	items uint64
+}
+
+func (d *decoder) window() {
 	d.w.currency = d.name()
 	day := int64(0)
 	for i := range d.count(2) {
@@ -22,19 +72,14 @@ func Decode(b []byte, items *Items) (*Window, []byte, error) {
 		d.day(sales.Day(day))
 	}
 	d.last()
-	for range min(d.count(touchBytes), recentTouches+1) {
-		d.w.recent = append(d.w.recent, uint32(d.number(touchBytes)))
+	if n := d.count(touchBytes); n > recentTouches {
+		d.fail()
+	} else if n > 0 {
+		d.w.recent = make([]uint32, 0, n)
+		for range n {
+			d.w.recent = append(d.w.recent, uint32(d.number(touchBytes)))
+		}
 	}
-	if d.bad || len(d.w.recent) > recentTouches {
-		return nil, nil, ErrCorrupt
-	}
-	return &d.w, d.b, nil
-}
-
-type decoder struct {
-	reader
-	w     Window
-	items uint64
 }
 
 func (d *decoder) last() {

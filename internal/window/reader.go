@@ -12,6 +12,11 @@ func (r *reader) fail() { r.b, r.bad = nil, true }
 
 // uvarint reads a number of at most limit.
 func (r *reader) uvarint(limit uint64) uint64 {
+	if len(r.b) > 0 && r.b[0] < 0x80 && uint64(r.b[0]) <= limit { // most are of one byte
+		v := uint64(r.b[0])
+		r.b = r.b[1:]
+		return v
+	}
 	v, n := binary.Uvarint(r.b)
 	if n <= 0 || v > limit {
 		r.fail()
@@ -58,6 +63,11 @@ func (r *reader) byte() byte {
 
 // number reads n bytes, least significant first.
 func (r *reader) number(n int) uint64 {
+	if len(r.b) >= 8 {
+		v := binary.LittleEndian.Uint64(r.b) & (1<<(8*n) - 1)
+		r.b = r.b[n:]
+		return v
+	}
 	var v uint64
 	for i, b := range r.bytes(n) {
 		v |= uint64(b) << (8 * i)
