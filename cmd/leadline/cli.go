@@ -45,6 +45,7 @@ type commands struct {
 
 	Topics      topicsCmd      `cmd:"" group:"tools" help:"Create, check or list topics and schemas."`
 	Load        loadCmd        `cmd:"" group:"tools" help:"Bring files to the input topics."`
+	Simulate    simulateCmd    `cmd:"" group:"tools" help:"Write a seeded world with known truth to files, for load and for tests."`
 	Tail        tailCmd        `cmd:"" group:"tools" help:"Show the records of a topic."`
 	State       stateCmd       `cmd:"" group:"tools" help:"Show what is kept about a customer."`
 	DeadLetters deadLettersCmd `cmd:"" group:"tools" help:"List records that could not be used, or send them again."`

@@ -130,10 +130,7 @@ func importViolations(name, pkg string, layer int, imported string) []string {
 }
 
 func (b ban) covers(pkg string) bool {
-	if b.from != nil {
-		return slices.Contains(b.from, pkg)
-	}
-	return !slices.Contains(b.except, pkg)
+	return (b.from == nil || slices.Contains(b.from, pkg)) && !slices.Contains(b.except, pkg)
 }
 
 // impurities finds uses of the wall clock, and goroutines.
