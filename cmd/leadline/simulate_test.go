@@ -42,6 +42,18 @@ func TestSimulate(t *testing.T) {
 	}
 }
 
+// TestSimulatedWorldLoads: load takes every line, and leaves truth.json alone.
+func TestSimulatedWorldLoads(t *testing.T) {
+	s := newShop(t)
+	s.must("topics", "create")
+	dir := t.TempDir()
+	s.must("simulate", "--out", dir, "--customers=40", "--days=90")
+	out := s.must("load", dir)
+	if !matches(out, `^5 files, \d+ read, \d+ sent, 0 rejected`) || !matches(out, `(?m)^  customers +40$`) {
+		t.Error(out)
+	}
+}
+
 // world makes the world that truth.json names, by topic.
 func world(t *testing.T, w simulate.World) map[string][]simulate.Event {
 	t.Helper()

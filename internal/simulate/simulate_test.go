@@ -79,11 +79,11 @@ func (m made) lines() []byte {
 	return text
 }
 
-// likely fails unless a count is within 4.5 standard deviations of its expectation: one false alarm in 150,000 counts, and none with
-// the seeds that stand here.
+// likely fails unless a count is within 3.5 standard deviations of its expectation: one false alarm in 2,000 counts, and none with the
+// seeds that stand here.
 func likely(t *testing.T, what string, count, expected, variance float64) {
 	t.Helper()
-	if math.Abs(count-expected) > 4.5*math.Sqrt(variance)+1e-9 {
+	if math.Abs(count-expected) > 3.5*math.Sqrt(variance)+1e-9 {
 		t.Errorf("%s: %g, expected %.1f with a standard deviation of %.1f", what, count, expected, math.Sqrt(variance))
 	}
 }
