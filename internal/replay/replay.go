@@ -9,8 +9,9 @@
 // It writes nothing, belongs to no group, and may run beside live engines: what they commit meanwhile is left out. It begins at
 // the first commit, so it needs the whole history; where retention has cut that it says so and verifies nothing of the shard.
 // Beginning at a snapshot, replaying under other rules (what-if) and backfill are not there yet; they are to follow the
-// journal with the same Shadow. Two things are taken from the live topics as they are, because nothing else tells them: which
-// records were of a schema that the registry did not know then, and that such knowledge was passed over.
+// journal with the same Shadow. Which records were of a schema that the registry did not know then is taken from the live dead
+// letters, because nothing else tells it. Of knowledge of such a schema nothing tells it: should the registry know it by now,
+// the replay takes it in where the live engine passed over it.
 //
 // Memory is that of the shards being played at one time, at most four: the blob of every customer (some 300 bytes), the
 // differences, and a few megabytes of fetched records for each topic. The commands import it.
