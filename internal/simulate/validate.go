@@ -18,8 +18,13 @@ import (
 
 // Parse reads a world file: YAML, strict, on top of Default. A list that the file names replaces the default one. It does not
 // Validate.
-func Parse(text []byte) (World, error) {
-	w := Default()
+func Parse(text []byte) (w World, err error) {
+	defer func() {
+		if r := recover(); r != nil { // the library does, on a tag where a list is wanted
+			w, err = World{}, fmt.Errorf("not a world: %v", r)
+		}
+	}()
+	w = Default()
 	switch err := yaml.NewDecoder(bytes.NewReader(text), yaml.Strict()).Decode(&w); {
 	case errors.Is(err, io.EOF): // an empty file
 		return Default(), nil
