@@ -108,14 +108,14 @@ func (s *Shard) markTaken(e *entry, day sales.Day) {
 
 // taken tells whether the customer holds or was offered what the link leads to.
 func (s *Shard) taken(l *resolved) bool {
-	to := l.to
-	if to < 0 { // the name may have come up since the step began
-		var ok bool
-		if to, ok = s.level.find(l.link.To); !ok {
+	if l.to < 0 { // the name may have come up since
+		to, ok := s.level.find(l.link.To)
+		if !ok {
 			return false
 		}
+		l.to = to
 	}
-	return s.step.scratch.taken.has(to)
+	return s.step.scratch.taken.has(l.to)
 }
 
 // cools tells whether the cool-down of what was said reaches the day.

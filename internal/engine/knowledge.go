@@ -7,7 +7,8 @@ import (
 	"leadline/internal/sales"
 )
 
-// Knowledge is everything that shards know beyond their own customers. The runtime changes it only between steps.
+// Knowledge is everything that shards know beyond their own customers. The runtime changes it only between steps, and the version with
+// it: shards keep what they made of the links for as long as the version stays.
 type Knowledge struct {
 	Version   sales.KnowledgeVersion
 	Links     *affinity.Table

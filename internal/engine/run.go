@@ -49,7 +49,7 @@ func (s *Shard) begin(b *Batch) {
 	st := &s.step
 	st.open, st.batch, st.before, st.itemsBefore = true, b, s.clock, s.items.Len()
 	st.today = s.cfg.Calendar.Day(s.clock.now)
-	st.scratch.forget()
+	st.scratch.use(b.Knowledge)
 }
 
 func (s *Shard) apply(i int, e *sales.Event) {

@@ -8,7 +8,8 @@ import (
 
 // scratch is memory that the rules use again and again, so that an event allocates only what it keeps.
 type scratch struct {
-	round    uint32 // of the step: knowledge may have changed since the one before
+	round    uint32    // of the links below
+	learned  Knowledge // that the links below come from
 	lines    []orderLine
 	taken    marks // what cross-sell must not offer
 	distinct marks
@@ -28,7 +29,16 @@ type linkSlot struct {
 	links []resolved
 }
 
-func (sc *scratch) forget() { sc.round++ }
+// forget drops the links: knowledge, rules or the dictionary are not what they were.
+func (sc *scratch) forget() { sc.round, sc.learned = sc.round+1, Knowledge{} }
+
+// use says what knowledge holds in the step that begins. One version of it has one content.
+func (sc *scratch) use(k *Knowledge) {
+	if *k != sc.learned {
+		sc.forget()
+		sc.learned = *k
+	}
+}
 
 // marks is a set of small numbers that empties in one step.
 type marks struct {

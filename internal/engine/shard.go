@@ -74,6 +74,7 @@ func NewShard(cfg Config) *Shard {
 func (s *Shard) SetRules(r Rules) {
 	s.rules, s.hash = r, r.Hash()
 	s.level = newLevel(s.items, &s.rules)
+	s.step.scratch.forget()
 }
 
 // ItemsRun is a part of the dictionary, as committed.
@@ -167,6 +168,7 @@ func (s *Shard) Rollback() {
 	}
 	s.items.Truncate(s.step.itemsBefore)
 	s.level.forget()
+	s.step.scratch.forget()
 	for _, e := range s.step.touched {
 		if err := s.restore(e); err != nil {
 			panic(fmt.Sprintf("roll back customer %q: %v", e.id, err)) // we wrote that blob ourselves: memory is broken

@@ -4,6 +4,7 @@ import (
 	"math/bits"
 	"slices"
 	"strconv"
+	"strings"
 
 	"leadline/internal/sales"
 )
@@ -156,25 +157,39 @@ func merge(sums []sum) []sum {
 
 // ranking knows the names of numbers, and their places among the sorted names.
 type ranking struct {
-	ranks []int32  // by number
-	names []string // by rank
+	ranks  []int32  // by number
+	names  []string // by rank
+	sorted []int32  // the numbers by rank, without the first names
 }
+
+// fewNames is how many new names are put in their places one by one instead of sorting all.
+const fewNames = 64
 
 // update brings the ranking up to date with numbers below n, which may have grown. Names given as first stand before all others.
 func (r *ranking) update(n int, name func(int32) string, first ...string) {
-	if len(r.ranks) == n {
+	known := len(r.ranks)
+	if known == n {
 		return
 	}
-	r.names = append(r.names[:0], first...)
-	for i := range n {
-		r.names = append(r.names, name(int32(i)))
+	byName := func(a, b int32) int { return strings.Compare(name(a), name(b)) }
+	if n-known > fewNames {
+		known, r.sorted = 0, r.sorted[:0]
 	}
-	sorted := r.names[len(first):]
-	slices.Sort(sorted)
-	r.ranks = r.ranks[:0]
-	for i := range n {
-		at, _ := slices.BinarySearch(sorted, name(int32(i)))
-		r.ranks = append(r.ranks, int32(len(first)+at))
+	for i := int32(known); int(i) < n; i++ {
+		at := len(r.sorted)
+		if known > 0 {
+			at, _ = slices.BinarySearchFunc(r.sorted, i, byName)
+		}
+		r.sorted = slices.Insert(r.sorted, at, i)
+	}
+	if known == 0 {
+		slices.SortFunc(r.sorted, byName)
+	}
+	r.ranks = slices.Grow(r.ranks[:0], n)[:n]
+	r.names = append(r.names[:0], first...)
+	for _, i := range r.sorted {
+		r.ranks[i] = int32(len(r.names))
+		r.names = append(r.names, name(i))
 	}
 }
 
@@ -187,7 +202,7 @@ func (r *ranking) rank(n int32) int32 {
 }
 
 // forget is for numbers that may have got other names.
-func (r *ranking) forget() { r.ranks = r.ranks[:0] }
+func (r *ranking) forget() { r.ranks, r.sorted = r.ranks[:0], r.sorted[:0] }
 
 // columns numbers the columns of the tiers' tallies.
 type columns struct {
