@@ -67,8 +67,12 @@ type exit int
 // run carries out one command line and gives the exit code.
 func run(ctx context.Context, args []string, p *process) (code int) {
 	defer func() {
-		if e, ok := recover().(exit); ok {
+		switch e := recover().(type) {
+		case nil:
+		case exit:
 			code = int(e)
+		default:
+			panic(e)
 		}
 	}()
 	flags := settingFlags()

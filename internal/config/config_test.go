@@ -295,6 +295,7 @@ func FuzzDocument(f *testing.F) {
 		f.Add([]byte(asYAML(s.Name, s.Default)))
 	}
 	f.Add([]byte("kafka: {brokers: [a:1, b:2], tls: true}\nrules:\n  window_days: 190\n"))
+	f.Add([]byte("rules: {links: {exclude_categories: !0000 0}}\n"))
 	f.Add([]byte("a: &x [1]\nb: *x\n<<: {c: d}\n? [k]\n: v\n"))
 	known := map[string]bool{}
 	for _, s := range Settings() {

@@ -144,9 +144,21 @@ func (w *walker) readRules(n ast.Node) {
 	if n.Type() == ast.NullType {
 		return
 	}
-	if err := yaml.NodeToValue(n, &w.doc.rules, yaml.Strict()); err != nil {
-		w.errs = append(w.errs, fmt.Errorf("%s: rules: %w", w.path, withoutSource(err)))
+	if err := decodeRules(n, &w.doc.rules); err != nil {
+		w.errs = append(w.errs, fmt.Errorf("%s: rules: %w", w.path, err))
 	}
+}
+
+func decodeRules(n ast.Node, into *engine.Rules) (err error) {
+	defer func() {
+		if r := recover(); r != nil { // the library panics on a tag where a list is wanted
+			err = fmt.Errorf("not readable as rules, look for a stray ! or tag: %v", r)
+		}
+	}()
+	if err := yaml.NodeToValue(n, into, yaml.Strict()); err != nil {
+		return withoutSource(err)
+	}
+	return nil
 }
 
 func (w *walker) isSection(name string) bool {
