@@ -154,6 +154,18 @@ func TestSetRulesBetweenSteps(t *testing.T) {
 	}
 }
 
+// TestKnowledgeChanges: links of a new version hold from the next step on.
+func TestKnowledgeChanges(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, emptyKnowledge())
+	r.step([]sales.Event{buy("anna", noon, "1", "PASTA")}, 0)
+	r.knowledge.Links.Set(sales.Link{Kind: sales.CrossSellLink, Level: "category", From: "PASTA", To: "SAUCE", Score: 1})
+	r.knowledge.Version = "forecasts:0,product-links:1,products:0"
+	if d := r.step([]sales.Event{buy("ben", noon, "2", "PASTA")}, 0); len(d.Alerts) != 1 {
+		t.Errorf("the new link led to %d alerts", len(d.Alerts))
+	}
+}
+
 // TestHoldoutShare: about the share of all customers is held out, for good.
 func TestHoldoutShare(t *testing.T) {
 	t.Parallel()
