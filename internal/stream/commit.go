@@ -13,7 +13,6 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"go.uber.org/zap"
-
 )
 
 // process gives each shard its part of the batch, all at the same time, and returns those that have something to commit. A
