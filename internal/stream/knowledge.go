@@ -128,6 +128,7 @@ func (k *knowledge) apply(ctx context.Context) error {
 }
 
 func (k *knowledge) applyPending(ctx context.Context) error {
+	defer k.known.Stamp() // also of what was taken in before an error: the journal must not name less than the shards knew
 	for len(k.pending) > 0 {
 		rec := k.pending[0]
 		if err := k.applyOne(ctx, rec); err != nil {
@@ -135,7 +136,6 @@ func (k *knowledge) applyPending(ctx context.Context) error {
 		}
 		k.pending = k.pending[1:]
 	}
-	k.known.Stamp()
 	return nil
 }
 
