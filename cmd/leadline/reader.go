@@ -12,29 +12,24 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"leadline/internal/committed"
 )
 
-// part is how far one partition is read: [next, end).
-type part struct{ next, end int64 }
-
 // stretch finds where reading begins and ends: at what was said, up to what is committed now.
-func (t tool) stretch(ctx context.Context, topic, from string, last int) (map[int32]part, error) {
+func (t tool) stretch(ctx context.Context, topic, from string, last int) (map[int32]committed.Span, error) {
 	client := kadm.NewClient(t.Kafka)
-	starts, err := listed(client.ListStartOffsets(ctx, topic))
+	whole, err := committed.Whole(ctx, client, topic)
 	if err != nil {
 		return nil, offsetError(topic, err)
 	}
-	ends, err := listed(client.ListCommittedOffsets(ctx, topic))
-	if err != nil {
-		return nil, offsetError(topic, err)
-	}
-	begin, err := begin(ctx, client, topic, from, last, starts, ends)
+	parts := whole[topic]
+	begin, err := begin(ctx, client, topic, from, last, parts)
 	if err != nil {
 		return nil, err
 	}
-	parts := map[int32]part{}
-	for p, end := range ends {
-		parts[p] = part{next: max(starts[p], min(begin(p), end)), end: end}
+	for p, span := range parts {
+		parts[p] = committed.Span{From: max(span.From, min(begin(p), span.To)), To: span.To}
 	}
 	return parts, nil
 }
@@ -46,26 +41,17 @@ func offsetError(topic string, err error) error {
 	return fmt.Errorf("offsets of %s: %w", topic, err)
 }
 
-func listed(offsets kadm.ListedOffsets, err error) (map[int32]int64, error) {
-	if err == nil {
-		err = offsets.Error()
-	}
-	found := map[int32]int64{}
-	offsets.Each(func(o kadm.ListedOffset) { found[o.Partition] = o.Offset })
-	return found, err
-}
-
 // begin reads what --from and --last say. The last N records reach back over at most 2N offsets: each marker of a
 // transaction follows at least one of its records.
-func begin(ctx context.Context, client *kadm.Client, topic, from string, last int, starts, ends map[int32]int64) (func(int32) int64, error) {
+func begin(ctx context.Context, client *kadm.Client, topic, from string, last int, whole map[int32]committed.Span) (func(int32) int64, error) {
 	if last > 0 {
-		return func(p int32) int64 { return ends[p] - 2*int64(last) }, nil
+		return func(p int32) int64 { return whole[p].To - 2*int64(last) }, nil
 	}
 	switch from {
 	case "start":
-		return func(p int32) int64 { return starts[p] }, nil
+		return func(p int32) int64 { return whole[p].From }, nil
 	case "end":
-		return func(p int32) int64 { return ends[p] }, nil
+		return func(p int32) int64 { return whole[p].To }, nil
 	}
 	if offset, err := strconv.ParseInt(from, 10, 64); err == nil && offset >= 0 {
 		return func(int32) int64 { return offset }, nil
@@ -74,11 +60,17 @@ func begin(ctx context.Context, client *kadm.Client, topic, from string, last in
 	if err != nil {
 		return nil, err
 	}
-	after, err := listed(client.ListOffsetsAfterMilli(ctx, at.UnixMilli(), topic))
+	after, err := client.ListOffsetsAfterMilli(ctx, at.UnixMilli(), topic)
+	if err == nil {
+		err = after.Error()
+	}
 	if err != nil {
 		return nil, offsetError(topic, err)
 	}
-	return func(p int32) int64 { return after[p] }, nil
+	return func(p int32) int64 {
+		first, _ := after.Lookup(topic, p)
+		return first.Offset
+	}, nil
 }
 
 func instant(text string, now time.Time) (time.Time, error) {
@@ -97,54 +89,54 @@ func instant(text string, now time.Time) (time.Time, error) {
 type reader struct {
 	options []kgo.Opt
 	topic   string
-	parts   map[int32]part
+	parts   map[int32]committed.Span
 	wanted  func(*kgo.Record) bool
 }
 
 // untilEnd shows everything up to the ends as they were when the stretch was found.
 func (r *reader) untilEnd(ctx context.Context, show func(*kgo.Record) (bool, error)) (more bool, err error) {
-	open := 0
-	for _, p := range r.parts {
-		if p.next < p.end {
-			open++
+	more = true
+	err = committed.Read(ctx, r.options, committed.Spans{r.topic: r.parts}, func(rec *kgo.Record) error {
+		if !r.wanted(rec) {
+			return nil
 		}
-	}
-	if open == 0 {
-		return true, nil
-	}
-	err = r.each(ctx, func(rec *kgo.Record) (bool, error) {
-		p := r.parts[rec.Partition]
-		if rec.Offset >= p.end {
-			return true, nil
+		if more, err = show(rec); err == nil && !more {
+			return committed.ErrEnough
 		}
-		p.next = rec.Offset + 1
-		r.parts[rec.Partition] = p
-		if p.next == p.end {
-			open--
-		}
-		more = true
-		if !rec.Attrs.IsControl() && r.wanted(rec) {
-			if more, err = show(rec); err != nil || !more {
-				return false, err
-			}
-		}
-		return open > 0, nil
+		return err
 	})
 	return more, err
 }
 
-// follow shows what comes, from where the reader is, until the context ends: that is how it is meant to be stopped.
+// follow shows what comes after the stretch, until the context ends: that is how it is meant to be stopped.
 func (r *reader) follow(ctx context.Context, show func(*kgo.Record) (bool, error)) error {
-	err := r.each(ctx, func(rec *kgo.Record) (bool, error) {
-		if rec.Attrs.IsControl() || !r.wanted(rec) {
-			return true, nil
-		}
-		return show(rec)
-	})
-	if errors.Is(err, context.Canceled) {
-		return nil
+	offsets := map[int32]kgo.Offset{}
+	for p, stretch := range r.parts {
+		offsets[p] = kgo.NewOffset().At(stretch.To)
 	}
-	return err
+	client, err := kgo.NewClient(append(slices.Clone(r.options), kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{r.topic: offsets}),
+		kgo.FetchIsolationLevel(kgo.ReadCommitted()))...)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	for {
+		fetches := client.PollFetches(ctx)
+		switch err := fetches.Err(); {
+		case errors.Is(err, context.Canceled):
+			return nil
+		case err != nil:
+			return fmt.Errorf("read %s: %w", r.topic, err)
+		}
+		for rec := range fetches.RecordsAll() {
+			if !r.wanted(rec) {
+				continue
+			}
+			if more, err := show(rec); err != nil || !more {
+				return err
+			}
+		}
+	}
 }
 
 // newest gives the last n records of all partitions, in the order of their timestamps.
@@ -158,30 +150,4 @@ func (r *reader) newest(ctx context.Context, n int) ([]*kgo.Record, error) {
 		return cmp.Or(a.Timestamp.Compare(b.Timestamp), cmp.Compare(a.Partition, b.Partition), cmp.Compare(a.Offset, b.Offset))
 	})
 	return all[max(0, len(all)-n):], err
-}
-
-// each hands on records, markers of transactions among them: without those the end of a partition would be waited for in
-// vain.
-func (r *reader) each(ctx context.Context, do func(*kgo.Record) (more bool, err error)) error {
-	offsets := map[int32]kgo.Offset{}
-	for p, stretch := range r.parts {
-		offsets[p] = kgo.NewOffset().At(stretch.next)
-	}
-	client, err := kgo.NewClient(append(slices.Clone(r.options), kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{r.topic: offsets}),
-		kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords())...)
-	if err != nil {
-		return err
-	}
-	defer client.Close()
-	for {
-		fetches := client.PollFetches(ctx)
-		if err := fetches.Err(); err != nil {
-			return fmt.Errorf("read %s: %w", r.topic, err)
-		}
-		for it := fetches.RecordIter(); !it.Done(); {
-			if more, err := do(it.Next()); err != nil || !more {
-				return err
-			}
-		}
-	}
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"leadline/internal/app"
+	"leadline/internal/committed"
 	"leadline/internal/engine"
 	"leadline/internal/sales"
 	"leadline/internal/state"
@@ -140,7 +141,7 @@ func (t tool) fromChangelog(ctx context.Context, customer string) (kept, error) 
 	k := kept{from: "changelog", partition: wire.Partition([]byte(customer), n)}
 	runs := map[string][]byte{}
 	decoder := wire.NewDecoder(topics.NewSchemaSource(t.Registry))
-	r := reader{options: t.Options, topic: name, parts: map[int32]part{k.partition: parts[k.partition]}, wanted: func(*kgo.Record) bool { return true }}
+	r := reader{options: t.Options, topic: name, parts: map[int32]committed.Span{k.partition: parts[k.partition]}, wanted: func(*kgo.Record) bool { return true }}
 	_, err = r.untilEnd(ctx, func(rec *kgo.Record) (bool, error) {
 		switch key := string(rec.Key); {
 		case key == sales.ShardRecordKey:

@@ -2,13 +2,13 @@ package analyst
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"leadline/internal/committed"
 	"leadline/internal/sales"
 	"leadline/internal/wire"
 )
@@ -103,85 +103,25 @@ func (s *session) remember(ctx context.Context, kept map[string]lasting) (*memor
 
 // readBack reads the outputs to their ends.
 func (s *session) readBack(ctx context.Context, adm *kadm.Client) (map[string]lasting, error) {
-	rest, err := s.extents(ctx, adm)
-	if err != nil {
-		return nil, err
-	}
 	kept := map[string]lasting{}
 	for _, topic := range s.topics.outputs() {
 		kept[topic] = lasting{}
 	}
-	if len(rest) == 0 {
-		return kept, nil
-	}
-	reader, err := s.reader(rest)
+	spans, err := committed.Whole(ctx, adm, s.topics.outputs()...)
 	if err != nil {
 		return nil, err
 	}
-	defer reader.Close()
-	for len(rest) > 0 {
-		fetches := reader.PollFetches(ctx)
-		if err := errors.Join(ctx.Err(), fetches.Err()); err != nil {
-			return nil, err
-		}
-		fetches.EachRecord(func(rec *kgo.Record) {
-			kept[rec.Topic].put(rec)
-			if rec.Offset+1 >= rest[rec.Topic] {
-				delete(rest, rec.Topic)
-			}
-		})
-	}
-	return kept, nil
+	return kept, committed.Read(ctx, s.cfg.Kafka, spans, func(rec *kgo.Record) error {
+		kept[rec.Topic].put(rec)
+		return nil
+	})
 }
 
-// put takes a record of the topic; control records only show how far reading got.
+// put takes a record of the topic.
 func (l lasting) put(rec *kgo.Record) {
-	switch {
-	case rec.Attrs.IsControl():
-	case rec.Value == nil:
+	if rec.Value == nil {
 		delete(l, string(rec.Key))
-	default:
-		l[string(rec.Key)] = rec
+		return
 	}
-}
-
-// extents gives the ends of those outputs that hold anything.
-func (s *session) extents(ctx context.Context, adm *kadm.Client) (map[string]int64, error) {
-	starts, err := adm.ListStartOffsets(ctx, s.topics.outputs()...)
-	if err == nil {
-		err = starts.Error()
-	}
-	if err != nil {
-		return nil, fmt.Errorf("first offsets of the knowledge: %w", err)
-	}
-	ends, err := adm.ListCommittedOffsets(ctx, s.topics.outputs()...)
-	if err == nil {
-		err = ends.Error()
-	}
-	if err != nil {
-		return nil, fmt.Errorf("stable offsets of the knowledge: %w", err)
-	}
-	rest := map[string]int64{}
-	for _, topic := range s.topics.outputs() {
-		start, _ := starts.Lookup(topic, 0)
-		if end, _ := ends.Lookup(topic, 0); end.Offset > start.Offset {
-			rest[topic] = end.Offset
-		}
-	}
-	return rest, nil
-}
-
-func (s *session) reader(topics map[string]int64) (*kgo.Client, error) {
-	from := map[string]map[int32]kgo.Offset{}
-	for topic := range topics {
-		from[topic] = map[int32]kgo.Offset{0: kgo.NewOffset().AtStart()}
-	}
-	reader, err := kgo.NewClient(append(slices.Clone(s.cfg.Kafka),
-		kgo.ConsumePartitions(from),
-		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
-		kgo.KeepControlRecords())...)
-	if err != nil {
-		return nil, fmt.Errorf("open reader of the knowledge: %w", err)
-	}
-	return reader, nil
+	l[string(rec.Key)] = rec
 }

@@ -14,12 +14,14 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"go.uber.org/goleak"
 	"go.uber.org/zap"
 
 	"leadline/internal/affinity"
+	"leadline/internal/committed"
 	"leadline/internal/sales"
 	"leadline/internal/wire"
 	"leadline/schemas"
@@ -83,9 +85,13 @@ func (w *world) close() {
 	w.cluster.Close()
 }
 
+func (w *world) kafka() []kgo.Opt {
+	return []kgo.Opt{kgo.SeedBrokers(w.cluster.ListenAddrs()...), kgo.Dialer(w.stack.DialContext)}
+}
+
 func (w *world) client(opts ...kgo.Opt) *kgo.Client {
 	w.t.Helper()
-	cl, err := kgo.NewClient(append(opts, kgo.SeedBrokers(w.cluster.ListenAddrs()...), kgo.Dialer(w.stack.DialContext))...)
+	cl, err := kgo.NewClient(append(opts, w.kafka()...)...)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -268,14 +274,18 @@ func (l *line) mend() {
 // kept is the newest committed value of each key of a topic; nil for a tombstone.
 func (w *world) kept(topic string) map[string][]byte {
 	w.t.Helper()
-	cl := w.client(kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: {0: kgo.NewOffset().AtStart()}}),
-		kgo.FetchIsolationLevel(kgo.ReadCommitted()))
+	cl := w.client()
 	defer cl.Close()
-	ctx, cancel := context.WithTimeout(w.t.Context(), 3*time.Second)
-	defer cancel()
 	values := map[string][]byte{}
-	for ctx.Err() == nil {
-		cl.PollFetches(ctx).EachRecord(func(rec *kgo.Record) { values[string(rec.Key)] = rec.Value })
+	spans, err := committed.Whole(w.t.Context(), kadm.NewClient(cl), topic)
+	if err == nil {
+		err = committed.Read(w.t.Context(), w.kafka(), spans, func(rec *kgo.Record) error {
+			values[string(rec.Key)] = rec.Value
+			return nil
+		})
+	}
+	if err != nil {
+		w.t.Fatal(err)
 	}
 	return values
 }

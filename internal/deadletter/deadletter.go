@@ -20,6 +20,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"leadline/internal/committed"
 	"leadline/internal/sales"
 	"leadline/internal/wire"
 )
@@ -92,7 +93,7 @@ func (b *Box) List(ctx context.Context, f Filter) ([]Letter, error) {
 		return nil, fmt.Errorf("list dead letters: %w", err)
 	}
 	var letters []Letter
-	err = scan(ctx, cl, b.Opts, b.topic(), func(r *kgo.Record) error {
+	err = b.scan(ctx, cl, func(r *kgo.Record) error {
 		l := letterOf(r)
 		l.Sent = sent[l.Partition].has(l.Offset)
 		if f.chooses(&l) {
@@ -106,62 +107,13 @@ func (b *Box) List(ctx context.Context, f Filter) ([]Letter, error) {
 	return letters, nil
 }
 
-// scan reads everything committed to a topic until now.
-func scan(ctx context.Context, cl *kgo.Client, opts []kgo.Opt, topic string, each func(*kgo.Record) error) error {
-	adm := kadm.NewClient(cl)
-	begins, err := adm.ListStartOffsets(ctx, topic)
-	if err == nil {
-		err = begins.Error()
-	}
-	if err != nil {
-		return fmt.Errorf("ask where %s begins: %w", topic, err)
-	}
-	ends, err := adm.ListCommittedOffsets(ctx, topic)
-	if err == nil {
-		err = ends.Error()
-	}
-	if err != nil {
-		return fmt.Errorf("ask where %s ends: %w", topic, err)
-	}
-	from, left := map[int32]kgo.Offset{}, map[int32]int64{}
-	ends.Each(func(end kadm.ListedOffset) {
-		if begin, _ := begins.Lookup(end.Topic, end.Partition); begin.Offset < end.Offset {
-			from[end.Partition], left[end.Partition] = kgo.NewOffset().At(begin.Offset), end.Offset
-		}
-	})
-	if len(left) == 0 {
-		return nil
-	}
-	reader, err := kgo.NewClient(append(opts[:len(opts):len(opts)], kgo.FetchIsolationLevel(kgo.ReadCommitted()),
-		kgo.KeepControlRecords(), kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: from}))...)
+// scan reads everything committed to the topic until now.
+func (b *Box) scan(ctx context.Context, cl *kgo.Client, each func(*kgo.Record) error) error {
+	letters, err := committed.Whole(ctx, kadm.NewClient(cl), b.topic())
 	if err != nil {
 		return err
 	}
-	defer reader.Close()
-	return read(ctx, reader, left, each)
-}
-
-// read consumes partitions until each has come to its end. Control records are wanted, for the last one may be at the
-// end.
-func read(ctx context.Context, reader *kgo.Client, left map[int32]int64, each func(*kgo.Record) error) error {
-	for len(left) > 0 {
-		fetches := reader.PollFetches(ctx)
-		if err := fetches.Err(); err != nil {
-			return fmt.Errorf("read: %w", err)
-		}
-		for r := range fetches.RecordsAll() {
-			end, wanted := left[r.Partition]
-			if wanted && r.Offset < end && !r.Attrs.IsControl() {
-				if err := each(r); err != nil {
-					return err
-				}
-			}
-			if r.Offset+1 >= end {
-				delete(left, r.Partition)
-			}
-		}
-	}
-	return nil
+	return committed.Read(ctx, b.Opts, letters, each)
 }
 
 // letterOf reads Leadline's headers. The last of a name counts: it is the one that was added when the record was refused,

@@ -14,6 +14,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"go.uber.org/goleak"
 
+	"leadline/internal/committed"
 	"leadline/internal/embedded"
 	"leadline/internal/sales"
 	"leadline/internal/wire"
@@ -115,12 +116,12 @@ func (w *world) settled(topic string) {
 	w.t.Helper()
 	adm := kadm.NewClient(w.cl)
 	for {
-		committed, err1 := adm.ListCommittedOffsets(w.t.Context(), topic)
+		stable, err1 := adm.ListCommittedOffsets(w.t.Context(), topic)
 		all, err2 := adm.ListEndOffsets(w.t.Context(), topic)
 		if err := errors.Join(err1, err2); err != nil {
 			w.t.Fatal(err)
 		}
-		if cmp.Equal(committed.Offsets(), all.Offsets()) {
+		if cmp.Equal(stable.Offsets(), all.Offsets()) {
 			return
 		}
 	}
@@ -131,10 +132,13 @@ func (w *world) arrived(topic string) []*kgo.Record {
 	w.t.Helper()
 	w.settled(topic)
 	var records []*kgo.Record
-	err := scan(w.t.Context(), w.cl, w.box.Opts, topic, func(r *kgo.Record) error {
-		records = append(records, r)
-		return nil
-	})
+	spans, err := committed.Whole(w.t.Context(), kadm.NewClient(w.cl), topic)
+	if err == nil {
+		err = committed.Read(w.t.Context(), w.box.Opts, spans, func(r *kgo.Record) error {
+			records = append(records, r)
+			return nil
+		})
+	}
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -90,7 +90,7 @@ func (r *retry) run(ctx context.Context) (err error) {
 	for _, t := range topics.Sorted() {
 		r.counts[t.Topic] = int32(len(t.Partitions))
 	}
-	if err := scan(ctx, r.cl, r.box.Opts, r.box.topic(), func(rec *kgo.Record) error { return r.letter(ctx, rec) }); err != nil {
+	if err := r.box.scan(ctx, r.cl, func(rec *kgo.Record) error { return r.letter(ctx, rec) }); err != nil {
 		return err
 	}
 	return r.flush(ctx)

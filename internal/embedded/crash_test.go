@@ -79,7 +79,7 @@ func TestKillNineLosesNothing(t *testing.T) {
 		}()
 		<-done
 		p = spawn(t, dir)
-		compare(t, committed(t, p.kafkaAddr, "alerts"), acknowledged, unknown)
+		compare(t, values(t, p.kafkaAddr, "alerts"), acknowledged, unknown)
 		if again := register(t, p.registryURL, "alerts-value", `"long"`); again != id {
 			t.Fatalf("schema id %d became %d", id, again)
 		}

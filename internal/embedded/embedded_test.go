@@ -14,6 +14,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/sr"
 	"go.uber.org/goleak"
+
+	"leadline/internal/committed"
 )
 
 func TestMain(m *testing.M) {
@@ -71,28 +73,21 @@ func transact(t *testing.T, c *kgo.Client, topic string, end kgo.TransactionEndT
 	return c.EndTransaction(t.Context(), end)
 }
 
-// committed reads a topic to its end.
-func committed(t *testing.T, addr, topic string) []string {
+// values reads what is committed in a topic.
+func values(t *testing.T, addr, topic string) []string {
 	t.Helper()
-	ends, err := kadm.NewClient(client(t, addr)).ListCommittedOffsets(t.Context(), topic)
+	c := client(t, addr)
+	spans, err := committed.Whole(t.Context(), kadm.NewClient(c), topic)
 	if err != nil {
 		t.Fatal(err)
 	}
-	end, _ := ends.Lookup(topic, 0)
-	c := client(t, addr, kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords(),
-		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: {0: kgo.NewOffset().AtStart()}}))
 	var values []string
-	for next := int64(0); next < end.Offset; {
-		fetches := c.PollFetches(t.Context())
-		if err := fetches.Err(); err != nil {
-			t.Fatal(err)
-		}
-		fetches.EachRecord(func(r *kgo.Record) {
-			next = r.Offset + 1
-			if !r.Attrs.IsControl() {
-				values = append(values, string(r.Value))
-			}
-		})
+	err = committed.Read(t.Context(), []kgo.Opt{kgo.SeedBrokers(addr)}, spans, func(r *kgo.Record) error {
+		values = append(values, string(r.Value))
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 	return values
 }
@@ -134,7 +129,7 @@ func TestWhatWasCommittedIsThereAfterARestart(t *testing.T) {
 	stop(t, s)
 
 	s = start(t, dir)
-	if diff := cmp.Diff([]string{"a", "b", "c"}, committed(t, s.KafkaAddr, "purchases")); diff != "" {
+	if diff := cmp.Diff([]string{"a", "b", "c"}, values(t, s.KafkaAddr, "purchases")); diff != "" {
 		t.Error(diff)
 	}
 	admin = kadm.NewClient(client(t, s.KafkaAddr))

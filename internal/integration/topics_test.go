@@ -3,6 +3,7 @@
 package integration
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -15,6 +16,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"leadline/internal/committed"
 	"leadline/internal/sales"
 	"leadline/internal/topics"
 	"leadline/internal/wire"
@@ -34,47 +36,16 @@ func (in *installation) decoder() *wire.Decoder {
 // records are all committed records of the topics (without the prefix) at this moment.
 func (in *installation) records(names ...string) []*kgo.Record {
 	in.t.Helper()
-	ends, err := in.admin.ListCommittedOffsets(in.t.Context(), in.prefixed(names)...)
+	spans, err := committed.Whole(in.t.Context(), in.admin, in.prefixed(names)...)
 	in.check(err)
-	from := map[string]map[int32]kgo.Offset{}
-	left := map[string]int64{} // where each partition that holds anything ends
-	ends.Each(func(o kadm.ListedOffset) {
-		in.check(o.Err)
-		if from[o.Topic] == nil {
-			from[o.Topic] = map[int32]kgo.Offset{}
-		}
-		from[o.Topic][o.Partition] = kgo.NewOffset().AtStart()
-		if o.Offset > 0 {
-			left[fmt.Sprint(o.Topic, "/", o.Partition)] = o.Offset
-		}
-	})
-	// Control records are kept, because a partition often ends with one: without them the end would not be seen.
-	client, err := kgo.NewClient(kgo.SeedBrokers(strings.Split(os.Getenv("LEADLINE_KAFKA_BROKERS"), ",")...), kgo.ConsumePartitions(from),
-		kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords(), kgo.FetchMaxWait(200*time.Millisecond))
-	in.check(err)
-	defer client.Close()
 	var found []*kgo.Record
-	for len(left) > 0 {
-		fetches := client.PollFetches(in.t.Context())
-		in.check(fetches.Err())
-		fetches.EachRecord(func(r *kgo.Record) {
-			place := fmt.Sprint(r.Topic, "/", r.Partition)
-			if r.Offset+1 >= left[place] {
-				delete(left, place)
-			}
-			if !r.Attrs.IsControl() {
-				found = append(found, r)
-			}
-		})
-	}
+	brokers := kgo.SeedBrokers(strings.Split(os.Getenv("LEADLINE_KAFKA_BROKERS"), ",")...)
+	in.check(committed.Read(in.t.Context(), []kgo.Opt{brokers}, spans, func(r *kgo.Record) error {
+		found = append(found, r)
+		return nil
+	}))
 	slices.SortFunc(found, func(a, b *kgo.Record) int {
-		if c := strings.Compare(a.Topic, b.Topic); c != 0 {
-			return c
-		}
-		if a.Partition != b.Partition {
-			return int(a.Partition - b.Partition)
-		}
-		return int(a.Offset - b.Offset)
+		return cmp.Or(strings.Compare(a.Topic, b.Topic), cmp.Compare(a.Partition, b.Partition), cmp.Compare(a.Offset, b.Offset))
 	})
 	return found
 }

@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,12 +14,14 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"go.uber.org/goleak"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest"
 
+	"leadline/internal/committed"
 	"leadline/internal/engine"
 	"leadline/internal/sales"
 	"leadline/internal/state"
@@ -319,23 +322,20 @@ func (w *world) link(from, to string) {
 // all reads every committed record of a topic.
 func (w *world) all(topic string) []*kgo.Record {
 	w.t.Helper()
-	cl := w.open(kgo.ConsumeTopics(w.prefix+topic), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.FetchIsolationLevel(kgo.ReadCommitted()))
-	defer cl.Close()
+	spans, err := committed.Whole(context.Background(), kadm.NewClient(w.client), w.prefix+topic)
+	if err != nil {
+		w.t.Fatal(err)
+	}
 	var records []*kgo.Record
-	for {
-		ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
-		got := cl.PollFetches(ctx).Records()
-		cancel()
-		if len(got) == 0 {
-			break
-		}
-		records = append(records, got...)
+	err = committed.Read(context.Background(), w.kafka(), spans, func(rec *kgo.Record) error {
+		records = append(records, rec)
+		return nil
+	})
+	if err != nil {
+		w.t.Fatal(err)
 	}
 	slices.SortFunc(records, func(a, b *kgo.Record) int {
-		if a.Partition != b.Partition {
-			return int(a.Partition - b.Partition)
-		}
-		return int(a.Offset - b.Offset)
+		return cmp.Or(cmp.Compare(a.Partition, b.Partition), cmp.Compare(a.Offset, b.Offset))
 	})
 	return records
 }
