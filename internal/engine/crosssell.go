@@ -41,6 +41,9 @@ func (s *Shard) crossSell(e *entry, o *order) {
 				best = l
 				break
 			}
+			if s.step.batch.Explain {
+				s.pass(e, sales.CrossSell, l.link.To, o.OccurredAt, s.whyTaken(e, l.to, o.day))
+			}
 		}
 	}
 	if best == nil {
@@ -116,6 +119,16 @@ func (s *Shard) taken(l *resolved) bool {
 		l.to = to
 	}
 	return s.step.scratch.taken.has(l.to)
+}
+
+// whyTaken tells which of the two it was.
+func (s *Shard) whyTaken(e *entry, number int32, day sales.Day) PassedWhy {
+	for _, l := range e.state.Window.Between(day-sales.Day(s.rules.WindowDays), math.MaxInt32) {
+		if s.level.of(l.Item).number == number {
+			return PassedHeld
+		}
+	}
+	return PassedCooldown
 }
 
 // cools tells whether the cool-down of what was said reaches the day.

@@ -25,7 +25,7 @@ type Customer struct {
 	LookDay sales.Day // the timer looks at the customer when this day is over; 0 = never
 	OwnerID string
 	Contact Consent
-	Open    []Episode // open episodes, by kind, at most one of each
+	Open    []Episode // open episodes, by kind, within one the oldest first: at most one declining spell, offers up to the caps
 	Said    []Said    // what the cool-down still covers
 	Window  window.Window
 }
@@ -77,33 +77,35 @@ func (c *Customer) empty() bool {
 	return c.Window.Empty() && c.OwnerID == "" && c.Contact == ConsentUnknown && len(c.Open) == 0
 }
 
-// episode gives the open episode of the kind, nil if there is none.
-func (c *Customer) episode(kind sales.AlertKind) *Episode {
+// spell is the place in Open of the declining spell, −1 if there is none.
+func (c *Customer) spell() int {
+	return slices.IndexFunc(c.Open, func(e Episode) bool { return e.Kind == sales.Declining })
+}
+
+// countOpen is how many episodes of the kind are open.
+func (c *Customer) countOpen(kind sales.AlertKind) int {
+	n := 0
 	for i := range c.Open {
 		if c.Open[i].Kind == kind {
-			return &c.Open[i]
+			n++
 		}
 	}
-	return nil
+	return n
 }
 
 func (c *Customer) open(e Episode) {
 	i := 0
-	for i < len(c.Open) && c.Open[i].Kind < e.Kind {
+	for i < len(c.Open) && c.Open[i].Kind <= e.Kind {
 		i++
 	}
 	c.Open = slices.Insert(c.Open, i, e)
 }
 
-// close ends the episode of the kind and gives it back.
-func (c *Customer) close(kind sales.AlertKind) Episode {
-	for i, e := range c.Open {
-		if e.Kind == kind {
-			c.Open = slices.Delete(c.Open, i, i+1)
-			return e
-		}
-	}
-	return Episode{}
+// close ends the episode at a place of Open and gives it back.
+func (c *Customer) close(at int) Episode {
+	e := c.Open[at]
+	c.Open = slices.Delete(c.Open, at, at+1)
+	return e
 }
 
 // advance moves the customer's own time to the day and forgets what is older than the kept history. What is kept depends on

@@ -39,10 +39,10 @@ func (s *Shard) look(e *entry, due sales.Millis) {
 	day := c.LookDay
 	c.advance(day, &s.rules)
 	switch {
-	case c.episode(sales.Declining) == nil:
+	case c.spell() < 0:
 		s.openSpell(e, day, due)
 	case c.Window.PurchaseDays(day-sales.Day(s.rules.WindowDays), day) == 0:
-		ended := c.close(sales.Declining)
+		ended := c.close(c.spell())
 		s.sayEnd(e, &ended, ending{status: sales.Expired, at: due, code: "gone",
 			title:   fmt.Sprintf("Customer %s has bought nothing for %d days.", e.id, s.rules.WindowDays),
 			text:    fmt.Sprintf("No purchase in the last %d days.", s.rules.WindowDays),
@@ -67,7 +67,8 @@ func (s *Shard) openSpell(e *entry, day sales.Day, due sales.Millis) {
 	c := &e.state
 	d := s.decline(&c.Window, day)
 	r := s.rules.Declining
-	if d.p >= r.Alpha || d.before < r.MinBaselineDays || s.saidLately(e, sales.Declining, noNumber, day, false) {
+	if why := s.noSpell(e, d, day); why != "" {
+		s.pass(e, sales.Declining, "", due, why)
 		return
 	}
 	last := c.Window.Last()
@@ -93,6 +94,21 @@ func (s *Shard) openSpell(e *entry, day sales.Day, due sales.Millis) {
 		"p_value": d.p}
 }
 
+// noSpell is why the customer does not count as declining, empty if it does.
+func (s *Shard) noSpell(e *entry, d decline, day sales.Day) PassedWhy {
+	r := s.rules.Declining
+	switch {
+	case d.p >= r.Alpha:
+		return PassedAlpha
+	case d.before < r.MinBaselineDays:
+		return PassedBaseline
+	case s.saidLately(e, sales.Declining, noNumber, day, false):
+		return PassedCooldown
+	default:
+		return ""
+	}
+}
+
 // inDays says a number of days.
 func inDays(n int) string {
 	if n == 1 {
@@ -108,14 +124,14 @@ func lost(d decline) float64 { return math.Max(0, math.Min(0.99, 1-float64(d.rec
 // recover ends a declining spell when a purchase shows that the customer has come back.
 func (s *Shard) recover(e *entry, o *order) {
 	c := &e.state
-	if c.episode(sales.Declining) == nil {
+	if c.spell() < 0 {
 		return
 	}
 	d := s.decline(&c.Window, c.Day)
 	if d.p < s.rules.Declining.ResolveAbove {
 		return
 	}
-	ended := c.close(sales.Declining)
+	ended := c.close(c.spell())
 	text := fmt.Sprintf("%s with a purchase in the last %d, where %.1f were to be expected.", inDays(d.recent), s.rules.Declining.RecentDays,
 		d.expected)
 	s.sayEnd(e, &ended, ending{status: sales.Resolved, at: o.OccurredAt, code: "came_back", value: float64(d.recent), baseline: d.expected,

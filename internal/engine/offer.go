@@ -18,11 +18,12 @@ type offer struct {
 	days     int // upsell: days on which the lower tier was bought
 }
 
-// offer decides about the candidate: an open episode if there is none of its kind yet, else one entry in the ledger of what the cap
+// offer decides about the candidate: an open episode if the cap of its kind leaves room, else one entry in the ledger of what the cap
 // held back, once per item and cool-down.
 func (s *Shard) offer(e *entry, o *order, f offer) {
-	capped := e.state.episode(f.kind) != nil
+	capped := e.state.countOpen(f.kind) >= s.rules.Caps.of(f.kind)
 	if capped && s.saidLately(e, f.kind, s.number(f.kind, f.to), o.day, true) {
+		s.pass(e, f.kind, f.link.To, o.OccurredAt, PassedCap)
 		return
 	}
 	ep := Episode{Kind: f.kind, Event: window.EventHash(o.EventID), From: f.from, To: f.to, Day: o.day,
@@ -46,13 +47,13 @@ func (s *Shard) offer(e *entry, o *order, f offer) {
 
 // takeUp ends the offers that the order makes good or shows to be mistaken.
 func (s *Shard) takeUp(e *entry, o *order) {
-	for _, kind := range [...]sales.AlertKind{sales.CrossSell, sales.Upsell} {
-		ep := e.state.episode(kind)
-		if ep == nil || !s.buys(o, ep) {
+	for at := 0; at < len(e.state.Open); {
+		if ep := &e.state.Open[at]; ep.ExpiryDay == 0 || !s.buys(o, ep) {
+			at++
 			continue
 		}
-		ended := e.state.close(kind)
-		name := s.offerName(kind, ended.To)
+		ended := e.state.close(at)
+		name := s.offerName(ended.Kind, ended.To)
 		end := ending{status: sales.Resolved, at: o.OccurredAt, code: "taken_up", value: float64(o.day - ended.Day),
 			title:    fmt.Sprintf("Customer %s has bought %s, which was offered on %s.", e.id, name, ended.Day),
 			text:     fmt.Sprintf("Bought %s on %s.", name, o.day),
@@ -78,14 +79,14 @@ func (s *Shard) buys(o *order, ep *Episode) bool {
 
 // expireOffers ends the offers whose time is over.
 func (s *Shard) expireOffers(e *entry, due sales.Millis) {
-	for _, kind := range [...]sales.AlertKind{sales.CrossSell, sales.Upsell} {
-		ep := e.state.episode(kind)
-		if ep == nil || s.cfg.Calendar.Start(ep.ExpiryDay) > due {
+	for at := 0; at < len(e.state.Open); {
+		if ep := &e.state.Open[at]; ep.ExpiryDay == 0 || s.cfg.Calendar.Start(ep.ExpiryDay) > due {
+			at++
 			continue
 		}
-		ended := e.state.close(kind)
+		ended := e.state.close(at)
 		s.sayEnd(e, &ended, ending{status: sales.Expired, at: due, code: "not_taken_up", value: float64(ended.ExpiryDay - ended.Day),
-			title: fmt.Sprintf("The offer of %s to customer %s of %s has run out.", s.offerName(kind, ended.To), e.id, ended.Day),
+			title: fmt.Sprintf("The offer of %s to customer %s of %s has run out.", s.offerName(ended.Kind, ended.To), e.id, ended.Day),
 			text:  fmt.Sprintf("Not bought within %d days.", ended.ExpiryDay-ended.Day)})
 	}
 }

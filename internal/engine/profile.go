@@ -88,7 +88,7 @@ func (s *Shard) erase(e *entry, ev *sales.Event) {
 	s.touch(e)
 	e.dirty = true
 	for len(e.state.Open) > 0 {
-		ended := e.state.close(e.state.Open[0].Kind)
+		ended := e.state.close(0)
 		s.sayEnd(e, &ended, ending{status: sales.Resolved, at: max(ev.Customer.UpdatedAt, s.clock.now), code: "erased",
 			text: "The customer's data was erased.", evidence: []sales.Evidence{{Source: ev.Source}}})
 	}
@@ -104,13 +104,13 @@ func (s *Shard) outcome(ev *sales.Event) {
 		return
 	}
 	e := s.customer(o.CustomerID)
-	for _, open := range e.state.Open {
+	for at, open := range e.state.Open {
 		if s.alertID(e.id, &open) != id {
 			continue
 		}
 		s.touch(e)
 		e.dirty = true
-		ended := e.state.close(open.Kind)
+		ended := e.state.close(at)
 		s.sayEnd(e, &ended, ending{status: sales.Resolved, at: o.OccurredAt, code: o.Result, text: text,
 			evidence: []sales.Evidence{{Source: ev.Source, EventID: o.EventID}}})
 		return

@@ -138,6 +138,8 @@ func (s *Shard) buy(e *entry, o *order) {
 	s.takeUp(e, o)
 	s.recover(e, o)
 	if !s.offersAllowed(e, o.day) {
+		s.pass(e, sales.CrossSell, "", o.OccurredAt, PassedOver)
+		s.pass(e, sales.Upsell, "", o.OccurredAt, PassedOver)
 		return
 	}
 	s.crossSell(e, o)

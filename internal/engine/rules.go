@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"leadline/internal/sales"
 )
 
 // Rules are everything about deciding that may be set. They change only between steps, and each commit's journal record
@@ -20,10 +22,33 @@ type Rules struct {
 	ExpiryDays      int           `json:"expiry_days" yaml:"expiry_days"`           // an offer is open from its day on for so long
 	HoldoutShare    float64       `json:"holdout_share" yaml:"holdout_share"`       // of the customers, 0..1, are never told about
 	AllowedLateness time.Duration `json:"allowed_lateness" yaml:"allowed_lateness"` // how far the watermark stays behind the newest event
+	Caps            CapRules      `json:"caps,omitzero" yaml:"caps"`
 	Declining       DeclineRules  `json:"declining" yaml:"declining"`
 	Upsell          UpsellRules   `json:"upsell" yaml:"upsell"`
 	Links           LinkRules     `json:"links" yaml:"links"`
 }
+
+// CapRules say how many offers of a kind a customer may have open at a time: 0 to 3. What comes on top goes to the ledger.
+type CapRules struct {
+	CrossSell int `json:"cross_sell" yaml:"cross_sell"`
+	Upsell    int `json:"upsell" yaml:"upsell"`
+}
+
+// defaultCaps were the only ones there were before caps could be set: rules with them are written, and hashed, without.
+var defaultCaps = CapRules{CrossSell: 1, Upsell: 1}
+
+// IsZero tells whether the caps are left out in JSON.
+func (c CapRules) IsZero() bool { return c == defaultCaps }
+
+func (c CapRules) of(kind sales.AlertKind) int {
+	if kind == sales.Upsell {
+		return c.Upsell
+	}
+	return c.CrossSell
+}
+
+// maxCap keeps all that can be open at a time, declining included, within what a blob has room for.
+const maxCap = 3
 
 // DeclineRules say when a customer counts as declining: the recent days against the baseline days before them.
 type DeclineRules struct {
@@ -54,7 +79,7 @@ type LinkRules struct {
 func DefaultRules() Rules {
 	return Rules{
 		WindowDays: 180, SlackDays: 5, LinkLevel: "category", CooldownDays: 30, ExpiryDays: 14, HoldoutShare: 0.10,
-		AllowedLateness: time.Hour,
+		AllowedLateness: time.Hour, Caps: defaultCaps,
 		Declining: DeclineRules{RecentDays: 30, BaselineDays: 150, Alpha: 0.001, ResolveAbove: 0.01, LookEveryDays: 7,
 			MinBaselineDays: 5},
 		Upsell: UpsellRules{MinPurchases: 2, BrandTiers: map[string]int32{"Private": 1, "National": 2}, MinPriceRatio: 1.1},
@@ -77,6 +102,15 @@ func (r Rules) JSON() []byte {
 	return b
 }
 
+// ParseRules reads what JSON wrote.
+func ParseRules(text string) (Rules, error) {
+	r := Rules{Caps: defaultCaps}
+	if err := json.Unmarshal([]byte(text), &r); err != nil {
+		return r, fmt.Errorf("rules: %w", err)
+	}
+	return r, nil
+}
+
 // Validate names everything that is wrong.
 func (r Rules) Validate() error {
 	var errs []error
@@ -92,6 +126,8 @@ func (r Rules) Validate() error {
 	must(r.ExpiryDays >= 1 && r.ExpiryDays <= r.CooldownDays, "expiry_days %d: must be 1 to cooldown_days", r.ExpiryDays)
 	must(r.HoldoutShare >= 0 && r.HoldoutShare < 1, "holdout_share %g: must be 0 or more and below 1", r.HoldoutShare)
 	must(r.AllowedLateness >= 0 && r.AllowedLateness <= 7*24*time.Hour, "allowed_lateness %s: must be 0 to 168h", r.AllowedLateness)
+	must(r.Caps.CrossSell >= 0 && r.Caps.CrossSell <= maxCap && r.Caps.Upsell >= 0 && r.Caps.Upsell <= maxCap,
+		"caps: cross_sell %d and upsell %d: must be 0 to %d", r.Caps.CrossSell, r.Caps.Upsell, maxCap)
 	d := r.Declining
 	must(d.RecentDays >= 1 && d.BaselineDays >= 1 && d.RecentDays+d.BaselineDays <= r.WindowDays,
 		"declining: recent_days %d and baseline_days %d: must be 1 or more and together at most window_days", d.RecentDays, d.BaselineDays)

@@ -24,6 +24,7 @@ type Batch struct {
 	Clock     sales.Millis
 	Knowledge *Knowledge
 	RunID     string // "live" or a replay's
+	Explain   bool   // Decision.Passed is wanted, which costs time
 }
 
 // Change is the new state of one customer.
@@ -50,8 +51,10 @@ type Decision struct {
 	Rejected []Rejected
 	Late     []int // indices of events older than the kept history, for late-events
 
-	Items       int32 // length of the dictionary after the step
-	Duplicates  int   // redelivered events, which change nothing
+	Items  int32    // length of the dictionary after the step
+	Passed []Passed // what was thought of and not said, if the batch asks for it
+
+	Duplicates  int // redelivered events, which change nothing
 	TimersFired int
 }
 

@@ -122,10 +122,11 @@ func (s *Shard) upsell(e *entry, o *order) {
 			continue
 		}
 		l, ok := s.step.batch.Knowledge.Links.Upsell(s.items.TypeName(line.typ))
-		if !ok || l.FromTier != line.tier || s.daysWith(o, line.typ, l.FromTier) < s.rules.Upsell.MinPurchases {
+		if !ok || l.FromTier != line.tier {
 			continue
 		}
-		if s.usedFrom(line.typ, l.ToTier) || o.buysFrom(line.typ, l.ToTier) || s.saidLately(e, sales.Upsell, line.typ, o.day, false) {
+		if why := s.noUpsell(e, o, line.typ, &l); why != "" {
+			s.pass(e, sales.Upsell, l.To, o.OccurredAt, why)
 			continue
 		}
 		if at < 0 || better(&l, &best) {
@@ -142,6 +143,20 @@ func (s *Shard) upsell(e *entry, o *order) {
 		return // no room to remember the offer by, so none is made
 	}
 	s.offer(e, o, offer{kind: sales.Upsell, link: &best, from: line.item, to: to, days: s.daysWith(o, line.typ, best.FromTier)})
+}
+
+// noUpsell is why the customer is not to be offered the link's higher tier, empty if it is.
+func (s *Shard) noUpsell(e *entry, o *order, typ int32, l *sales.Link) PassedWhy {
+	switch {
+	case s.daysWith(o, typ, l.FromTier) < s.rules.Upsell.MinPurchases:
+		return PassedPurchases
+	case s.usedFrom(typ, l.ToTier) || o.buysFrom(typ, l.ToTier):
+		return PassedHeld
+	case s.saidLately(e, sales.Upsell, typ, o.day, false):
+		return PassedCooldown
+	default:
+		return ""
+	}
 }
 
 func (s *Shard) upsellWords(e *entry, o *order, f *offer) (title string, reasons []sales.Reason, details map[string]float64) {

@@ -2,7 +2,6 @@ package replay
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -160,8 +159,8 @@ func (s *Shadow) takeRules(j *sales.Journal) error {
 	if j.Rules == "" {
 		return &gapError{fmt.Sprintf("commit %d is under the rules %s, and the journal does not say what they are", j.CSN, j.RulesHash)}
 	}
-	var rules engine.Rules
-	if err := json.Unmarshal([]byte(j.Rules), &rules); err != nil || rules.Hash() != j.RulesHash {
+	rules, err := engine.ParseRules(j.Rules)
+	if err != nil || rules.Hash() != j.RulesHash {
 		return &gapError{fmt.Sprintf("the rules of commit %d are not those of the hash %s: they were written by another release", j.CSN, j.RulesHash)}
 	}
 	s.core.SetRules(rules)

@@ -1,0 +1,33 @@
+package engine
+
+import "leadline/internal/sales"
+
+// Passed is an alert that was thought of and not said, not even to the ledger. What no link led to, or another candidate outranked, was
+// not thought of.
+type Passed struct {
+	CustomerID string
+	Kind       sales.AlertKind
+	Item       string       // that would have been offered; empty for declining, and where it holds for all offers of the kind
+	At         sales.Millis // the event time of the cause
+	Why        PassedWhy
+}
+
+// PassedWhy is the rule that stood against an alert.
+type PassedWhy string
+
+// The rules, and the settings that they hang on.
+const (
+	PassedHeld      PassedWhy = "held"              // window_days: it is in the window already
+	PassedCooldown  PassedWhy = "cooldown"          // cooldown_days: it was said lately
+	PassedCap       PassedWhy = "cap"               // caps: as many are open as may be, and the ledger says so already
+	PassedOver      PassedWhy = "over"              // expiry_days, slack_days: the offer would be over before it began
+	PassedPurchases PassedWhy = "min_purchases"     // upsell.min_purchases
+	PassedAlpha     PassedWhy = "alpha"             // declining.alpha
+	PassedBaseline  PassedWhy = "min_baseline_days" // declining.min_baseline_days
+)
+
+func (s *Shard) pass(e *entry, kind sales.AlertKind, item string, at sales.Millis, why PassedWhy) {
+	if s.step.batch.Explain {
+		s.step.out.Passed = append(s.step.out.Passed, Passed{CustomerID: e.id, Kind: kind, Item: item, At: at, Why: why})
+	}
+}
