@@ -14,6 +14,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/pprof"
+	"syscall"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -47,13 +48,18 @@ type Server struct {
 // stopWithin bounds how long a stop waits for answers that are on the way.
 const stopWithin = 5 * time.Second
 
+// takeWithin is how long an address may be in use at start: a process that was killed the moment before still has it until the
+// system has cleaned up after it.
+const takeWithin = 3 * time.Second
+
 // New takes the address, so that a port in use is an error at start.
 func New(o Options) (*Server, error) {
-	listener, err := new(net.ListenConfig).Listen(context.Background(), "tcp", o.Addr)
+	log := o.Log.Named("web")
+	listener, err := take(o.Addr, log)
 	if err != nil {
 		return nil, fmt.Errorf("listen for HTTP: %w", err)
 	}
-	s := &Server{log: o.Log.Named("web"), listener: listener}
+	s := &Server{log: log, listener: listener}
 	s.http = &http.Server{
 		Handler:           o.handler(),
 		ReadHeaderTimeout: 10 * time.Second,
@@ -61,6 +67,18 @@ func New(o Options) (*Server, error) {
 		ErrorLog:          zap.NewStdLog(s.log),
 	}
 	return s, nil
+}
+
+func take(addr string, log *zap.Logger) (net.Listener, error) {
+	again := time.NewTicker(100 * time.Millisecond)
+	defer again.Stop()
+	for began := time.Now(); ; <-again.C {
+		listener, err := new(net.ListenConfig).Listen(context.Background(), "tcp", addr)
+		if !errors.Is(err, syscall.EADDRINUSE) || time.Since(began) > takeWithin {
+			return listener, err
+		}
+		log.Info("the address is in use, waiting for it to become free", zap.String("address", addr), zap.Duration("at_most", takeWithin))
+	}
 }
 
 // Addr is host:port as taken.

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"strings"
 	"sync"
@@ -17,6 +18,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/goleak"
 	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
 	"pgregory.net/rapid"
 
 	"leadline/internal/sales"
@@ -65,6 +67,31 @@ func get(t *testing.T, url string) (*http.Response, string) {
 func entry(n int, kind sales.AlertKind) Entry {
 	return Entry{Written: time.UnixMilli(int64(n)), Kind: kind, Status: sales.Opened,
 		Record: json.RawMessage(fmt.Sprintf(`{"alert_id":"a%d","kind":%q}`, n, kind))}
+}
+
+// A process that was killed may still hold its address when the next life starts.
+func TestWaitsForTheAddressOfTheLifeBefore(t *testing.T) {
+	t.Parallel()
+	before, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	waits := 0
+	log := zap.New(zapcore.NewCore(zapcore.NewJSONEncoder(zapcore.EncoderConfig{}), zapcore.AddSync(io.Discard), zap.InfoLevel),
+		zap.Hooks(func(zapcore.Entry) error {
+			waits++
+			return before.Close()
+		}))
+	next, err := New(Options{Addr: before.Addr().String(), Metrics: prometheus.NewRegistry(), Log: log})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if waits != 1 {
+		t.Errorf("told %d times that it waits", waits)
+	}
+	if err := next.Close(); err != nil {
+		t.Error(err)
+	}
 }
 
 func TestReadinessNamesWhatIsMissing(t *testing.T) {
