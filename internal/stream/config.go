@@ -41,13 +41,15 @@ type Deps struct {
 }
 
 const (
-	transactionTimeout = 10 * time.Second // how long a killed engine can hold up readers of what is committed
-	sessionTimeout     = 30 * time.Second // how long a restart may take before the group gives the shards to others
-	requestTimeout     = 20 * time.Second // one commit, one look at offsets
-	registryTimeout    = 2 * time.Second  // while a shard asks for a schema, the others of the process wait
-	storeTimeout       = 5 * time.Second  // likewise for cold customers
-	graceOnStop        = 10 * time.Second // for the commit and the projection of what is done
-	checkStoreEvery    = 5 * time.Second  // an idle shard looks whether its projection still is what it was
+	transactionTimeout = 10 * time.Second       // how long a killed engine can hold up readers of what is committed
+	sessionTimeout     = 30 * time.Second       // how long a restart may take before the group gives the shards to others
+	heartbeat          = time.Second            // how late a member hears that another's shards are to be taken over
+	fetchWait          = 200 * time.Millisecond // a partition that becomes readable waits for the fetch of the others, which may be silent
+	requestTimeout     = 20 * time.Second       // one commit, one look at offsets
+	registryTimeout    = 2 * time.Second        // while a shard asks for a schema, the others of the process wait
+	storeTimeout       = 5 * time.Second        // likewise for cold customers
+	graceOnStop        = 10 * time.Second       // for the commit and the projection of what is done
+	checkStoreEvery    = 5 * time.Second        // an idle shard looks whether its projection still is what it was
 	firstBackoff       = 100 * time.Millisecond
 	lastBackoff        = 5 * time.Second
 )

@@ -46,8 +46,10 @@ func (r *Runtime) sessionOptions() []kgo.Opt {
 		kgo.InstanceID(r.cfg.InstanceID),
 		kgo.Balancers(kgo.RangeBalancer()), // the only one that keeps partition p of all inputs together
 		kgo.SessionTimeout(sessionTimeout),
+		kgo.HeartbeatInterval(heartbeat),
 		kgo.RebalanceTimeout(sessionTimeout), // a cycle is shorter, and the dead hold up the others no longer
 		kgo.MetadataMinAge(time.Second),      // a newly assigned partition waits for this before it is read
+		kgo.FetchMaxWait(fetchWait),
 		kgo.ConsumeTopics(topics...),
 		kgo.ConsumeResetOffset(kgo.NoResetOffset()), // out of range must be loud
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
