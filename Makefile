@@ -10,10 +10,10 @@ lint   := $(cache)/bin/golangci-lint-$(lint_version)
 venv   := $(cache)/venv
 # How long each fuzz target runs.
 FUZZTIME ?= 5s
-# Which benchmarks run.
+# Which Go benchmarks run.
 BENCH ?= .
 
-.PHONY: help build demo test integration verify format lint generated race fuzz bench clients servers-start servers-stop
+.PHONY: help build demo test integration verify format lint generated race fuzz bench microbench clients servers-start servers-stop
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,7 +55,10 @@ fuzz: ## every fuzz target for FUZZTIME (5s) each
 		done; \
 	done
 
-bench: ## Go benchmarks with allocations; BENCH=regexp chooses
+bench: build ## recovery times on the servers of deploy/local/servers (start them first, Redis must be empty); BENCH_ARGS adds flags
+	@eval "$$(deploy/local/servers env)" && bin/leadline bench recovery $(BENCH_ARGS)
+
+microbench: ## Go benchmarks with allocations; BENCH=regexp chooses
 	@go test -run '^$$' -bench '$(BENCH)' -benchmem ./...
 
 servers-start: ## start a real Kafka, registry and Redis on loopback (deploy/local/servers)

@@ -1,0 +1,96 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+
+	"go.uber.org/zap"
+
+	"leadline/internal/app"
+	"leadline/internal/bench"
+)
+
+type benchCmd struct {
+	Recovery benchRecoveryCmd `cmd:"" help:"How soon an engine works again: after kill -9, when another takes over, with an emptied Redis."`
+}
+
+type benchRecoveryCmd struct {
+	Parts     []string `arg:"" optional:"" enum:"kill,takeover,rebuild" help:"kill, takeover, rebuild; all when none is named. rebuild empties Redis, which must be empty before."`
+	Customers int      `default:"1000000" help:"Customers with a history of three orders."`
+	Rate      float64  `default:"1000" help:"New orders a second while it is measured."`
+	Rounds    int      `default:"3" help:"How often a kill and a takeover are repeated."`
+	Seed      uint64   `default:"1" help:"The same seed, the same orders."`
+	JSON      string   `name:"json" placeholder:"FILE" help:"Write the figures to a file too."`
+	Logs      string   `placeholder:"DIR" help:"Where the engines' logs go; by default a new temporary directory."`
+}
+
+// Run measures with engines of this binary on the configured servers, under a topic prefix of its own.
+func (cmd benchRecoveryCmd) Run(ctx context.Context, p *process) (err error) {
+	if len(cmd.Parts) == 0 {
+		cmd.Parts = []string{"kill", "takeover", "rebuild"}
+	}
+	o, done, err := p.bench(cmd.Logs)
+	if err != nil {
+		return err
+	}
+	defer done()
+	o.Seed, o.Customers, o.Rate, o.Rounds = cmd.Seed, cmd.Customers, cmd.Rate, cmd.Rounds
+	b, err := bench.New(ctx, o)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, b.Close(context.WithoutCancel(ctx))) }()
+	found, err := b.Recovery(ctx, cmd.Parts)
+	if found != nil {
+		err = errors.Join(err, found.Print(p.stdout), writeJSON(cmd.JSON, found))
+	}
+	return err
+}
+
+// bench prepares the servers and the binary under test, which is this one.
+func (p *process) bench(logs string) (o bench.Options, done func(), err error) {
+	if logs == "" {
+		if logs, err = os.MkdirTemp("", "leadline-bench"); err != nil {
+			return o, nil, fmt.Errorf("directory for logs: %w", err)
+		}
+	}
+	binary, err := os.Executable()
+	if err != nil {
+		return o, nil, fmt.Errorf("find this program: %w", err)
+	}
+	t, err := p.connect()
+	if err != nil {
+		return o, nil, err
+	}
+	kafka, err := app.KafkaOptions(t.config, zap.NewNop()) // a measurement outlasts what a tool's clients would give up at
+	if err != nil {
+		t.Close()
+		return o, nil, err
+	}
+	var args []string
+	if p.file != "" {
+		args = append(args, "--config="+p.file)
+	}
+	for flag, value := range p.flags {
+		args = append(args, "--"+flag+"="+value)
+	}
+	return bench.Options{Binary: binary, Args: args, Dir: logs, Topics: app.TopicOptions(t.config), Out: p.stderr,
+		Kafka: kafka, Registry: t.Registry, Redis: t.Redis}, t.Close, nil
+}
+
+func writeJSON(file string, found any) error {
+	if file == "" {
+		return nil
+	}
+	text, err := json.MarshalIndent(found, "", "  ")
+	if err != nil {
+		return fmt.Errorf("encode the figures: %w", err)
+	}
+	if err := os.WriteFile(file, append(text, '\n'), 0o644); err != nil {
+		return fmt.Errorf("write the figures: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,84 @@
+package bench
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// each works on every server that holds keys.
+func (b *Bench) each(ctx context.Context, work func(context.Context, *redis.Client) error) error {
+	switch c := b.o.Redis.(type) {
+	case *redis.ClusterClient:
+		return c.ForEachMaster(ctx, work)
+	case *redis.Client:
+		return work(ctx, c)
+	}
+	return fmt.Errorf("a Redis client of type %T", b.o.Redis)
+}
+
+func (b *Bench) keys(ctx context.Context) (int64, error) {
+	var n atomic.Int64
+	err := b.each(ctx, func(ctx context.Context, c *redis.Client) error {
+		keys, err := c.DBSize(ctx).Result()
+		n.Add(keys)
+		return err
+	})
+	if err != nil {
+		return 0, fmt.Errorf("count the keys in Redis: %w", err)
+	}
+	return n.Load(), nil
+}
+
+func (b *Bench) flush(ctx context.Context) error {
+	err := b.each(ctx, func(ctx context.Context, c *redis.Client) error { return c.FlushAllAsync(ctx).Err() })
+	if err != nil {
+		return fmt.Errorf("empty Redis: %w", err)
+	}
+	return nil
+}
+
+// memory is what Redis says that its data takes.
+func (b *Bench) memory(ctx context.Context) (int64, error) {
+	var n atomic.Int64
+	err := b.each(ctx, func(ctx context.Context, c *redis.Client) error {
+		info := c.InfoMap(ctx, "memory")
+		var used int64
+		_, err := fmt.Sscan(info.Item("Memory", "used_memory"), &used)
+		n.Add(used)
+		return err
+	})
+	if err != nil {
+		return 0, fmt.Errorf("ask Redis for its memory: %w", err)
+	}
+	return n.Load(), nil
+}
+
+// removeKeys takes the tenant's keys away. A Redis that was empty before is simply emptied.
+func (b *Bench) removeKeys(ctx context.Context) error {
+	if b.emptied {
+		return b.flush(ctx)
+	}
+	const atOnce = 1000
+	err := b.each(ctx, func(ctx context.Context, c *redis.Client) error {
+		scan := c.Scan(ctx, 0, "{"+b.prefix+"*", atOnce).Iterator()
+		var own []string
+		for scan.Next(ctx) {
+			own = append(own, scan.Val())
+		}
+		pipe := c.Pipeline()
+		for _, key := range own {
+			pipe.Unlink(ctx, key)
+		}
+		if _, err := pipe.Exec(ctx); err != nil && len(own) > 0 {
+			return err
+		}
+		return scan.Err()
+	})
+	if err != nil {
+		return fmt.Errorf("remove the benchmark's keys: %w", err)
+	}
+	return nil
+}
