@@ -103,8 +103,11 @@ func (s *Shard) markTaken(e *entry, day sales.Day) {
 		taken.add(s.level.of(lines[i].Item).number)
 	}
 	for _, said := range e.state.Said {
-		if said.Kind == sales.CrossSell && !said.Capped && s.cools(said, day) {
-			taken.add(s.number(said.Kind, said.Item))
+		if said.Kind != sales.CrossSell || said.Capped || !s.cools(said, day) {
+			continue
+		}
+		if n := s.number(said.Kind, said.Item); n != noNumber {
+			taken.add(n)
 		}
 	}
 }
@@ -147,25 +150,32 @@ func (s *Shard) saidLately(e *entry, kind sales.AlertKind, number int32, day sal
 // noNumber is that of NoItem.
 const noNumber = -1
 
-// number is what an offered item is told apart by: upsell is about types, cross-sell about items at the link level.
+// number is what an offered item is told apart by: upsell is about types, cross-sell about items at the link level. What was offered
+// before the rules changed the level has none.
 func (s *Shard) number(kind sales.AlertKind, id window.ItemID) int32 {
 	switch {
 	case id == window.NoItem:
 		return noNumber
 	case kind == sales.Upsell:
 		return s.level.of(id).typ
+	case s.offeredAsType(id) != s.level.types:
+		return noNumber
 	default:
 		return s.level.of(id).number
 	}
 }
 
-// offerName is what an offered item is called: upsell is about types, cross-sell about items at the link level.
+// offeredAsType tells whether a cross-sell item stands for a type or for a category (level.item): an open offer stays what it
+// was when the rules change the level.
+func (s *Shard) offeredAsType(id window.ItemID) bool { return s.items.Item(id).Type != "" }
+
+// offerName is what an offered item is called: upsell is about types, cross-sell about categories or types. It is a part of the alert's
+// id, so it hangs on the offer alone.
 func (s *Shard) offerName(kind sales.AlertKind, id window.ItemID) string {
-	it := s.items.Item(id)
-	if kind == sales.Upsell || s.level.types {
-		return it.Type
+	if kind == sales.Upsell || s.offeredAsType(id) {
+		return s.items.Item(id).Type
 	}
-	return it.Category
+	return s.items.Item(id).Category
 }
 
 // linkWords is what all offers by one link say alike. Alerts share it.

@@ -70,10 +70,14 @@ func (s *Shard) takeUp(e *entry, o *order) {
 func (s *Shard) buys(o *order, ep *Episode) bool {
 	to := s.level.of(ep.To)
 	return slices.ContainsFunc(o.lines, func(l orderLine) bool {
-		if ep.Kind == sales.Upsell {
+		switch {
+		case ep.Kind == sales.Upsell:
 			return l.typ == to.typ && l.tier >= to.tier
+		case s.offeredAsType(ep.To):
+			return l.typ == to.typ
+		default:
+			return s.items.Category(l.item) == s.items.Category(ep.To)
 		}
-		return l.number == to.number
 	})
 }
 
