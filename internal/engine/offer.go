@@ -45,10 +45,11 @@ func (s *Shard) offer(e *entry, o *order, f offer) {
 	}
 }
 
-// takeUp ends the offers that the order makes good or shows to be mistaken.
+// takeUp ends the offers that the order makes good or shows to be mistaken. A late order from before the offer's window does neither.
 func (s *Shard) takeUp(e *entry, o *order) {
 	for at := 0; at < len(e.state.Open); {
-		if ep := &e.state.Open[at]; ep.ExpiryDay == 0 || !s.buys(o, ep) {
+		ep := &e.state.Open[at]
+		if ep.ExpiryDay == 0 || o.day <= ep.Day-sales.Day(s.rules.WindowDays) || !s.buys(o, ep) {
 			at++
 			continue
 		}
