@@ -13,7 +13,7 @@ var layers = [][]string{
 	{"internal/wire", "internal/config"},
 	{"internal/intake", "internal/state", "internal/topics", "internal/embedded", "internal/sample"},
 	{"internal/stream", "internal/analyst", "internal/load", "internal/deadletter", "internal/replay", "internal/web",
-		"internal/bench"},
+		"internal/reference", "internal/bench"},
 	{"internal/app"},
 	{"internal/demo"},
 	{"cmd/leadline", "deploy/local/registry"},
@@ -61,7 +61,7 @@ var bans = []ban{
 		imports: []string{"github.com/twmb/franz-go/pkg/kgo", "github.com/twmb/franz-go/pkg/kadm", "github.com/twmb/franz-go/pkg/kmsg"},
 		reason:  "Kafka belongs to the roles and their wiring",
 		except: []string{"internal/committed", "internal/stream", "internal/analyst", "internal/topics", "internal/load", "internal/deadletter", "internal/replay",
-			"internal/web", "internal/bench", "internal/embedded", "internal/app", "internal/demo", "cmd/leadline"},
+			"internal/reference", "internal/web", "internal/bench", "internal/embedded", "internal/app", "internal/demo", "cmd/leadline"},
 	},
 	{
 		imports: []string{"github.com/twmb/franz-go/pkg/kfake", "github.com/alicebob/miniredis", "github.com/twmb/franz-go/pkg/sr/srfake"},
@@ -77,6 +77,10 @@ var bans = []ban{
 		imports: []string{"leadline/internal/config"},
 		reason:  "a role gets what it needs as its own arguments, so that it can be started, and tested, without a file or an environment",
 		except:  []string{"internal/app", "internal/demo", "cmd/leadline"},
+	},
+	{
+		imports: []string{"leadline/internal/reference"},
+		reason:  "the reference model judges the engine and takes no part in it: tests and the chaos harness import it",
 	},
 	{
 		imports: []string{"unsafe"},

@@ -17,51 +17,6 @@ import (
 
 const endOfTime = sales.Millis(firstDay+20_000) * sales.DayMillis
 
-// TestCrossSellAgainstDumb plays random lives, in random batches, with rolled back attempts, evictions and a lagging
-// projection, and compares every cross-sell with the rule written down plainly.
-func TestCrossSellAgainstDumb(t *testing.T) {
-	t.Parallel()
-	offers := 0
-	rapid.Check(t, func(t *rapid.T) {
-		k, links := worldKnowledge(t)
-		// Without tiers: with them, a refund takes from the line's own item first, which plain categories do not know.
-		k.Catalogue = emptyKnowledge().Catalogue
-		events := worldEvents(t)
-		r := newRig(t, k)
-		d := dumb{rules: testRules(), links: links, control: r.shard.control, customers: map[string]*dumbCustomer{}}
-		for _, e := range events {
-			if e.Kind == sales.PurchaseEvent {
-				d.purchase(e.Purchase)
-			}
-		}
-		for _, c := range d.customers {
-			d.expire(c, endOfTime)
-		}
-		playRoughly(t, r, events)
-		got := r.trace(func(a *sales.Alert) string {
-			switch {
-			case a.Kind != sales.CrossSell:
-				return ""
-			case a.Status != sales.Opened:
-				return fmt.Sprintf("%d %s %s", a.EventTime, a.ToProduct, a.Status)
-			case a.SuppressedBy != sales.NotSuppressed:
-				return fmt.Sprintf("%d %s OPENED from %s %s", a.EventTime, a.ToProduct, a.FromProduct, a.SuppressedBy)
-			default:
-				return fmt.Sprintf("%d %s OPENED from %s", a.EventTime, a.ToProduct, a.FromProduct)
-			}
-		})
-		for id, c := range d.customers {
-			offers += len(c.said)
-			if diff := gocmp.Diff(c.said, got[id]); diff != "" {
-				t.Fatalf("customer %s (-dumb +engine):\n%s", id, diff)
-			}
-		}
-	})
-	if offers == 0 {
-		t.Error("no offer in all those lives: nothing was compared")
-	}
-}
-
 // playRoughly steps through the events in random batches as a bad day would have it, and then lets a long time pass.
 func playRoughly(t *rapid.T, r *rig, events []sales.Event) {
 	from := 0

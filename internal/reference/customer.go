@@ -1,0 +1,207 @@
+package reference
+
+import (
+	"slices"
+	"strings"
+
+	"leadline/internal/engine"
+	"leadline/internal/sales"
+	"leadline/internal/window"
+)
+
+// customer is one customer's history, as far as the rules have not forgotten it.
+type customer struct {
+	id      string
+	csn     int64     // of the last commit that changed anything
+	day     sales.Day // how far its own time has come: the newest purchase or look
+	look    sales.Day // when this day is over, the customer is looked at; 0: never
+	owner   string
+	contact engine.Consent
+
+	purchases []purchase // orders and refunds, as they came
+	bought    map[sales.Day]map[window.Item]sum
+	currency  string
+	last      newest
+	touches   map[touch]uint32 // how many
+	recent    []uint32         // the last 64 touches
+
+	open []*episode
+	said []said
+
+	changed bool // in this commit
+	saved   bool // an earlier commit has kept something
+}
+
+// purchase is an order or a refund.
+type purchase struct {
+	day    sales.Day
+	refund bool
+	event  uint64
+	order  uint32 // 0 of a refund
+}
+
+// sum is what was bought of an item on a day.
+type sum struct{ count, amount int64 }
+
+// newest is the order that was the latest by event time.
+type newest struct {
+	event  uint64
+	at     sales.Millis
+	source sales.Source
+}
+
+// touch is one kind of touch on a day, about a category or none.
+type touch struct {
+	day   sales.Day
+	kind  sales.TouchKind
+	about string
+}
+
+// episode is an open alert.
+type episode struct {
+	kind       sales.AlertKind
+	id         string
+	event      uint64 // that opened it
+	from, to   name
+	day        sales.Day
+	expiry     sales.Day // at whose start it ends; 0: never
+	score      float64
+	suppressed sales.Suppression
+}
+
+// name is what an offer is about: a category or a type, for an upsell with a tier.
+type name struct {
+	level string
+	text  string
+	tier  int32
+}
+
+// said is what must not be said again before the cool-down is over.
+type said struct {
+	kind   sales.AlertKind
+	capped bool
+	to     name
+	day    sales.Day
+}
+
+func (m *Model) customer(id string) *customer {
+	m.met[strings.Clone(id)] = true
+	if m.customers[id] == nil {
+		id = strings.Clone(id)
+		m.customers[id] = &customer{id: id, bought: map[sales.Day]map[window.Item]sum{}, touches: map[touch]uint32{}}
+	}
+	return m.customers[id]
+}
+
+func (c *customer) empty() bool {
+	return len(c.purchases) == 0 && len(c.bought) == 0 && len(c.touches) == 0 && c.owner == "" && c.contact == engine.ConsentUnknown &&
+		len(c.open) == 0
+}
+
+// advance brings the customer's own time to the day and forgets what is older than the history that is kept.
+func (m *Model) advance(c *customer, day sales.Day) {
+	if day <= c.day {
+		return
+	}
+	c.day = day
+	c.forget(day - m.keptDays())
+	silent := day - sales.Day(m.rules.CooldownDays+m.rules.SlackDays)
+	c.said = slices.DeleteFunc(c.said, func(s said) bool { return s.day <= silent })
+}
+
+// forget drops the days up to and including through. With the last purchase goes the currency, with the last touch the memory of touches.
+func (c *customer) forget(through sales.Day) {
+	c.purchases = slices.DeleteFunc(c.purchases, func(p purchase) bool { return p.day <= through })
+	for day := range c.bought {
+		if day <= through {
+			delete(c.bought, day)
+		}
+	}
+	for t := range c.touches {
+		if t.day <= through {
+			delete(c.touches, t)
+		}
+	}
+	if len(c.purchases) == 0 {
+		c.currency, c.last = "", newest{}
+	}
+	if len(c.touches) == 0 {
+		c.recent = nil
+	}
+}
+
+// entries is how many orders, refunds, lines and kinds of touches the days after the given one have.
+func (c *customer) entries(after sales.Day) int {
+	n := 0
+	for _, p := range c.purchases {
+		if p.day > after {
+			n++
+		}
+	}
+	for day, items := range c.bought {
+		if day > after {
+			n += len(items)
+		}
+	}
+	for t := range c.touches {
+		if t.day > after {
+			n++
+		}
+	}
+	return n
+}
+
+// full tells whether there is no room for so many more entries.
+func (m *Model) full(c *customer, day sales.Day, entries int) bool {
+	return c.entries(max(day, c.day)-m.keptDays())+entries > maxKept
+}
+
+// daysWith is on how many of the days (after, upTo] the customer bought anything that the condition holds for.
+func (c *customer) daysWith(after, upTo sales.Day, holds func(window.Item) bool) int {
+	n := 0
+	for day, items := range c.bought {
+		if day > after && day <= upTo && anyItem(items, holds) {
+			n++
+		}
+	}
+	return n
+}
+
+func anyItem(items map[window.Item]sum, holds func(window.Item) bool) bool {
+	for it := range items {
+		if holds(it) {
+			return true
+		}
+	}
+	return false
+}
+
+func anything(window.Item) bool { return true }
+
+// offers are the open offers, spell is the open declining spell, nil if there is none.
+func (c *customer) offers() []*episode {
+	return slices.DeleteFunc(slices.Clone(c.open), func(e *episode) bool { return e.kind == sales.Declining })
+}
+
+func (c *customer) spell() *episode {
+	for _, e := range c.open {
+		if e.kind == sales.Declining {
+			return e
+		}
+	}
+	return nil
+}
+
+func (c *customer) end(ended *episode) {
+	c.open = slices.DeleteFunc(c.open, func(e *episode) bool { return e == ended })
+	c.changed = true
+}
+
+// saidLately tells whether the offer was made (or held back by the cap) within the cool-down before the day.
+func (m *Model) saidLately(c *customer, kind sales.AlertKind, to name, day sales.Day, capped bool) bool {
+	to.tier = 0 // another tier of the same type is the same offer
+	return slices.ContainsFunc(c.said, func(s said) bool {
+		s.to.tier = 0
+		return s.kind == kind && s.capped == capped && s.to == to && day-s.day < sales.Day(m.rules.CooldownDays)
+	})
+}

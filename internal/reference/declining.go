@@ -1,0 +1,109 @@
+package reference
+
+import (
+	"leadline/internal/activity"
+	"leadline/internal/sales"
+)
+
+// due is when something is to happen to the customer without an event; 0: never.
+func (m *Model) due(c *customer) sales.Millis {
+	due := sales.Millis(0)
+	if c.look != 0 {
+		due = m.calendar.Start(c.look + 1)
+	}
+	for _, ep := range c.open {
+		if ep.expiry == 0 {
+			continue
+		}
+		if at := m.calendar.Start(ep.expiry); due == 0 || at < due {
+			due = at
+		}
+	}
+	return due
+}
+
+// passTime lets everything happen that is due by then, each as of its time.
+func (m *Model) passTime(c *customer, until sales.Millis) {
+	for due := m.due(c); due != 0 && due <= until; due = m.due(c) {
+		c.changed = true
+		for _, ep := range c.offers() {
+			if m.calendar.Start(ep.expiry) <= due {
+				m.sayEnd(c, ep, sales.Expired, due, "not_taken_up")
+			}
+		}
+		if c.look != 0 && m.calendar.Start(c.look+1) <= due {
+			m.lookAt(c, due)
+		}
+	}
+}
+
+// lookAt is the weekly look: is the customer declining, or is one who was gone for good?
+func (m *Model) lookAt(c *customer, due sales.Millis) {
+	day := c.look
+	m.advance(c, day)
+	ep := c.spell()
+	switch {
+	case ep == nil:
+		m.decline(c, day, due)
+	case c.daysWith(day-sales.Day(m.rules.WindowDays), day, anything) == 0:
+		m.sayEnd(c, ep, sales.Expired, due, "gone")
+	}
+	c.look = m.nextLook(c, day)
+}
+
+// nextLook is in a week while there are purchases, else when it is time to forget the last touch.
+func (m *Model) nextLook(c *customer, day sales.Day) sales.Day {
+	if len(c.purchases) > 0 {
+		return day + sales.Day(m.rules.Declining.LookEveryDays)
+	}
+	next := sales.Day(0)
+	for t := range c.touches {
+		next = max(next, t.day+m.keptDays())
+	}
+	return next
+}
+
+// trend is the days with a purchase lately, and before.
+type trend struct {
+	recent, before int
+	expected       float64 // of the recent, had the customer gone the way of everyone
+	p              float64 // that chance alone makes it so few
+}
+
+func (m *Model) trend(c *customer, day sales.Day) trend {
+	r := m.rules.Declining
+	split := day - sales.Day(r.RecentDays)
+	start := split - sales.Day(r.BaselineDays)
+	t := trend{recent: c.daysWith(split, day, anything), before: c.daysWith(start, split, anything)}
+	recent, before := m.known.active(split, day), m.known.active(start, split)
+	if recent <= 0 || before <= 0 {
+		recent, before = float64(r.RecentDays), float64(r.BaselineDays)
+	}
+	t.expected = float64(t.before) * recent / before
+	t.p = activity.Decline(t.recent, t.before, recent, before)
+	return t
+}
+
+// decline opens a spell if the customer is declining.
+func (m *Model) decline(c *customer, day sales.Day, due sales.Millis) {
+	t, r := m.trend(c, day), m.rules.Declining
+	if t.p >= r.Alpha || t.before < r.MinBaselineDays || m.saidLately(c, sales.Declining, name{}, day, false) {
+		return
+	}
+	lost := max(0, min(0.99, 1-float64(t.recent)/t.expected))
+	ep := &episode{kind: sales.Declining, event: c.last.event, day: day, score: rounded(lost), suppressed: m.suppression(c)}
+	c.open = append(c.open, ep)
+	c.said = append(c.said, said{kind: sales.Declining, day: day})
+	last := c.last.source
+	last.Topic = m.prefix + "purchases"
+	m.say(c, ep, sales.Opened, due).Reasons = []sales.Reason{{Code: "fewer_purchase_days"},
+		{Code: "last_purchase", Evidence: []sales.Evidence{{Source: last}}}}
+}
+
+// comeBack ends a spell when an order shows that the customer buys as before.
+func (m *Model) comeBack(c *customer, o *order) {
+	ep := c.spell()
+	if ep != nil && m.trend(c, c.day).p >= m.rules.Declining.ResolveAbove {
+		m.sayEnd(c, ep, sales.Resolved, o.OccurredAt, "came_back", o.evidence())
+	}
+}

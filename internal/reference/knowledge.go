@@ -1,0 +1,107 @@
+package reference
+
+import (
+	"cmp"
+
+	"leadline/internal/engine"
+	"leadline/internal/sales"
+	"leadline/internal/window"
+)
+
+// Knowledge is what is known beyond the customers.
+type Knowledge struct {
+	links    map[string]sales.Link            // by key
+	leading  map[string]map[string]sales.Link // cross-sell links by what they lead from, then by key
+	products map[string]sales.Product
+	activity map[sales.Day]float64 // everyone's purchase days
+	complete sales.Day             // the last day that is known completely; valid if any is
+	any      bool
+}
+
+// NewKnowledge knows nothing.
+func NewKnowledge() *Knowledge {
+	return &Knowledge{links: map[string]sales.Link{}, leading: map[string]map[string]sales.Link{}, products: map[string]sales.Product{},
+		activity: map[sales.Day]float64{}}
+}
+
+// SetLink takes up a link, or a later word on it.
+func (k *Knowledge) SetLink(l sales.Link) {
+	key := l.Key()
+	k.DeleteLink(key)
+	k.links[key] = l
+	if l.Kind == sales.CrossSellLink {
+		if k.leading[l.From] == nil {
+			k.leading[l.From] = map[string]sales.Link{}
+		}
+		k.leading[l.From][key] = l
+	}
+}
+
+// DeleteLink takes a link back.
+func (k *Knowledge) DeleteLink(key string) {
+	delete(k.leading[k.links[key].From], key)
+	delete(k.links, key)
+}
+
+// SetProduct takes up a product, or a later word on it.
+func (k *Knowledge) SetProduct(p sales.Product) { k.products[p.ProductID] = p }
+
+// DeleteProduct forgets a product.
+func (k *Knowledge) DeleteProduct(id string) { delete(k.products, id) }
+
+// SetActivity says on how many purchase days together all customers bought on a day. Days that are no dates of sales, and numbers that
+// are no counts, are ignored.
+func (k *Knowledge) SetActivity(day sales.Day, n float64, complete bool) {
+	if day < 0 || day > 73_000 || !(n >= 0) {
+		return
+	}
+	k.activity[day] = n
+	if complete && (!k.any || day > k.complete) {
+		k.complete, k.any = day, true
+	}
+}
+
+// active is everyone's activity in the days (after, upTo]. A day after the last complete one counts as the mean of the last 28
+// complete ones, or of as many as there are since the first known one.
+func (k *Knowledge) active(after, upTo sales.Day) float64 {
+	if !k.any {
+		return k.counted(after, upTo)
+	}
+	first := k.complete
+	for day := range k.activity {
+		first = min(first, day)
+	}
+	days := min(28, k.complete-first+1)
+	mean := k.counted(k.complete-days, k.complete) / float64(days)
+	estimated := max(0, upTo-max(after, k.complete))
+	return k.counted(after, min(upTo, k.complete)) + float64(estimated)*mean
+}
+
+func (k *Knowledge) counted(after, upTo sales.Day) float64 {
+	sum := 0.0
+	for day := after + 1; day <= upTo; day++ {
+		sum += k.activity[day]
+	}
+	return sum
+}
+
+// item is what a line or touch is about: the category as it was sold, else the catalogue's; type and tier from the catalogue. Who has
+// no type is of the category's, who has no tier is of the brand's.
+func (k *Knowledge) item(productID, category string, r *engine.Rules) window.Item {
+	p, ok := k.products[productID]
+	if !ok {
+		return window.Item{Category: category, Type: category}
+	}
+	it := window.Item{Category: cmp.Or(category, p.Category), Type: cmp.Or(p.Type, p.Category), Tier: p.Tier}
+	if it.Tier <= 0 {
+		it.Tier = r.Upsell.BrandTiers[p.Brand]
+	}
+	return it
+}
+
+// upsell is the link from one tier of the type to a higher one.
+func (k *Knowledge) upsell(typ string) (sales.Link, bool) {
+	l := sales.Link{Kind: sales.UpsellLink, Level: "type", From: typ}
+	l, ok := k.links[l.Key()]
+	return l, ok
+}

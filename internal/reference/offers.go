@@ -1,0 +1,237 @@
+package reference
+
+import (
+	"math"
+	"slices"
+	"strings"
+
+	"leadline/internal/sales"
+	"leadline/internal/window"
+)
+
+// The levels that links lead between.
+const (
+	levelCategory = "category"
+	levelType     = "type"
+)
+
+// name is what a link would call the item.
+func (m *Model) name(it window.Item) name {
+	if m.rules.LinkLevel == levelType {
+		return name{level: levelType, text: it.Type}
+	}
+	return name{level: levelCategory, text: it.Category}
+}
+
+// is tells whether an item is what an offer names.
+func (n name) is(it window.Item) bool {
+	if n.level == levelType {
+		return it.Type == n.text
+	}
+	return it.Category == n.text
+}
+
+// linked tells whether a line takes part in links: merchandise that was paid for.
+func (m *Model) linked(o *order, line int) bool {
+	return o.Lines[line].AmountMinor > 0 && !m.excluded(o.items[line].Category)
+}
+
+func (m *Model) excluded(category string) bool {
+	return slices.Contains(m.rules.Links.ExcludeCategories, category)
+}
+
+// better ranks links: by score, equal ones by name.
+func better(a, b *sales.Link) bool {
+	switch {
+	case b == nil:
+		return true
+	case a.Score != b.Score:
+		return a.Score > b.Score
+	case a.From != b.From:
+		return a.From < b.From
+	default:
+		return a.To < b.To
+	}
+}
+
+// crossSell offers the best of what links lead to from the order's lines and what the customer neither holds nor was offered lately.
+func (m *Model) crossSell(c *customer, o *order) {
+	var best *sales.Link
+	held := m.held(c, o.day-sales.Day(m.rules.WindowDays))
+	for i, it := range o.items {
+		if !m.linked(o, i) {
+			continue
+		}
+		for _, l := range m.known.leading[m.name(it).text] {
+			if !held[l.To] && m.offers(c, o, &l) && better(&l, best) {
+				best = &l
+			}
+		}
+	}
+	if best == nil {
+		return
+	}
+	from, to := m.linkItem(best.From), m.linkItem(best.To)
+	if !m.meet(to) || !m.meet(from) {
+		return
+	}
+	m.offer(c, o, sales.CrossSell, best, m.name(from), m.name(to), []string{"bought", "link", "not_held"})
+}
+
+// held is what the customer has bought after the day, as links name it.
+func (m *Model) held(c *customer, after sales.Day) map[string]bool {
+	names := map[string]bool{}
+	for day, items := range c.bought {
+		for it := range items {
+			if day > after {
+				names[m.name(it).text] = true
+			}
+		}
+	}
+	return names
+}
+
+// offers tells whether the link may lead to an offer, as far as it hangs on the rules and on what was offered lately.
+func (m *Model) offers(c *customer, o *order, l *sales.Link) bool {
+	return l.Level == m.rules.LinkLevel && !m.excluded(l.To) && l.To != l.From &&
+		!m.saidLately(c, sales.CrossSell, name{level: l.Level, text: l.To}, o.day, false)
+}
+
+// linkItem is the item that stands for the category or type itself.
+func (m *Model) linkItem(text string) window.Item {
+	if m.rules.LinkLevel == levelType {
+		return window.Item{Type: text}
+	}
+	return window.Item{Category: text}
+}
+
+// tierDay is a day on which a tier of a type was bought.
+type tierDay struct {
+	typ  string
+	tier int32
+	day  sales.Day
+}
+
+// tiersAfter is the days on which each tier was bought.
+func (c *customer) tiersAfter(after sales.Day) map[tierDay]bool {
+	used := map[tierDay]bool{}
+	for day, items := range c.bought {
+		for it := range items {
+			if day > after && it.Tier > 0 {
+				used[tierDay{it.Type, it.Tier, day}] = true
+			}
+		}
+	}
+	return used
+}
+
+// upsell offers the next tier of the type that customers go up in most readily, among the types of the order that the customer keeps
+// buying below it. before is what was bought before the order.
+func (m *Model) upsell(c *customer, o *order, before map[tierDay]bool) {
+	var best *sales.Link
+	var from window.Item
+	for i, it := range o.items {
+		if !m.linked(o, i) || it.Tier <= 0 {
+			continue
+		}
+		l, ok := m.known.upsell(it.Type)
+		if !ok || l.FromTier != it.Tier || keptTo(o, before, it) < m.rules.Upsell.MinPurchases || m.wentUp(o, before, &l) {
+			continue
+		}
+		if !m.saidLately(c, sales.Upsell, name{level: levelType, text: it.Type}, o.day, false) && better(&l, best) {
+			best, from = &l, it
+		}
+	}
+	if best == nil {
+		return
+	}
+	to := window.Item{Category: from.Category, Type: from.Type, Tier: best.ToTier}
+	if !m.meet(to) {
+		return
+	}
+	m.offer(c, o, sales.Upsell, best, name{levelType, from.Type, from.Tier}, name{levelType, to.Type, to.Tier},
+		[]string{"repeated", "others_went_up"})
+}
+
+// keptTo is on how many days up to the order's the item's tier was bought, the order's included.
+func keptTo(o *order, before map[tierDay]bool, it window.Item) int {
+	days := map[sales.Day]bool{o.day: true}
+	for u := range before {
+		if u.typ == it.Type && u.tier == it.Tier && u.day <= o.day {
+			days[u.day] = true
+		}
+	}
+	return len(days)
+}
+
+// wentUp tells whether the customer has bought the higher tier in the window, or does so now.
+func (m *Model) wentUp(o *order, before map[tierDay]bool, l *sales.Link) bool {
+	for u := range before {
+		if u.typ == l.From && u.tier >= l.ToTier {
+			return true
+		}
+	}
+	for i, it := range o.items {
+		if m.linked(o, i) && it.Type == l.From && it.Tier >= l.ToTier {
+			return true
+		}
+	}
+	return false
+}
+
+// offer opens an episode. While as many of the kind are open as may be, the offer goes to the ledger, once in a cool-down.
+func (m *Model) offer(c *customer, o *order, kind sales.AlertKind, l *sales.Link, from, to name, codes []string) {
+	open, limit := 0, m.rules.Caps.CrossSell
+	if kind == sales.Upsell {
+		limit = m.rules.Caps.Upsell
+	}
+	for _, e := range c.offers() {
+		if e.kind == kind {
+			open++
+		}
+	}
+	capped := open >= limit
+	if capped && m.saidLately(c, kind, to, o.day, true) {
+		return
+	}
+	ep := &episode{kind: kind, event: window.EventHash(o.EventID), from: from, to: to, day: o.day,
+		expiry: o.day + sales.Day(m.rules.ExpiryDays), score: rounded(l.Confidence), suppressed: sales.ByCap}
+	if !capped {
+		ep.suppressed = m.suppression(c)
+		c.open = append(c.open, ep)
+	}
+	c.said = append(c.said, said{kind: kind, capped: capped, to: to, day: o.day})
+	a := m.say(c, ep, sales.Opened, o.OccurredAt)
+	for i, code := range codes {
+		r := sales.Reason{Code: code}
+		if i == 0 {
+			r.Evidence = []sales.Evidence{o.evidence()}
+		}
+		a.Reasons = append(a.Reasons, r)
+	}
+	if l.TypicalMinor > 0 {
+		value := int64(math.Round(l.Confidence * float64(l.TypicalMinor)))
+		a.ExpectedValueMinor, a.Currency = &value, c.currency
+	}
+}
+
+func (o *order) evidence() sales.Evidence {
+	return sales.Evidence{Source: o.source, EventID: strings.Clone(o.EventID)}
+}
+
+// takeUp ends the offers of what the order has. Bought before it was offered, within the offer's window, an offer was a mistake.
+func (m *Model) takeUp(c *customer, o *order) {
+	for _, ep := range c.offers() {
+		if o.day <= ep.day-sales.Day(m.rules.WindowDays) || !slices.ContainsFunc(o.items, ep.isOf) {
+			continue
+		}
+		code := "taken_up"
+		if o.day < ep.day {
+			code = "contradicted"
+		}
+		m.sayEnd(c, ep, sales.Resolved, o.OccurredAt, code, o.evidence())
+	}
+}
+
+// isOf tells whether the item is what was offered, or better.
+func (e *episode) isOf(it window.Item) bool { return e.to.is(it) && it.Tier >= e.to.tier }
