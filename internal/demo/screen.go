@@ -69,6 +69,14 @@ func (s *screen) print(text string) {
 	fmt.Fprint(s.out, text)
 }
 
+// tell writes text in the middle of a live part, which is drawn anew below it.
+func (s *screen) tell(text string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.drawn = 0
+	fmt.Fprint(s.out, text)
+}
+
 // draw shows the state of things, if a part is live. processed counts the engine's events in this process.
 func (s *screen) draw(now seen, processed int) {
 	s.mu.Lock()

@@ -91,9 +91,15 @@ func (d *demo) ready(ctx context.Context) error {
 func (d *demo) draw(ctx context.Context) error {
 	tick := time.NewTicker(d.screen.every())
 	defer tick.Stop()
+	told := false
 	for {
 		select {
 		case <-tick.C:
+			full := d.servers.Full()
+			if full != nil && !told {
+				d.screen.tell(fmt.Sprintf("\n%v: the demo waits, and goes on by itself.\n", full))
+			}
+			told = full != nil
 			processed, err := d.measured("leadline_stream_events_total")
 			if err != nil {
 				return err

@@ -3,7 +3,7 @@
 //
 // What is committed to the broker and registered in the registry is in the data directory before it is acknowledged and
 // survives a kill of the process (not the loss of power: like Kafka itself, the broker leaves syncing to the
-// operating system). Redis starts empty each time, which is as good as any other loss of it: the engine rebuilds it.
+// operating system). When the disk is full it says so and takes no more records; clients wait until there is room. Redis starts empty each time, which is as good as any other loss of it: the engine rebuilds it.
 //
 // It is not for production and listens on loopback addresses only. Only wiring, the demo and tests may import it.
 package embedded
@@ -32,6 +32,8 @@ type Options struct {
 	// Addresses are host:port on loopback; port 0 takes a free one, an empty address is 127.0.0.1:0.
 	KafkaAddr, RegistryAddr, RedisAddr string
 	Log                                *zap.Logger // nil = silent
+
+	free func(dir string) (int64, error) // room on the disk; nil = ask the system
 }
 
 // Servers are running. The addresses are the ones that were actually taken.
@@ -39,6 +41,8 @@ type Servers struct {
 	KafkaAddr   string
 	RegistryURL string
 	RedisAddr   string
+
+	space *space // of the broker's data
 
 	undo []func() error // of each part, in the order of starting
 	stop func() error
@@ -53,6 +57,9 @@ func Start(ctx context.Context, o Options) (*Servers, error) {
 	s.stop = sync.OnceValue(s.unwind)
 	if o.Log == nil {
 		o.Log = zap.NewNop()
+	}
+	if o.free == nil {
+		o.free = freeBytes
 	}
 	for _, part := range []struct {
 		name  string
@@ -100,6 +107,8 @@ func (s *Servers) kafka(ctx context.Context, o Options) error {
 	if err != nil {
 		return errors.Join(err, ignoreClosed(ln.Close()))
 	}
+	s.space = &space{dir: o.DataDir, free: o.free, log: o.Log.Named("broker")}
+	cluster.Fault(s.space.faults()...)
 	s.KafkaAddr = ln.Addr().String()
 	s.undo = append(s.undo, func() error { cluster.Close(); return nil })
 	return nil
