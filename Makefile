@@ -10,10 +10,16 @@ lint   := $(cache)/bin/golangci-lint-$(lint_version)
 venv   := $(cache)/venv
 # How long each fuzz target runs.
 FUZZTIME ?= 5s
+# Which seeds make chaos runs, how many faults each has, and the first of the 60 ports it takes.
+FROM ?= 1
+SEEDS ?= 3
+FAULTS ?= 70
+CHAOS_PORT ?= 21000
+CHAOS_DIR ?= $(or $(XDG_STATE_HOME),$(HOME)/.local/state)/leadline-chaos
 # Which Go benchmarks run.
 BENCH ?= .
 
-.PHONY: help build demo test integration verify format lint generated race fuzz bench microbench clients servers-start servers-stop
+.PHONY: help build demo test integration chaos verify format lint generated race fuzz bench microbench clients servers-start servers-stop
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,6 +36,10 @@ test: ## all tests that need no server (only Go)
 integration: build clients ## the built binary against the real Kafka, registry and Redis of deploy/local/servers (start them first)
 	@eval "$$(deploy/local/servers env)" && LEADLINE_TEST_REDIS="$$LEADLINE_REDIS_ADDRS" \
 		PYTHON=$(venv)/bin/python go test -count=1 -p 1 -timeout 15m -tags integration ./internal/integration/ ./internal/state/... ./internal/stream/ ./internal/deadletter/
+
+chaos: ## kill, tear and freeze servers and engines under load, then compare all decisions; FROM=1 SEEDS=3 FAULTS=70
+	@CHAOS_DIR='$(CHAOS_DIR)' CHAOS_PORT=$(CHAOS_PORT) CHAOS_FROM=$(FROM) CHAOS_SEEDS=$(SEEDS) CHAOS_FAULTS=$(FAULTS) \
+		go test -count=1 -v -timeout $$(( $(SEEDS) * 20 ))m -tags integration ./internal/integration/chaos/
 
 verify: format lint generated race ## what must be quiet before a commit: format, vet, lint, generated files, race tests
 

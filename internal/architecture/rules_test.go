@@ -16,7 +16,7 @@ var layers = [][]string{
 		"internal/reference", "internal/bench"},
 	{"internal/app"},
 	{"internal/demo"},
-	{"cmd/leadline", "deploy/local/registry"},
+	{"cmd/leadline", "deploy/local/registry", "internal/integration/program"},
 }
 
 // pure are the packages whose results depend on their arguments alone. A replay must take the same decisions again.

@@ -31,7 +31,9 @@ func TestFullDiskRefusesRecordsAndEndsTransactions(t *testing.T) {
 
 	free.Store(roomForRecords - 1)
 	waiting := make(chan error, 1)
-	go func() { waiting <- plain.ProduceSync(t.Context(), &kgo.Record{Topic: "alerts", Value: []byte("came too early")}).FirstErr() }()
+	go func() {
+		waiting <- plain.ProduceSync(t.Context(), &kgo.Record{Topic: "alerts", Value: []byte("came too early")}).FirstErr()
+	}()
 	if err := tx.EndTransaction(t.Context(), kgo.TryCommit); err != nil {
 		t.Fatalf("a transaction that was begun before cannot end: %v", err)
 	}

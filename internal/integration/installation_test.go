@@ -17,7 +17,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -26,6 +25,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/sr"
+
+	"leadline/internal/integration/program"
 )
 
 // binary is the leadline under test.
@@ -46,10 +47,8 @@ func run(m *testing.M) int {
 		return 1
 	}
 	defer os.RemoveAll(dir)
-	binary = filepath.Join(dir, "leadline")
-	build := exec.CommandContext(context.Background(), "go", "build", "-o", binary, "leadline/cmd/leadline")
-	if out, err := build.CombinedOutput(); err != nil {
-		fmt.Fprintf(os.Stderr, "build: %v\n%s", err, out)
+	if binary, err = program.Build(context.Background(), dir); err != nil {
+		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
 	return m.Run()
@@ -145,85 +144,40 @@ func output(cmd *exec.Cmd) (string, error) {
 
 // process is a leadline that keeps running.
 type process struct {
-	t    *testing.T
-	cmd  *exec.Cmd
-	name string
-	log  string
-	done chan struct{} // closed when it has ended; cmd.ProcessState says how
+	*program.Process
+	t *testing.T
 }
 
 // start runs a role until the test ends it or ends.
 func (in *installation) start(args ...string) *process {
 	in.t.Helper()
-	p := &process{t: in.t, cmd: in.command(binary, args...), name: strings.Join(args, " "), done: make(chan struct{})}
-	p.log = filepath.Join(in.t.TempDir(), "log")
-	log, err := os.Create(p.log)
+	p, err := program.Start(strings.Join(args, " "), in.command(binary, args...), filepath.Join(in.t.TempDir(), "log"))
 	if err != nil {
 		in.t.Fatal(err)
 	}
-	p.cmd.Stdout, p.cmd.Stderr = log, log
-	if err := p.cmd.Start(); err != nil {
-		in.t.Fatal(err)
-	}
-	go func() {
-		defer close(p.done)
-		defer log.Close()
-		_ = p.cmd.Wait() // how it ended is in ProcessState
-	}()
 	in.t.Cleanup(func() {
-		_ = p.cmd.Process.Kill() // may have ended already
-		<-p.done
+		p.Kill()
 		if in.t.Failed() {
-			in.t.Logf("%s said at its end:\n%s", p.name, p.tail())
+			in.t.Logf("%s said at its end:\n%s", p.Name, p.Tail())
 		}
 	})
-	return p
+	return &process{p, in.t}
 }
 
 // stop asks it to end and wants it to end well.
 func (p *process) stop() {
 	p.t.Helper()
-	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		p.t.Fatalf("stop %s: %v\n%s", p.name, err, p.tail())
+	if err := p.Stop(30 * time.Second); err != nil {
+		p.t.Fatal(err)
 	}
-	select {
-	case <-p.done:
-	case <-time.After(30 * time.Second):
-		p.t.Fatalf("%s did not stop within 30 s:\n%s", p.name, p.tail())
-	}
-	if !p.cmd.ProcessState.Success() {
-		p.t.Fatalf("%s stopped with %v:\n%s", p.name, p.cmd.ProcessState, p.tail())
-	}
-}
-
-// kill ends it as a power cut does.
-func (p *process) kill() {
-	p.t.Helper()
-	if err := p.cmd.Process.Kill(); err != nil {
-		p.t.Fatalf("kill %s: %v\n%s", p.name, err, p.tail())
-	}
-	<-p.done
 }
 
 // alive fails the test when a process that should run has ended.
 func (p *process) alive() {
 	p.t.Helper()
-	select {
-	case <-p.done:
-		p.t.Fatalf("%s ended by itself: %v\n%s", p.name, p.cmd.ProcessState, p.tail())
-	default:
+	if how := p.Ended(); how != "" {
+		p.t.Fatalf("it ended by itself: %s", how)
 	}
-}
-
-func (p *process) tail() string {
-	text, err := os.ReadFile(p.log)
-	if err != nil {
-		return err.Error()
-	}
-	if len(text) > 4000 {
-		text = text[len(text)-4000:]
-	}
-	return string(text)
 }
 
 // within waits until what it is given holds, asking ten times a second.

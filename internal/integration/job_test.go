@@ -28,15 +28,15 @@ func TestMainJobUnderKills(t *testing.T) {
 	running.stop()
 	running = in.start("run")
 	in.advance(running, 5_000)
-	running.kill()
+	running.Kill()
 	running = in.start("run")
 	in.advance(running, 5_000)
 	if err := in.redis.FlushAll(t.Context()).Err(); err != nil {
 		t.Fatal(err)
 	}
-	<-loading.done
-	if !loading.cmd.ProcessState.Success() {
-		t.Fatalf("load: %v\n%s", loading.cmd.ProcessState, loading.tail())
+	<-loading.Done()
+	if err := loading.Err(); err != nil {
+		t.Fatal(err)
 	}
 	in.drained(running)
 

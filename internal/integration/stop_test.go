@@ -21,7 +21,7 @@ func TestDisturbedEngineDecidesTheSame(t *testing.T) {
 			return in.start("engine")
 		},
 		"kill -9": func(_ *testing.T, in *installation, engine *process) *process {
-			engine.kill()
+			engine.Kill()
 			return in.start("engine")
 		},
 		"FLUSHALL": func(t *testing.T, in *installation, engine *process) *process {

@@ -1,0 +1,284 @@
+//go:build integration
+
+package chaos
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/sr"
+
+	"leadline/internal/engine"
+	"leadline/internal/integration/program"
+	"leadline/internal/sales"
+	"leadline/internal/topics"
+	"leadline/internal/wire"
+)
+
+const (
+	partitions = 4
+	prefix     = "chaos-"
+	stopWithin = 40 * time.Second // a stop completes what was begun, with servers that may be away
+)
+
+// rig is one installation: servers, roles, and the clients with which the harness itself looks at it.
+type rig struct {
+	binary  string
+	dir     string
+	layout  layout
+	servers local
+	say     func(format string, args ...any)
+	fail    context.CancelCauseFunc // ends the run
+
+	zone     *time.Location // of the business
+	began    time.Time      // of the faults
+	redises  map[string]*redis.Client
+	registry *sr.Client
+	kafka    *kgo.Client
+	admin    *kadm.Client
+	encoder  *wire.Encoder
+	decoder  *wire.Decoder
+
+	mu    sync.Mutex
+	roles map[string]*program.Process
+	all   []*program.Process
+	watch sync.WaitGroup
+}
+
+// install starts the servers and makes the tenant.
+func install(ctx context.Context, r *rig) error {
+	if err := r.servers.do(ctx, "reset"); err != nil { // of a run that was interrupted
+		return err
+	}
+	if err := os.RemoveAll(r.dir); err != nil {
+		return fmt.Errorf("clear %s: %w", r.dir, err)
+	}
+	if err := os.MkdirAll(r.dir, 0o700); err != nil {
+		return fmt.Errorf("make %s: %w", r.dir, err)
+	}
+	if err := r.servers.do(ctx, "start"); err != nil {
+		return err
+	}
+	if err := errors.Join(r.writeZone(), os.WriteFile(r.rulesFile(), []byte(rules), 0o600)); err != nil {
+		return err
+	}
+	if out, err := r.command("topics", "create").CombinedOutput(); err != nil {
+		return fmt.Errorf("topics create: %w\n%s", err, out)
+	}
+	return r.connect(ctx)
+}
+
+func (r *rig) connect(ctx context.Context) (err error) {
+	if r.kafka, err = kgo.NewClient(r.kafkaOptions()...); err != nil {
+		return fmt.Errorf("connect: %w", err)
+	}
+	r.admin = kadm.NewClient(r.kafka)
+	if r.registry, err = sr.NewClient(sr.URLs(r.servers.registry())); err != nil {
+		return fmt.Errorf("connect: %w", err)
+	}
+	ids, err := topics.IDs(ctx, r.registry, prefix)
+	if err != nil {
+		return err
+	}
+	r.encoder, r.decoder = wire.NewEncoder(ids), wire.NewDecoder(topics.NewSchemaSource(r.registry))
+	for i, name := range servers("redis", r.layout.masters) {
+		r.redises[name] = redis.NewClient(&redis.Options{Addr: r.servers.redis()[i], MaxRetries: 20, MaxRetryBackoff: time.Second})
+	}
+	return nil
+}
+
+func (r *rig) kafkaOptions() []kgo.Opt { return []kgo.Opt{kgo.SeedBrokers(r.servers.kafka()...)} }
+
+// close ends everything that was started here. Of a run that failed, data and logs stay.
+func (r *rig) close(failed bool) error {
+	r.mu.Lock()
+	all := slices.Clone(r.all)
+	r.mu.Unlock()
+	for _, p := range all {
+		p.Kill()
+	}
+	r.watch.Wait()
+	for _, c := range r.redises {
+		c.Close()
+	}
+	if r.kafka != nil {
+		r.kafka.Close()
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	if failed {
+		for _, name := range slices.Concat(servers("kafka", r.layout.brokers), servers("redis", r.layout.masters), []string{"registry"}) {
+			_ = r.servers.kill(ctx, name) // may be down
+		}
+		return nil
+	}
+	return errors.Join(r.servers.do(ctx, "reset"), os.RemoveAll(r.dir))
+}
+
+// rules make more alerts of few customers than the defaults do.
+const rules = `rules:
+  declining: {alpha: 0.02, resolve_above: 0.1, min_baseline_days: 3}
+  links: {min_support: 8, min_g2: 4}
+`
+
+func (r *rig) rulesFile() string { return filepath.Join(r.dir, "leadline.yaml") }
+
+// zoneName is a time zone of the harness's own, given to the roles by ZONEINFO.
+const zoneName = "Chaos/Midnight"
+
+// writeZone makes a zone in which a day of the business ends in the middle of the run: that is when timers are due under the live
+// clock.
+func (r *rig) writeZone() error {
+	now := time.Now().UTC()
+	midnight := now.Add(midnightAfter)
+	since := time.Duration(midnight.Hour())*time.Hour + time.Duration(midnight.Minute())*time.Minute + time.Duration(midnight.Second())*time.Second
+	east := -since // where it is midnight now
+	if since > 12*time.Hour {
+		east = 24*time.Hour - since
+	}
+	data := tzif(int32(east / time.Second))
+	zone, err := time.LoadLocationFromTZData(zoneName, data)
+	if err != nil {
+		return fmt.Errorf("make a time zone: %w", err)
+	}
+	r.zone = zone
+	file := filepath.Join(r.dir, "zones", filepath.FromSlash(zoneName))
+	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+		return fmt.Errorf("make a time zone: %w", err)
+	}
+	return os.WriteFile(file, data, 0o600)
+}
+
+// tzif is a zone that is always so many seconds east of UTC, in the format of RFC 8536, version 1.
+func tzif(east int32) []byte {
+	data := append([]byte("TZif"), make([]byte, 16)...)
+	for _, count := range []uint32{0, 0, 0, 0, 1, 4} { // one type with a name of four bytes, no transition
+		data = binary.BigEndian.AppendUint32(data, count)
+	}
+	data = binary.BigEndian.AppendUint32(data, uint32(east))
+	return append(data, 0, 0, 'M', 'I', 'D', 0)
+}
+
+// command prepares leadline to see this installation.
+func (r *rig) command(args ...string) *exec.Cmd {
+	cmd := exec.Command(r.binary, args...)
+	cmd.Env = append(os.Environ(), "LEADLINE_KAFKA_BROKERS="+strings.Join(r.servers.kafka(), ","), "LEADLINE_REGISTRY_URL="+r.servers.registry(),
+		"LEADLINE_REDIS_ADDRS="+strings.Join(r.servers.redis(), ","), "LEADLINE_TOPIC_PREFIX="+prefix, "LEADLINE_CLOCK="+string(r.layout.clock),
+		"LEADLINE_BUSINESS_TIME_ZONE="+zoneName, "ZONEINFO="+filepath.Join(r.dir, "zones"), "LEADLINE_CONFIG="+r.rulesFile(),
+		"LEADLINE_HTTP_ADDR=127.0.0.1:0")
+	return cmd
+}
+
+// start starts an engine or the analyst, on the same HTTP port each time, unless the process whose place it takes still holds it.
+func (r *rig) start(name string) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	role := "engine"
+	if name == "analyst" {
+		role = name
+	}
+	port := r.servers.port + enginePorts + slices.Index(append(r.layout.engineNames(), "guest", "analyst"), name)
+	if p := r.roles[name]; p != nil && p.Ended() == "" {
+		port += standInPorts
+	}
+	cmd := r.command(role)
+	cmd.Env = append(cmd.Env, "LEADLINE_ENGINE_INSTANCE="+name, fmt.Sprintf("LEADLINE_HTTP_ADDR=127.0.0.1:%d", port))
+	p, err := program.Start(name, cmd, filepath.Join(r.dir, name+".log"))
+	if err != nil {
+		return err
+	}
+	r.roles[name] = p
+	r.all = append(r.all, p)
+	r.watch.Go(func() {
+		<-p.Done()
+		if !p.Expected() {
+			r.fail(errors.New("a role ended by itself: " + p.Ended()))
+		}
+	})
+	return nil
+}
+
+func (r *rig) role(name string) *program.Process {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.roles[name]
+}
+
+func (r *rig) redis(name string) *redis.Client { return r.redises[name] }
+
+// ends waits until a process has ended by itself.
+func (r *rig) ends(ctx context.Context, p *program.Process) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, time.Minute, errors.New("a zombie whose place was taken still lives after a minute"))
+	defer cancel()
+	select {
+	case <-p.Done():
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("%w\n%s", context.Cause(ctx), p.Tail())
+	}
+}
+
+// without kills a server, does something while it is away, waits for the fault's time, and starts it again.
+func (r *rig) without(ctx context.Context, f fault, meanwhile func() error) error {
+	if err := r.servers.kill(ctx, f.whom); err != nil {
+		return err
+	}
+	if err := meanwhile(); err != nil {
+		return err
+	}
+	if err := pause(ctx, f.last); err != nil {
+		return err
+	}
+	return r.servers.do(ctx, "start", f.whom)
+}
+
+// strike does all faults, those of one target in their order and at their times, those of different targets beside each other.
+func (r *rig) strike(ctx context.Context, faults []fault) error {
+	what := map[string]kind{}
+	for _, k := range kinds {
+		what[k.what] = k
+	}
+	what[engineRemoved] = what[engineAdded]
+	lanes := map[string][]fault{}
+	for _, f := range faults {
+		lanes[f.whom] = append(lanes[f.whom], f)
+	}
+	var wg sync.WaitGroup
+	for _, lane := range lanes {
+		wg.Go(func() {
+			for _, f := range lane {
+				if err := pause(ctx, time.Until(r.began.Add(f.at))); err != nil {
+					return
+				}
+				r.say("%7.1f s  %s", time.Since(r.began).Seconds(), f)
+				if err := what[f.what].strike(ctx, r, f); err != nil {
+					r.fail(fmt.Errorf("%s of %s at %s: %w", f.what, f.whom, f.at, err))
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	return context.Cause(ctx)
+}
+
+// calendar counts the business's days.
+func (r *rig) calendar() sales.Calendar { return sales.NewCalendar(r.zone) }
+
+// midnightAfter is when the business's day ends, after the start.
+const midnightAfter = 90 * time.Second
+
+// live tells whether time passes by the wall clock.
+func (r *rig) live() bool { return r.layout.clock == engine.Live }
