@@ -50,6 +50,7 @@ type commands struct {
 	State       stateCmd       `cmd:"" group:"tools" help:"Show what is kept about a customer."`
 	DeadLetters deadLettersCmd `cmd:"" group:"tools" help:"List records that could not be used, or send them again."`
 	Replay      replayCmd      `cmd:"" group:"tools" help:"Take the decisions of the past again and compare them with the live ones."`
+	Evaluate    evaluateCmd    `cmd:"" group:"tools" help:"Measure on a history how good the offers would have been, beside plain baselines."`
 	Bench       benchCmd       `cmd:"" group:"tools" help:"Measure this program on the configured servers."`
 	Check       checkCmd       `cmd:"" group:"tools" help:"Check configuration, connections, topics, schemas, clock and permissions."`
 	Settings    settingsCmd    `cmd:"" group:"tools" help:"List every setting: value, where it was said, how to say it."`

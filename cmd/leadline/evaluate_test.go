@@ -1,0 +1,39 @@
+package main
+
+import (
+	"encoding/json"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"leadline/internal/evaluate"
+)
+
+// A simulated year is measured from its files alone, as text and as JSON; what cannot be asked is said with the reason.
+func TestEvaluateLinks(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "world")
+	if code, _, stderr := leadline(t, nil, "simulate", "--out", dir, "--customers=400", "--days=300"); code != 0 {
+		t.Fatal(stderr)
+	}
+	ask := []string{"evaluate", "links", dir, "--cut=2025-07-20/60", "--min-buyers=10"}
+	code, out, stderr := leadline(t, nil, ask...)
+	if code != 0 || !matches(out, `learned before 2025-07-20, judged by the 60 days`) || !matches(out, `(?m)^popularity .* 1\.00 `) {
+		t.Errorf("exit %d: %s%s", code, out, stderr)
+	}
+	code, out, stderr = leadline(t, nil, append(ask, "--json")...)
+	var report evaluate.LinksReport
+	if err := json.Unmarshal([]byte(out), &report); code != 0 || err != nil || len(report.Cuts) != 1 || len(report.Cuts[0].Cases) != report.Cuts[0].Customers {
+		t.Errorf("exit %d, %v: %.300s%s", code, err, out, stderr)
+	}
+	for arg, want := range map[string]string{
+		"--cut=2025-07-20":    "want a day and how many days",
+		"--cut=2031-01-01/60": "the history goes from",
+		"--level=colour":      "--level",
+		"--offers=0":          "--min-buyers and --offers",
+	} {
+		_, _, stderr := leadline(t, nil, "evaluate", "links", dir, "--cut=2025-07-20/60", arg)
+		if !strings.Contains(stderr, want) {
+			t.Errorf("%s: said %q, want %q", arg, stderr, want)
+		}
+	}
+}
