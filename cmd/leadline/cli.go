@@ -48,7 +48,7 @@ type commands struct {
 	Simulate    simulateCmd    `cmd:"" group:"tools" help:"Write a seeded world with known truth to files, for load and for tests."`
 	Tail        tailCmd        `cmd:"" group:"tools" help:"Show the records of a topic."`
 	State       stateCmd       `cmd:"" group:"tools" help:"Show what is kept about a customer."`
-	DeadLetters deadLettersCmd `cmd:"" group:"tools" help:"List records that could not be used, or send them again."`
+	DeadLetters deadLettersCmd `cmd:"" group:"tools" help:"Records that could not be used: count, show, export, edit, send again."`
 	Replay      replayCmd      `cmd:"" group:"tools" help:"Take the decisions of the past again and compare them with the live ones."`
 	Evaluate    evaluateCmd    `cmd:"" group:"tools" help:"Measure on a history how good the offers would have been, beside plain baselines."`
 	Bench       benchCmd       `cmd:"" group:"tools" help:"Measure this program on the configured servers."`

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -113,7 +112,7 @@ func (v *viewer) asJSON(ctx context.Context, r *kgo.Record) error {
 			line.Value = decoded
 		}
 	}
-	enc := json.NewEncoder(v.out)
+	enc := json.NewEncoder(plainJSONWriter{v.out})
 	enc.SetEscapeHTML(false)
 	return enc.Encode(line)
 }
@@ -127,15 +126,7 @@ func text(b []byte) string {
 }
 
 // plain keeps what others wrote from steering the terminal.
-func plain(s string) string {
-	for _, r := range s {
-		if !strconv.IsPrint(r) {
-			quoted := strconv.Quote(s)
-			return quoted[1 : len(quoted)-1]
-		}
-	}
-	return s
-}
+func plain(s string) string { return wire.Plain(s) }
 
 func header(r *kgo.Record, name string) string {
 	for _, h := range r.Headers {

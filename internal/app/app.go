@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"time"
 
@@ -25,6 +26,7 @@ import (
 	"leadline/internal/affinity"
 	"leadline/internal/analyst"
 	"leadline/internal/config"
+	"leadline/internal/deadletter"
 	"leadline/internal/engine"
 	"leadline/internal/sales"
 	"leadline/internal/state"
@@ -112,8 +114,24 @@ func (a *App) prepare(roles Roles) error {
 		a.parts = append(a.parts, part{a.desk, newReadiness("desk")})
 	}
 	a.http, err = web.New(web.Options{Addr: a.config.HTTPAddr, Checks: a.checks(), Metrics: a.metrics, Pprof: a.config.HTTPProfiling,
-		Feed: a.feed, Log: a.log})
+		Feed: a.feed, Private: a.private(roles), Token: a.config.HTTPToken.Reveal(), Log: a.log})
 	return err
+}
+
+// private is served to those who may. Its servers are asked for a moment only, and whoever waits for an answer wants to hear of one that is
+// down.
+func (a *App) private(roles Roles) map[string]http.Handler {
+	if !roles.Desk {
+		return nil
+	}
+	box := Letters(a.config, append(a.kafka[:len(a.kafka):len(a.kafka)], kgo.RetryTimeout(checkTimeout)), a.registry)
+	return map[string]http.Handler{deadletter.Path: box.Handler(a.log)}
+}
+
+// Letters are the tenant's dead letters.
+func Letters(c *config.Config, kafka []kgo.Opt, registry *sr.Client) *deadletter.Box {
+	return &deadletter.Box{Opts: kafka, Prefix: c.TopicPrefix, Decoder: wire.NewDecoder(topics.NewSchemaSource(registry)),
+		SchemaIDs: func(ctx context.Context) (map[string]int, error) { return topics.IDs(ctx, registry, c.TopicPrefix) }}
 }
 
 // onStop remembers how to undo the step that was just made.

@@ -16,8 +16,10 @@ import (
 	"go.uber.org/zap"
 
 	"leadline/internal/config"
+	"leadline/internal/deadletter"
 	"leadline/internal/state"
 	"leadline/internal/topics"
+	"leadline/internal/web"
 )
 
 // Finding is one thing that Check looked at.
@@ -89,6 +91,10 @@ func (ch *checker) configuration(environ []string) {
 	ch.good("configuration", "%s, %d settings that are not the default, rules %s", from, said, ch.config.Rules.Hash())
 	for _, name := range config.UnknownEnv(environ) {
 		ch.note("configuration", "remove it, or mend its name (leadline settings lists all)", "environment %s is read by no setting", name)
+	}
+	if !web.Loopback(ch.config.HTTPAddr) && ch.config.HTTPToken.Reveal() == "" {
+		ch.note("http", "set http.token or http.token_file if you want them", "%s is reached by other machines and http.token is not set: dead letters are not served over HTTP",
+			ch.config.HTTPAddr)
 	}
 }
 
@@ -184,7 +190,7 @@ func (ch *checker) coordinators(ctx context.Context, client *kadm.Client) {
 		ch.bad("permissions", "allow this user to use it, or look at the brokers' log", "coordinator of %s: %v", r.Name, plainer(r.Err))
 	}
 	if len(refused) == 0 {
-		ch.good("permissions", "consumer groups and transactional id may be used")
+		ch.good("permissions", "consumer groups and transactional ids may be used")
 	}
 }
 
@@ -193,8 +199,8 @@ const coordinatorsEvery = 200 * time.Millisecond
 // refused lists the groups and transactional ids of the roles for which no coordinator is to be had.
 func (ch *checker) refused(ctx context.Context, client *kadm.Client) []kadm.FindCoordinatorResponse {
 	prefix := ch.config.TopicPrefix
-	groups := client.FindGroupCoordinators(ctx, prefix+"leadline-engine", prefix+"leadline-analyst")
-	ids := client.FindTxnCoordinators(ctx, prefix+"leadline-engine-"+ch.config.Engine.Instance)
+	groups := client.FindGroupCoordinators(ctx, prefix+"leadline-engine", prefix+"leadline-analyst", prefix+deadletter.Group)
+	ids := client.FindTxnCoordinators(ctx, prefix+"leadline-engine-"+ch.config.Engine.Instance, prefix+deadletter.Group)
 	return slices.DeleteFunc(append(groups.Sorted(), ids.Sorted()...), func(r kadm.FindCoordinatorResponse) bool { return r.Err == nil })
 }
 

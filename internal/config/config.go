@@ -28,6 +28,8 @@ type Config struct {
 	TopicPrefix      string
 	BusinessTimeZone *time.Location
 	HTTPAddr         string
+	HTTPToken        Secret
+	HTTPTokenFile    string
 	HTTPProfiling    bool
 	LogLevel         string
 

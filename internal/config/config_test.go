@@ -184,6 +184,10 @@ func TestMistakesAreNamed(t *testing.T) {
 		{name: "journal outlives inputs", env: []string{"LEADLINE_TOPICS_INPUT_RETENTION_DAYS=10"}, want: []string{"inputs must outlive the journal"}},
 		{name: "password in the URL", env: []string{"LEADLINE_REGISTRY_URL=http://u:p@h:1"}, want: []string{"settings of their own"}},
 		{name: "missing secret file", env: []string{"LEADLINE_REDIS_PASSWORD_FILE=no/such"}, want: []string{"redis.password_file", "no/such"}},
+		{name: "token that can be guessed", env: []string{"LEADLINE_HTTP_TOKEN=letmein"}, want: []string{"http.token", "at least 16"}},
+		{name: "token that no header carries", env: []string{"LEADLINE_HTTP_TOKEN=0123456789 abcdef"}, want: []string{"http.token", "without spaces"}},
+		{name: "token that no header carries either", env: []string{"LEADLINE_HTTP_TOKEN=0123456789abcdeé"}, want: []string{"printable ASCII"}},
+		{name: "token said twice", env: []string{"LEADLINE_HTTP_TOKEN=0123456789abcdef", "LEADLINE_HTTP_TOKEN_FILE=no/such"}, want: []string{"http.token and http.token_file"}},
 		{name: "prefix with a slash", env: []string{"LEADLINE_TOPIC_PREFIX=a/b"}, want: []string{"topic_prefix"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

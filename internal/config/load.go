@@ -132,6 +132,7 @@ func (c *Config) complete() (errs []error) {
 		readSecret(&c.Kafka.SASLPassword, c.Kafka.SASLPasswordFile, "kafka.sasl_password"),
 		readSecret(&c.Registry.Password, c.Registry.PasswordFile, "registry.password"),
 		readSecret(&c.Redis.Password, c.Redis.PasswordFile, "redis.password"),
+		readSecret(&c.HTTPToken, c.HTTPTokenFile, "http.token"), c.checkToken(),
 		c.Kafka.TLS.check("kafka"), c.Redis.TLS.check("redis"), c.checkSASL(), c.checkTopics(),
 	} {
 		if err != nil {
@@ -147,6 +148,17 @@ func (t TLS) check(whose string) error {
 		return fmt.Errorf("%s.tls_cert and %s.tls_key: set both or none", whose, whose)
 	case !t.Enabled && (t.CA != "" || t.Cert != ""):
 		return fmt.Errorf("%s.tls is false, but certificates are set: set %s.tls to true or remove them", whose, whose)
+	}
+	return nil
+}
+
+// checkToken refuses what can be guessed, and what no header can carry.
+func (c *Config) checkToken() error {
+	const shortest = 16
+	token := c.HTTPToken.Reveal()
+	odd := strings.IndexFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }) >= 0
+	if token != "" && (len(token) < shortest || odd) {
+		return fmt.Errorf("http.token: want at least %d printable ASCII characters without spaces, for example of: openssl rand -hex 32", shortest)
 	}
 	return nil
 }

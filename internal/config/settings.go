@@ -82,6 +82,8 @@ func (c *Config) table() []row {
 		row{"engine.instance", textValue{&c.Engine.Instance}, "", "names this engine among the group, the same after a restart; empty = the host's name"},
 		row{"engine.cache_mib", intValue{&c.Engine.CacheMiB, 1, 1 << 20}, "256", "MiB of customers that an engine keeps in memory"},
 		row{"http.addr", addrValue{&c.HTTPAddr}, "127.0.0.1:8080", "where health, metrics and the page are served"},
+		row{"http.token", secretValue{&c.HTTPToken}, "", "what dead letters over HTTP ask for (Authorization: Bearer); empty = served on loopback only"},
+		row{"http.token_file", textValue{&c.HTTPTokenFile}, "", "file that holds the token for HTTP"},
 		row{"http.profiling", boolValue{&c.HTTPProfiling}, "false", "serve /debug/pprof too"},
 		row{"log.level", wordValue[string]{&c.LogLevel, []string{"debug", "info", "warn", "error"}}, "info", "debug, info, warn or error"},
 	)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -37,12 +38,20 @@ type world struct {
 // partitions of the inputs.
 const partitions = 4
 
-func (w *world) SchemaByID(context.Context, int) (string, error) {
+// ids of the schemas that this world's registry knows.
+var ids = map[string]int{"purchases-value": 7, "customers-value": 8}
+
+func (w *world) SchemaByID(_ context.Context, id int) (string, error) {
 	if err := w.asked(); err != nil {
 		return "", err
 	}
-	text, _ := schemas.ForTopic("purchases")
-	return text, nil
+	for subject, known := range ids {
+		if id == known {
+			text, _ := schemas.ForTopic(strings.TrimSuffix(subject, "-value"))
+			return text, nil
+		}
+	}
+	return "", wire.ErrUnknownSchema
 }
 
 // setup starts a world on a broker of its own.
@@ -74,8 +83,9 @@ func settle(t *testing.T, prefix string, opts ...kgo.Opt) *world {
 	if err := errors.Join(err1, err2); err != nil {
 		t.Fatal(err)
 	}
-	w := &world{t: t, prefix: prefix, cl: cl, enc: wire.NewEncoder(map[string]int{"purchases-value": 7}), asked: func() error { return nil }}
-	w.box = &Box{Opts: opts, Prefix: prefix, Decoder: wire.NewDecoder(w)}
+	w := &world{t: t, prefix: prefix, cl: cl, enc: wire.NewEncoder(ids), asked: func() error { return nil }}
+	w.box = &Box{Opts: opts, Prefix: prefix, Decoder: wire.NewDecoder(w),
+		SchemaIDs: func(context.Context) (map[string]int, error) { return ids, w.asked() }}
 	return w
 }
 
@@ -309,37 +319,124 @@ func TestListShowsWhatTheFilterChooses(t *testing.T) {
 	w.refuse(0, sales.DeadTime, w.prefix+"purchases", "ann", []byte("a"))
 	w.refuse(0, sales.DeadMisrouted, w.prefix+"purchases", "bob", []byte("b"))
 	w.refuse(1, sales.DeadTime, w.prefix+"customers", "cyd", nil)
-	w.retry(Filter{At: &Position{0, 1}}, false)
+	w.refuse(1, sales.DeadTime, w.prefix+"customers", "\xff", nil)
+	w.retry(Filter{At: []Position{{0, 1}}}, false)
+	hour := time.Now().Add(time.Hour)
 	for name, c := range map[string]struct {
 		filter Filter
 		want   map[string]bool // key: was it sent
 	}{
-		"all":          {Filter{}, map[string]bool{"ann": false, "bob": true, "cyd": false}},
-		"by class":     {Filter{Class: sales.DeadTime}, map[string]bool{"ann": false, "cyd": false}},
-		"by topic":     {Filter{SourceTopic: w.prefix + "customers"}, map[string]bool{"cyd": false}},
-		"by place":     {Filter{At: &Position{1, 0}}, map[string]bool{"cyd": false}},
-		"since before": {Filter{Since: time.Now().Add(-time.Hour)}, map[string]bool{"ann": false, "bob": true, "cyd": false}},
-		"since later":  {Filter{Since: time.Now().Add(time.Hour)}, map[string]bool{}},
+		"all":          {Filter{}, map[string]bool{"ann": false, "bob": true, "cyd": false, "\xff": false}},
+		"by class":     {Filter{Class: sales.DeadTime}, map[string]bool{"ann": false, "cyd": false, "\xff": false}},
+		"by topic":     {Filter{SourceTopic: w.prefix + "customers"}, map[string]bool{"cyd": false, "\xff": false}},
+		"by place":     {Filter{At: []Position{{1, 0}}}, map[string]bool{"cyd": false}},
+		"by places":    {Filter{At: []Position{{1, 0}, {0, 1}, {5, 5}}}, map[string]bool{"cyd": false, "bob": true}},
+		"by word":      {Filter{Reason: "BECAUSE"}, map[string]bool{"ann": false, "bob": true, "cyd": false, "\xff": false}},
+		"no such word": {Filter{Reason: "whence"}, map[string]bool{}},
+		"by key":       {Filter{Key: "bob"}, map[string]bool{"bob": true}},
+		"odd key":      {Filter{Key: "base64:/w=="}, map[string]bool{"\xff": false}},
+		"unsent":       {Filter{Unsent: true, SourceTopic: w.prefix + "purchases"}, map[string]bool{"ann": false}},
+		"since before": {Filter{Since: time.Now().Add(-time.Hour), Key: "ann"}, map[string]bool{"ann": false}},
+		"since later":  {Filter{Since: hour}, map[string]bool{}},
+		"until later":  {Filter{Until: hour, Key: "ann"}, map[string]bool{"ann": false}},
+		"until before": {Filter{Until: time.Now().Add(-time.Hour)}, map[string]bool{}},
 	} {
-		letters, err := w.box.List(t.Context(), c.filter)
+		page, err := w.box.List(t.Context(), c.filter, 10, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
 		got := map[string]bool{}
-		for _, l := range letters {
+		for _, l := range page.Letters {
 			got[string(l.Key)] = l.Sent
 		}
-		if diff := cmp.Diff(c.want, got); diff != "" {
-			t.Errorf("%s: -want +got\n%s", name, diff)
+		if diff := cmp.Diff(c.want, got); diff != "" || page.Counts.Letters != len(c.want) {
+			t.Errorf("%s: %d letters, -want +got\n%s", name, page.Counts.Letters, diff)
 		}
 	}
-	letters, err := w.box.List(t.Context(), Filter{At: &Position{0, 0}})
-	if err != nil || len(letters) != 1 {
-		t.Fatal(letters, err)
+	got, _, err := w.box.Find(t.Context(), Position{0, 0})
+	if err != nil {
+		t.Fatal(err)
 	}
 	want := Letter{Position: Position{0, 0}, Class: sales.DeadTime, Reason: "because", Source: sales.Source{Topic: w.prefix + "purchases", Partition: 1, Offset: 42},
-		SourceTime: time.UnixMilli(1_700_000_000_000).UTC(), Key: []byte("ann"), Value: []byte("a")}
-	if diff := cmp.Diff(want, letters[0], cmpopts.IgnoreFields(Letter{}, "RefusedAt")); diff != "" {
+		SourceTime: time.UnixMilli(1_700_000_000_000).UTC(), Key: []byte("ann"), Value: []byte("a"), Bytes: 1}
+	if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(Letter{}, "RefusedAt")); diff != "" {
 		t.Error(diff)
+	}
+	for _, nowhere := range []Position{{0, 99}, {7, 0}} {
+		if _, _, err := w.box.Find(t.Context(), nowhere); !errors.Is(err, ErrNoLetter) {
+			t.Errorf("%s: %v", nowhere, err)
+		}
+	}
+}
+
+// Pages of any size give every letter once, the newest first, and the counts of all.
+func TestPagesTileTheList(t *testing.T) {
+	w := setup(t)
+	for i := range 23 {
+		w.refuse(int32(i%2), sales.DeadLetterClasses()[i%3], w.prefix+"purchases", fmt.Sprint("customer ", i), nil)
+	}
+	for _, limit := range []int{1, 2, 7, 22, 23, 24, 1000} {
+		var all []Letter
+		for from, more := (*Cursor)(nil), true; more; {
+			page, err := w.box.List(t.Context(), Filter{}, limit, from)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(page.Letters) > limit || page.Counts.Letters != 23 || page.Counts.ByClass[sales.DeadNotAvro] != 8 {
+				t.Errorf("limit %d gives %d letters, counts %+v", limit, len(page.Letters), page.Counts)
+			}
+			all = append(all, page.Letters...)
+			from, more = page.Next, page.Next != nil
+		}
+		seen := map[Position]bool{}
+		for i := range all {
+			seen[all[i].Position] = true
+			if i > 0 && older(&all[i-1], &all[i]) >= 0 {
+				t.Errorf("limit %d: %s before %s", limit, all[i-1].Position, all[i].Position)
+			}
+		}
+		if len(all) != 23 || len(seen) != 23 {
+			t.Errorf("limit %d: %d letters, %d places", limit, len(all), len(seen))
+		}
+	}
+}
+
+// Whoever may write dead letters must not have Leadline write anywhere else than to inputs.
+func TestNothingIsSentBeyondTheInputs(t *testing.T) {
+	w := setup(t)
+	adm := kadm.NewClient(w.cl)
+	if _, err := adm.CreateTopics(t.Context(), 1, 1, nil, w.prefix+"leadline.state", "purchases"); err != nil {
+		t.Fatal(err)
+	}
+	for _, topic := range []string{w.prefix + "leadline.state", "purchases", w.prefix + "dead-letters", "__consumer_offsets"} {
+		w.refuse(0, sales.DeadTime, topic, "k", []byte("v"))
+	}
+	if got := w.retry(Filter{}, false); got.Lost != 4 || got.Sent != 0 {
+		t.Errorf("report is %+v", got)
+	}
+}
+
+// A record that has no room for its history must not keep the others from being sent.
+func TestALetterThatIsTooLargeStays(t *testing.T) {
+	w := setup(t)
+	w.cl.Close()
+	cl, err := kgo.NewClient(append(w.box.Opts, kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerBatchMaxBytes(wire.MaxRefused))...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cl.Close()
+	cfg := strconv.Itoa(wire.MaxRefused)
+	changed, err := kadm.NewClient(cl).AlterTopicConfigs(t.Context(), []kadm.AlterConfig{{Name: "max.message.bytes", Value: &cfg}}, w.prefix+"dead-letters")
+	if err != nil || changed[0].Err != nil {
+		t.Fatal(err, changed)
+	}
+	w.cl = cl
+	w.refuse(0, sales.DeadTooLarge, w.prefix+"purchases", "large", make([]byte, wire.MaxInput-100))
+	w.refuse(0, sales.DeadTime, w.prefix+"purchases", "ann", []byte("v"))
+	if got := w.retry(Filter{}, false); got.TooLarge != 1 || got.Sent != 1 {
+		t.Errorf("report is %+v", got)
+	}
+	if got := w.arrived(w.prefix + "purchases"); len(got) != 1 || string(got[0].Key) != "ann" {
+		t.Errorf("%d records arrived", len(got))
 	}
 }

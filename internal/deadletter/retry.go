@@ -2,10 +2,10 @@ package deadletter
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -13,18 +13,23 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"leadline/internal/committed"
 	"leadline/internal/sales"
 	"leadline/internal/wire"
 )
 
 // Report is what a retry did.
 type Report struct {
-	Chosen  int            // letters that the filter chooses
-	Before  int            // of these, sent by an earlier retry
-	Sent    int            // of these, sent now (or to be sent, if dry)
-	Rekeyed int            // of those sent, under another key than the original's
-	Lost    int            // of those chosen, not sendable: the headers name no topic that exists
-	Topics  map[string]int // sent, by topic
+	Chosen   int            `json:"chosen"`          // letters that the filter chooses, or that were edited
+	Before   int            `json:"sent_before"`     // of these, sent by an earlier retry
+	Sent     int            `json:"sent"`            // of these, sent now (or to be sent, if dry)
+	Again    int            `json:"refused_again"`   // of those sent, refused before after an earlier retry
+	Edited   int            `json:"edited"`          // of those sent, with another value or key than was refused
+	Rekeyed  int            `json:"under_other_key"` // of those sent, under another key than the original's
+	Lost     int            `json:"no_topic"`        // of those chosen, not sendable: the headers name no input topic that exists
+	TooLarge int            `json:"too_large"`       // of those chosen, not sendable: with its history it is more than an input takes
+	Topics   map[string]int `json:"topics"`          // sent, by topic
+	Dry      bool           `json:"dry_run"`
 }
 
 const (
@@ -35,7 +40,21 @@ const (
 // Retry sends the chosen letters that were not sent before back to the topics they came from. Dry, it only counts. On an
 // error the report says what was sent until then. Of two retries at once the later one goes on, the other fails.
 func (b *Box) Retry(ctx context.Context, f Filter, dry bool) (Report, error) {
-	r := retry{box: b, filter: f, dry: dry, report: Report{Topics: map[string]int{}}, last: map[int32]seen{}}
+	return b.retry(ctx, &retry{filter: f, dry: dry})
+}
+
+// RetryEdited sends exactly the letters that the edits name, as Retry does: those that differ from what was refused in their new shape,
+// the others as they are. All are looked at before any is sent; EditErrors say which are wrong.
+func (b *Box) RetryEdited(ctx context.Context, edits *Edits, dry bool) (Report, error) {
+	out, err := b.mend(ctx, edits)
+	if err != nil {
+		return Report{Topics: map[string]int{}, Dry: dry}, err
+	}
+	return b.retry(ctx, &retry{edits: edits, mended: out, dry: dry})
+}
+
+func (b *Box) retry(ctx context.Context, r *retry) (Report, error) {
+	r.box, r.report, r.last = b, Report{Topics: map[string]int{}, Dry: r.dry}, map[int32]seen{}
 	if err := r.run(ctx); err != nil {
 		return r.report, fmt.Errorf("retry dead letters: %w", err)
 	}
@@ -45,6 +64,8 @@ func (b *Box) Retry(ctx context.Context, f Filter, dry bool) (Report, error) {
 type retry struct {
 	box    *Box
 	filter Filter
+	edits  *Edits // what is chosen, instead of the filter
+	mended map[Position]mended
 	dry    bool
 	report Report
 
@@ -55,7 +76,18 @@ type retry struct {
 	last    map[int32]seen
 	batch   []*kgo.Record
 	changed map[int32]bool // partitions with letters in the batch
-	rekeyed int            // in the batch
+	counted counted        // of the batch
+}
+
+// counted is what the report learns when a batch is sent.
+type counted struct{ rekeyed, edited, again int }
+
+func (r *retry) chooses(l *Letter) bool {
+	if r.edits == nil {
+		return r.filter.chooses(l)
+	}
+	_, named := r.edits.lines[l.Position]
+	return named
 }
 
 // seen is the letter before the one that is looked at, and whether it was sent. The offsets between two letters hold no
@@ -90,7 +122,12 @@ func (r *retry) run(ctx context.Context) (err error) {
 	for _, t := range topics.Sorted() {
 		r.counts[t.Topic] = int32(len(t.Partitions))
 	}
-	if err := r.box.scan(ctx, r.cl, func(rec *kgo.Record) error { return r.letter(ctx, rec) }); err != nil {
+	// From the very beginning, whatever is chosen: the ledger grows from there.
+	spans, err := committed.Whole(ctx, kadm.NewClient(r.cl), r.box.topic())
+	if err != nil {
+		return err
+	}
+	if err := committed.Read(ctx, r.box.Opts, spans, func(rec *kgo.Record) error { return r.letter(ctx, rec) }); err != nil {
 		return err
 	}
 	return r.flush(ctx)
@@ -99,100 +136,109 @@ func (r *retry) run(ctx context.Context) (err error) {
 // letter looks at one letter, in the order of its partition.
 func (r *retry) letter(ctx context.Context, rec *kgo.Record) error {
 	l := letterOf(rec)
-	sent := r.ledgers[l.Partition].has(l.Offset)
-	if r.filter.chooses(&l) {
+	l.Sent = r.ledgers[l.Partition].has(l.Offset)
+	if r.chooses(&l) {
 		r.report.Chosen++
-		if sent {
+		if l.Sent {
 			r.report.Before++
 		} else {
 			var err error
-			if sent, err = r.add(ctx, &l); err != nil {
+			if l.Sent, err = r.add(ctx, &l); err != nil {
 				return err
 			}
 		}
 	}
-	if sent {
+	if l.Sent {
 		from := l.Offset
 		if before := r.last[l.Partition]; before.sent || before.next == 0 {
 			from = before.next
 		}
 		r.ledgers[l.Partition] = r.ledgers[l.Partition].add(run{from, l.Offset + 1})
 	}
-	r.last[l.Partition] = seen{next: l.Offset + 1, sent: sent}
+	r.last[l.Partition] = seen{next: l.Offset + 1, sent: l.Sent}
 	if len(r.batch) >= perTransaction {
 		return r.flush(ctx)
 	}
 	return nil
 }
 
-// add puts a letter into the batch; false if there is nowhere to send it.
+// add puts a letter into the batch; false if it cannot be sent.
 func (r *retry) add(ctx context.Context, l *Letter) (bool, error) {
+	topic, ok := r.box.input(l.Source.Topic)
 	n := r.counts[l.Source.Topic]
-	if n == 0 {
+	if !ok || n == 0 {
 		r.report.Lost++
 		return false, nil
 	}
-	key, err := r.box.key(ctx, l)
-	if err != nil {
-		return false, fmt.Errorf("decode dead letter %d/%d: %w", l.Partition, l.Offset, err)
+	send, edited := r.mended[l.Position]
+	if !edited {
+		key, err := r.box.key(ctx, topic, l)
+		if err != nil {
+			return false, fmt.Errorf("decode dead letter %s: %w", l.Position, err)
+		}
+		send = mended{key, l.Value}
 	}
-	if string(key) != string(l.Key) {
-		r.rekeyed++
+	rec := &kgo.Record{Topic: l.Source.Topic, Partition: wire.Partition(send.key, n), Key: send.key, Value: send.value,
+		Headers: append(l.Headers[:len(l.Headers):len(l.Headers)], l.sentHeaders(edited)...)}
+	if size(rec) > wire.MaxInput {
+		r.report.TooLarge++
+		return false, nil
 	}
-	r.batch = append(r.batch, &kgo.Record{
-		Topic: l.Source.Topic, Partition: wire.Partition(key, n), Key: key, Value: l.Value,
-		Headers: append(l.Headers[:len(l.Headers):len(l.Headers)],
-			kgo.RecordHeader{Key: HeaderRetried, Value: strconv.AppendInt(nil, int64(l.Retried)+1, 10)},
-			kgo.RecordHeader{Key: HeaderLetter, Value: fmt.Appendf(nil, "%d/%d", l.Partition, l.Offset)}),
-	})
+	r.counted.rekeyed += one(string(send.key) != string(l.Key))
+	r.counted.edited += one(edited)
+	r.counted.again += one(l.Retried > 0)
+	r.batch = append(r.batch, rec)
 	r.changed[l.Partition] = true
 	return true, nil
 }
 
-// key is the customer's id for a misrouted record that can be read, else the original's key.
-func (b *Box) key(ctx context.Context, l *Letter) ([]byte, error) {
+func one(yes bool) int {
+	if yes {
+		return 1
+	}
+	return 0
+}
+
+// sentHeaders is the history that a record carries when it is sent again.
+func (l *Letter) sentHeaders(edited bool) []kgo.RecordHeader {
+	headers := []kgo.RecordHeader{
+		{Key: HeaderRetried, Value: strconv.AppendInt(nil, int64(l.Retried)+1, 10)},
+		{Key: HeaderLetter, Value: []byte(l.Position.String())},
+	}
+	first := l.Edited
+	if edited && first == "" {
+		first = fmt.Sprintf("%x", sha256.Sum256(l.Value))
+	}
+	if first != "" {
+		headers = append(headers, kgo.RecordHeader{Key: HeaderEdited, Value: []byte(first)})
+	}
+	return headers
+}
+
+// size bounds from above what a record takes in a batch of its own: one that is too large would fail all the others with it.
+func size(r *kgo.Record) int {
+	const batch, record, header = 61, 31, 10
+	n := batch + record + len(r.Key) + len(r.Value)
+	for _, h := range r.Headers {
+		n += header + len(h.Key) + len(h.Value)
+	}
+	return n
+}
+
+// key is the record's own for a misrouted one that can be read, else the original's key.
+func (b *Box) key(ctx context.Context, topic string, l *Letter) ([]byte, error) {
 	if l.Class != sales.DeadMisrouted {
 		return l.Key, nil
 	}
-	id, err := b.customer(ctx, strings.TrimPrefix(l.Source.Topic, b.Prefix), l.Value)
+	record, err := b.Decoder.Input(ctx, topic, l.Value)
 	var poison *wire.Poison
 	switch {
-	case errors.As(err, &poison), err == nil && id == "":
+	case errors.As(err, &poison), errors.Is(err, wire.ErrTombstone):
 		return l.Key, nil
 	case err != nil:
 		return nil, err
 	}
-	return []byte(id), nil
-}
-
-// customer reads whose record it is; empty for records that only their key tells about.
-func (b *Box) customer(ctx context.Context, topic string, value []byte) (string, error) {
-	if value == nil {
-		return "", nil
-	}
-	switch topic {
-	case "purchases":
-		var p sales.Purchase
-		err := b.Decoder.Purchase(ctx, value, &p)
-		return p.CustomerID, err
-	case "touchpoints":
-		var t sales.Touchpoint
-		err := b.Decoder.Touchpoint(ctx, value, &t)
-		return t.CustomerID, err
-	case "customers":
-		var c sales.Customer
-		err := b.Decoder.Customer(ctx, value, &c)
-		return c.CustomerID, err
-	case "outcomes":
-		var o sales.Outcome
-		err := b.Decoder.Outcome(ctx, value, &o)
-		return o.CustomerID, err
-	case "identities":
-		var i sales.Identity
-		err := b.Decoder.Identity(ctx, value, &i)
-		return i.FromID, err
-	}
-	return "", nil
+	return []byte(wire.Key(record)), nil
 }
 
 // flush sends the batch and remembers it, both or neither.
@@ -206,8 +252,10 @@ func (r *retry) flush(ctx context.Context) error {
 		r.report.Topics[rec.Topic]++
 	}
 	r.report.Sent += len(r.batch)
-	r.report.Rekeyed += r.rekeyed
-	r.batch, r.rekeyed = nil, 0
+	r.report.Rekeyed += r.counted.rekeyed
+	r.report.Edited += r.counted.edited
+	r.report.Again += r.counted.again
+	r.batch, r.counted = nil, counted{}
 	clear(r.changed)
 	return nil
 }

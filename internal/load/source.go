@@ -17,10 +17,12 @@ import (
 	"sync/atomic"
 
 	"github.com/klauspost/compress/zstd"
+
+	"leadline/internal/wire"
 )
 
-// inputs are the topics that files can be loaded to, in the order of loading: what events refer to comes before them.
-var inputs = []string{"products", "campaigns", "customers", "identities", "signals", "touchpoints", "purchases", "outcomes"}
+// inputs are the topics that files can be loaded to, in the order of loading.
+var inputs = wire.InputTopics[:]
 
 // reference topics carry what is, not what happened: they are not merged by time.
 func reference(topic string) bool {

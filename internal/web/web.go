@@ -1,14 +1,14 @@
-// Package web serves a role's HTTP address: health, readiness, metrics, profiles on request, and a page on which alerts
-// arrive live.
+// Package web serves a role's HTTP address: health, readiness, metrics, profiles on request, a page on which alerts
+// arrive live, and what a role hands it to serve to those who may (Private).
 //
-// Guarantees: it only reads; a reader that is too slow is told so and dropped, and never holds up the others; stopping
-// ends all streams. It is not the desk (inbox, outcomes, sign-in), has no users, and belongs on loopback or behind
-// something that has. The wiring and the demo import it.
+// Guarantees: what it serves itself only reads; a reader that is too slow is told so and dropped, and never holds up the others;
+// stopping ends all streams; a private path is open to this machine alone, or to whoever brings the token. It is not the desk (inbox,
+// outcomes, sign-in), has no users, and belongs on loopback or behind something that has. The wiring, the demo and roles with an
+// HTTP interface import it.
 package web
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -35,6 +35,10 @@ type Options struct {
 	Metrics *prometheus.Registry
 	Pprof   bool
 	Feed    *Feed // what the page shows; nil: no page
+	// Private is served, by path with all that is under it, to requests with the header "Authorization: Bearer" and the token. Without a
+	// token it is served if Addr is loopback, to requests that call it so.
+	Private map[string]http.Handler
+	Token   string
 	Log     *zap.Logger
 }
 
@@ -61,7 +65,7 @@ func New(o Options) (*Server, error) {
 	}
 	s := &Server{log: log, listener: listener}
 	s.http = &http.Server{
-		Handler:           o.handler(),
+		Handler:           o.handler(listener.Addr()),
 		ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout:       2 * time.Minute,
 		ErrorLog:          zap.NewStdLog(s.log),
@@ -105,7 +109,7 @@ func (s *Server) Run(ctx context.Context) error {
 // Close gives the address back when Run is never called.
 func (s *Server) Close() error { return s.listener.Close() }
 
-func (o Options) handler() http.Handler {
+func (o Options) handler(at net.Addr) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusOK, map[string]any{"alive": true}) })
 	mux.HandleFunc("GET /readyz", o.ready)
@@ -120,7 +124,16 @@ func (o Options) handler() http.Handler {
 	if o.Feed != nil {
 		o.Feed.register(mux)
 	}
-	return secured(http.NewCrossOriginProtection().Handler(mux))
+	guard := o.guard(at)
+	for path, private := range o.Private {
+		mux.Handle(path, guard(private))
+		mux.Handle(path+"/", guard(private))
+	}
+	sameSite := http.NewCrossOriginProtection()
+	sameSite.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		Problem{Status: http.StatusForbidden, Detail: "this request comes from another site's page"}.Answer(w)
+	}))
+	return secured(sameSite.Handler(mux))
 }
 
 // secured keeps other sites from framing the page or reading into it, and scripts of others from running in it.
@@ -155,10 +168,5 @@ func (o Options) ready(w http.ResponseWriter, _ *http.Request) {
 	answer(w, status, map[string]any{"ready": status == http.StatusOK, "checks": results})
 }
 
-// answer writes JSON. That the client went away meanwhile is not worth a word.
-func answer(w http.ResponseWriter, status int, body any) {
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Cache-Control", "no-store")
-	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(body)
-}
+// answer writes JSON that changes from moment to moment.
+func answer(w http.ResponseWriter, status int, body any) { Answer(w, "application/json", status, body) }

@@ -156,10 +156,11 @@ func (how *projection) run(s *shape, body []byte, p unsafe.Pointer) *Poison {
 		return how.slow.read(s, body, p)
 	}
 	r := reader{buf: body}
-	if bad := r.run(how.ops, p); bad != nil {
-		return bad
+	bad := r.run(how.ops, p)
+	if bad == nil {
+		bad = r.end()
 	}
-	return r.end()
+	return r.located(bad)
 }
 
 // learn finds out, once for each writer's schema, how its values become the record.

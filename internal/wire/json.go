@@ -69,11 +69,12 @@ func (d *Decoder) JSON(ctx context.Context, value []byte) ([]byte, error) {
 // json walks the value once with the skipper, because goavro allocates by whatever number a value claims.
 func (s *slowWay) json(body []byte, strict bool) ([]byte, *Poison) {
 	r := reader{buf: body}
-	if bad := s.skip.skip(&r); bad != nil {
-		return nil, bad
+	bad := s.skip.skip(&r)
+	if bad == nil {
+		bad = r.end()
 	}
-	if bad := r.end(); bad != nil {
-		return nil, bad
+	if bad != nil {
+		return nil, r.located(bad)
 	}
 	native, _, err := s.codec.NativeFromBinary(body)
 	if err != nil {

@@ -12,6 +12,8 @@ import (
 type Poison struct {
 	Class  sales.DeadLetterClass
 	Reason string
+	// Byte is how far the value was read when it turned out not to be usable, its header counted; 0 where that is not known.
+	Byte int
 }
 
 // Error gives class and reason.
@@ -25,6 +27,9 @@ var ErrUnknownSchema = errors.New("the registry does not know the schema")
 // ErrTombstone is returned for a null value where that means that the key is deleted: products, campaigns, product-links,
 // forecasts. The caller, who has the key, deletes.
 var ErrTombstone = errors.New("no value: the key is deleted")
+
+// ErrNotInput says that a topic is none of the inputs.
+var ErrNotInput = errors.New("not an input topic")
 
 func poison(class sales.DeadLetterClass, format string, args ...any) *Poison {
 	return &Poison{Class: class, Reason: fmt.Sprintf(format, args...)}

@@ -26,6 +26,14 @@ type reader struct {
 
 func (r *reader) rest() int { return len(r.buf) - r.at }
 
+// located adds to a complaint how far the reader came.
+func (r *reader) located(bad *Poison) *Poison {
+	if bad != nil {
+		bad.Byte = headerSize + r.at
+	}
+	return bad
+}
+
 // long reads a zigzag varint of up to ten bytes, as int and long are both written.
 func (r *reader) long() (int64, *Poison) {
 	if r.at < len(r.buf) {

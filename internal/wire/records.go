@@ -2,6 +2,7 @@ package wire
 
 import (
 	"context"
+	"fmt"
 	"unsafe"
 
 	"leadline/internal/sales"
@@ -139,4 +140,43 @@ func (d *Decoder) KnowledgeRow(ctx context.Context, value []byte, into *Knowledg
 		into.Cells[i].Row = into.Row
 	}
 	return nil
+}
+
+// InputTopics are the topics whose records Leadline does not write itself, without a tenant's prefix: what events refer to comes before
+// them. Nobody changes it.
+var InputTopics = [...]string{"products", "campaigns", "customers", "identities", "signals", "touchpoints", "purchases", "outcomes"}
+
+// Input decodes and checks a value of an input topic, without a tenant's prefix: a pointer to the sales type of its record, as
+// FromJSON gives it. Errors are those of the record's own function, ErrTombstone for every null value, ErrNotInput for other topics.
+func (d *Decoder) Input(ctx context.Context, topic string, value []byte) (any, error) {
+	if value == nil {
+		return nil, ErrTombstone
+	}
+	switch topic {
+	case "purchases":
+		return input(ctx, value, d.Purchase)
+	case "touchpoints":
+		return input(ctx, value, d.Touchpoint)
+	case "customers":
+		return input(ctx, value, d.Customer)
+	case "products":
+		return input(ctx, value, d.Product)
+	case "campaigns":
+		return input(ctx, value, d.Campaign)
+	case "identities":
+		return input(ctx, value, d.Identity)
+	case "signals":
+		return input(ctx, value, d.Signal)
+	case "outcomes":
+		return input(ctx, value, d.Outcome)
+	}
+	return nil, fmt.Errorf("%.40q: %w", topic, ErrNotInput)
+}
+
+func input[T any](ctx context.Context, value []byte, decode func(context.Context, []byte, *T) error) (any, error) {
+	into := new(T)
+	if err := decode(ctx, value, into); err != nil {
+		return nil, err
+	}
+	return into, nil
 }
