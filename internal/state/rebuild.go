@@ -108,10 +108,13 @@ func (b *redisRebuild) Finish(ctx context.Context) error {
 	return nil
 }
 
-// tidy removes what is older, and last the claim: while that stands, the next rebuild knows that there are remains.
+// tidy removes what is older, and last the claim: while that stands, the next rebuild knows that there are remains. Where there was no
+// meta there is no older generation, and no need to look at every key of the server: an abandoned attempt's went at the beginning.
 func (b *redisRebuild) tidy(ctx context.Context) error {
-	if err := b.sweep(ctx, b.to.Generation); err != nil {
-		return err
+	if b.from != (Meta{}) {
+		if err := b.sweep(ctx, b.to.Generation); err != nil {
+			return err
+		}
 	}
 	return b.drop(ctx, []string{shardKeys(b.store.prefix, b.p).claim()})
 }

@@ -14,7 +14,6 @@ import (
 	"leadline/internal/engine"
 	"leadline/internal/sales"
 	"leadline/internal/state"
-	"leadline/internal/window"
 )
 
 // tombstonesLast is how far back the tail of leadline.state still holds every tombstone; the topic's delete.retention.ms is a
@@ -150,12 +149,8 @@ func (rc *recovery) reachable(ctx context.Context, have, want state.Meta) (bool,
 
 // catchUp applies the tail of leadline.state in steps that end at shard records.
 func (rc *recovery) catchUp(ctx context.Context, have state.Meta) error {
-	known, err := rc.r.store.Items(ctx, rc.p)
-	if err != nil {
-		return fmt.Errorf("read the dictionary: %w", err)
-	}
 	w := state.Write{From: have}
-	return rc.tail(ctx, have.StateOffset, known, func(b *stateBatch, rec *kgo.Record, csn int64) error {
+	return rc.tail(ctx, have.StateOffset, catchUpStep, func(b *stateBatch, rec *kgo.Record, csn int64) error {
 		w.To = have
 		w.To.CSN, w.To.StateOffset = csn, rec.Offset+1
 		w.Changes, w.ItemRuns = b.changes, b.runs
@@ -167,8 +162,14 @@ func (rc *recovery) catchUp(ctx context.Context, have state.Meta) error {
 	})
 }
 
-// rebuild writes a new generation from the whole topic.
+// rebuild writes a new generation from the whole topic, when it is this shard's turn.
 func (rc *recovery) rebuild(ctx context.Context, want state.Meta) error {
+	select {
+	case rc.r.rebuilds <- struct{}{}:
+		defer func() { <-rc.r.rebuilds }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 	next, err := rc.r.store.Rebuild(ctx, rc.p, want)
 	if err != nil {
 		return fmt.Errorf("begin generation %d: %w", want.Generation, err)
@@ -177,7 +178,7 @@ func (rc *recovery) rebuild(ctx context.Context, want state.Meta) error {
 	if err != nil {
 		return err
 	}
-	err = rc.tail(ctx, first, nil, func(b *stateBatch, _ *kgo.Record, _ int64) error {
+	err = rc.tail(ctx, first, rebuildStep, func(b *stateBatch, _ *kgo.Record, _ int64) error {
 		return next.Put(ctx, b.changes, b.runs)
 	})
 	if err != nil {
@@ -186,29 +187,32 @@ func (rc *recovery) rebuild(ctx context.Context, want state.Meta) error {
 	return next.Finish(ctx)
 }
 
-// stateBatch is a stretch of leadline.state. The dictionary up to it tells when the customers' timers are due.
+const (
+	// rebuildsAtOnce is how many shards of this process are rebuilt at the same time: while one waits for the store the other reads
+	// and decodes. With all at once none would be back at work before the last.
+	rebuildsAtOnce = 2
+	// rebuildStep is about how much of leadline.state a rebuild holds before it writes. The more it holds, the more versions of the
+	// same customer become one.
+	rebuildStep = 32 << 20
+	// catchUpStep likewise; each step is one write, which holds up all others in Redis while it runs.
+	catchUpStep = 1 << 20
+)
+
+// stateBatch is a stretch of leadline.state: the newest state of each customer in it.
 type stateBatch struct {
-	changes  []engine.Change
-	runs     []engine.ItemsRun
-	items    *window.Items
-	calendar sales.Calendar
+	changes []engine.Change
+	at      map[string]int // customer → place in changes
+	runs    []engine.ItemsRun
+	bytes   int // of the log that was read for it
 }
 
-// tailStep is about how many records are given at once; a step ends at the next shard record.
-const tailStep = 2_000
-
-// tail reads leadline.state from an offset up to the shard record of the commit, and gives it in steps that end at shard
-// records. Known are the runs of the dictionary before.
-func (rc *recovery) tail(ctx context.Context, from int64, known []engine.ItemsRun, give func(b *stateBatch, rec *kgo.Record, csn int64) error) error {
+// tail reads leadline.state from an offset up to the shard record of the commit, and gives it in steps of about so many bytes that
+// end at shard records.
+func (rc *recovery) tail(ctx context.Context, from int64, step int, give func(b *stateBatch, rec *kgo.Record, csn int64) error) error {
 	if rc.at.csn == 0 {
 		return nil
 	}
-	b := stateBatch{items: window.NewItems(), calendar: rc.r.cfg.Calendar}
-	for _, run := range known {
-		if err := b.items.AddRun(int(run.First), run.Run); err != nil {
-			return fmt.Errorf("dictionary of the projection: %w: %w", state.ErrCorrupt, err)
-		}
-	}
+	b := &stateBatch{at: map[string]int{}}
 	return rc.r.states.read(ctx, rc.p, from, 0, func(rec *kgo.Record) error {
 		if rec.Attrs.IsControl() {
 			return nil
@@ -224,11 +228,14 @@ func (rc *recovery) tail(ctx context.Context, from int64, known []engine.ItemsRu
 			return fmt.Errorf("shard record of commit %d beyond %d: somebody else commits", shard.CSN, rc.at.csn)
 		}
 		done := shard.CSN == rc.at.csn
-		if done || len(b.changes) >= tailStep {
-			if err := give(&b, rec, shard.CSN); err != nil {
+		if done || b.bytes >= step {
+			if err := b.arm(rc.r.cfg.Calendar); err != nil {
 				return err
 			}
-			b.changes, b.runs = nil, nil
+			if err := give(b, rec, shard.CSN); err != nil {
+				return err
+			}
+			b = &stateBatch{at: map[string]int{}}
 		}
 		if done {
 			return errEnough
@@ -237,24 +244,43 @@ func (rc *recovery) tail(ctx context.Context, from int64, known []engine.ItemsRu
 	})
 }
 
+// recordBytes is what a record takes in memory beside key and value.
+const recordBytes = 200
+
 func (b *stateBatch) add(rec *kgo.Record) error {
+	b.bytes += recordBytes + len(rec.Key) + len(rec.Value)
 	if index, ok := strings.CutPrefix(string(rec.Key), sales.ItemsKeyPrefix); ok {
 		var first int32
 		if _, err := fmt.Sscanf(index, "%08x", &first); err != nil {
 			return fmt.Errorf("key %q of a run of the dictionary: %w", rec.Key, err)
 		}
 		b.runs = append(b.runs, engine.ItemsRun{First: first, Run: rec.Value})
-		return b.items.AddRun(int(first), rec.Value)
+		return nil
 	}
-	change := engine.Change{CustomerID: string(rec.Key), Blob: rec.Value}
-	if rec.Value != nil {
-		c, err := engine.DecodeCustomer(rec.Value, b.items)
-		if err != nil {
-			return fmt.Errorf("state of customer %s: %w", rec.Key, err)
+	at, ok := b.at[string(rec.Key)]
+	if !ok {
+		id := string(rec.Key)
+		at = len(b.changes)
+		b.at[id] = at
+		b.changes = append(b.changes, engine.Change{CustomerID: id})
+	}
+	b.changes[at].Blob = rec.Value
+	return nil
+}
+
+// arm sets when the customers' timers are due.
+func (b *stateBatch) arm(calendar sales.Calendar) error {
+	for i := range b.changes {
+		c := &b.changes[i]
+		if c.Blob == nil {
+			continue
 		}
-		change.Due = c.Due(b.calendar)
+		due, err := engine.BlobDue(c.Blob, calendar)
+		if err != nil {
+			return fmt.Errorf("state of customer %s: %w", c.CustomerID, err)
+		}
+		c.Due = due
 	}
-	b.changes = append(b.changes, change)
 	return nil
 }
 

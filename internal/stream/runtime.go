@@ -50,6 +50,7 @@ type Runtime struct {
 	recoveries sync.WaitGroup
 	recovering map[int32]*recovery
 	recovered  chan recovered
+	rebuilds   chan struct{} // taken by those that rebuild
 
 	states    *stateLog
 	knowledge *knowledge
@@ -83,6 +84,7 @@ func New(cfg Config, deps Deps) (*Runtime, error) {
 		shards:     map[int32]*shard{},
 		recovering: map[int32]*recovery{},
 		recovered:  make(chan recovered),
+		rebuilds:   make(chan struct{}, rebuildsAtOnce),
 		knowledge:  newKnowledge(n, cfg.Calendar, deps.Decoder, log, m),
 		projector:  newProjector(deps.Store, log, m),
 		rules:      rules{get: deps.Rules},
