@@ -19,7 +19,7 @@ type benchCmd struct {
 
 type benchRecoveryCmd struct {
 	Parts     []string `arg:"" optional:"" enum:"kill,takeover,rebuild" help:"kill, takeover, rebuild; all when none is named. rebuild empties Redis, which must be empty before."`
-	Customers int      `default:"1000000" help:"Customers with a history of three orders."`
+	Customers int      `default:"1000000" help:"Customers, each with a history of two orders."`
 	Rate      float64  `default:"1000" help:"New orders a second while it is measured."`
 	Rounds    int      `default:"3" help:"How often a kill and a takeover are repeated."`
 	Seed      uint64   `default:"1" help:"The same seed, the same orders."`

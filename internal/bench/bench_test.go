@@ -73,6 +73,16 @@ func TestCommitsOfTheNextLife(t *testing.T) {
 	}
 }
 
+// A shard is back when its longest silence ends; what it still committed before it noticed does not count.
+func TestBackAtWork(t *testing.T) {
+	began := time.Unix(1000, 0)
+	at := func(p int32, seen time.Duration) commit { return commit{partition: p, seen: began.Add(seen)} }
+	first, last := backAtWork(began, []commit{at(1, 1), at(2, 2), at(1, 30), at(1, 31), at(2, 50), at(2, 60)})
+	if first != 30 || last != 50 {
+		t.Errorf("first %d, last %d", first, last)
+	}
+}
+
 func TestReportHasEachPartThatWasMeasured(t *testing.T) {
 	r := Recovery{Customers: 10, Partitions: 4, Rate: 100, Seed: 1,
 		Kills: []Kill{{FirstCommit: 3, AllShards: 3, CaughtUp: 5}, {FirstCommit: 1, AllShards: 1, CaughtUp: 2}, {FirstCommit: 2, AllShards: 2, CaughtUp: 3}}}

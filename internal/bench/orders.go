@@ -16,15 +16,15 @@ type orders struct {
 
 const (
 	categories     = 400 // bought with Zipf's frequencies
-	pastOrders     = 3   // of each customer before the measurement
+	articlesOfEach = 12  // articles of a category
+	pastOrders     = 2   // of each customer before the measurement
 	pastDays       = 150 // in which they lie
-	pastLines      = 7   // at least in each
-	pastLinesMore  = 6   // and up to so many more: 21 to 39 lines a customer
+	pastLines      = 10  // at least in each
+	pastLinesMore  = 10  // and up to so many more: 20 to 40 lines a customer
 	newLines       = 2
 	newLinesMore   = 8
 	historyStream  = 1
 	presentStream  = 2
-	articlesOfEach = 12 // articles of a category
 )
 
 func (o orders) luck(stream, n uint64) *rand.Rand { return rand.New(rand.NewPCG(o.seed, stream<<56|n)) }

@@ -13,10 +13,10 @@ import (
 type Rebuild struct {
 	Customers   int     `json:"customers"`
 	RedisBytes  int64   `json:"redis_bytes"`         // of the whole projection, before
-	FirstCommit float64 `json:"first_commit_s"`      // first commit after the emptying that read new orders
+	FirstShard  float64 `json:"first_shard_s"`       // until the first shard commits again, after it noticed
+	AllShards   float64 `json:"all_shards_s"`        // until all do
 	Whole       float64 `json:"whole_s"`             // until all shards are projected up to what is committed
 	Meanwhile   int64   `json:"orders_meanwhile"`    // committed in that time
-	Shards      []int64 `json:"orders_by_shard"`     // the same, by shard
 	CaughtUp    float64 `json:"caught_up_s"`         // until what came meanwhile was read
 	PeakBytes   int64   `json:"engine_peak_bytes"`   // resident memory of the engine, the highest seen in that time
 	BeforeBytes int64   `json:"engine_before_bytes"` // before the emptying
@@ -39,12 +39,10 @@ func (b *Bench) rebuilds(ctx context.Context, out *Recovery, e *engine) error {
 	if err := b.flush(ctx); err != nil {
 		return err
 	}
-	err = b.await(ctx, 20*time.Millisecond, "the projection is whole again", func() (bool, error) {
+	err = b.await(ctx, 20*time.Millisecond, "every shard has a projection again", func() (bool, error) {
 		r.PeakBytes = max(r.PeakBytes, residentBytes(e))
-		want := b.commits.csn()
-		for p, csn := range want {
-			meta, ok, err := b.store.Meta(ctx, p)
-			if err != nil || !ok || meta.CSN < csn {
+		for _, p := range b.allShards() {
+			if _, ok, err := b.store.Meta(ctx, p); err != nil || !ok {
 				return false, err
 			}
 		}
@@ -53,31 +51,56 @@ func (b *Bench) rebuilds(ctx context.Context, out *Recovery, e *engine) error {
 	if err != nil {
 		return err
 	}
+	if err := b.projected(ctx); err != nil { // what was committed by then
+		return err
+	}
 	whole := time.Since(began)
-	r.Whole = whole.Seconds()
+	if err := b.caughtUp(ctx); err != nil {
+		return err
+	}
+	caughtUp := time.Since(began)
 	made, err := b.commits.since(began)
 	if err != nil {
 		return err
 	}
-	r.Shards = make([]int64, b.o.Topics.Partitions)
 	for _, c := range made {
-		at := c.seen.Sub(began)
-		if at > whole || c.purchases == 0 {
-			continue
+		if c.seen.Sub(began) <= whole {
+			r.Meanwhile += c.purchases
 		}
-		if r.FirstCommit == 0 {
-			r.FirstCommit = at.Seconds()
-		}
-		r.Meanwhile += c.purchases
-		r.Shards[c.partition] += c.purchases
 	}
-	if err := b.caughtUp(ctx); err != nil {
-		return err
-	}
-	r.CaughtUp = time.Since(began).Seconds()
+	first, last := backAtWork(began, made)
+	r.FirstShard, r.AllShards, r.Whole, r.CaughtUp = first.Seconds(), last.Seconds(), whole.Seconds(), caughtUp.Seconds()
 	out.Rebuilds = append(out.Rebuilds, r)
-	b.say("Redis emptied: whole again %.1f s, first commit %.1f s, %d orders meanwhile, caught up %.1f s", r.Whole, r.FirstCommit, r.Meanwhile, r.CaughtUp)
+	b.say("Redis emptied: first shard back %.1f s, all %.1f s, projection whole %.1f s, %d orders meanwhile, caught up %.1f s",
+		r.FirstShard, r.AllShards, r.Whole, r.Meanwhile, r.CaughtUp)
 	return nil
+}
+
+// backAtWork tells when the first and the last of the shards were through their longest silence.
+func backAtWork(began time.Time, made []commit) (first, last time.Duration) {
+	type silence struct {
+		since       time.Time
+		longest, at time.Duration
+	}
+	shards := map[int32]*silence{}
+	for _, c := range made {
+		s := shards[c.partition]
+		if s == nil {
+			s = &silence{since: began}
+			shards[c.partition] = s
+		}
+		if d := c.seen.Sub(s.since); d > s.longest {
+			s.longest, s.at = d, c.seen.Sub(began)
+		}
+		s.since = c.seen
+	}
+	for _, s := range shards {
+		if first == 0 || s.at < first {
+			first = s.at
+		}
+		last = max(last, s.at)
+	}
+	return first, last
 }
 
 // residentBytes is 0 where the system does not tell.

@@ -23,13 +23,14 @@ func (r *Recovery) Print(out io.Writer) error {
 	row("", "caught up", column(r.Kills, func(k Kill) float64 { return k.CaughtUp }))
 	row("kill -9, another takes over", "first commit", column(r.Takeovers, func(t Takeover) float64 { return t.FirstCommit }))
 	row("", "all shards", column(r.Takeovers, func(t Takeover) float64 { return t.AllShards }))
-	row("Redis emptied", "first commit", column(r.Rebuilds, func(t Rebuild) float64 { return t.FirstCommit }))
+	row("Redis emptied", "first shard back", column(r.Rebuilds, func(t Rebuild) float64 { return t.FirstShard }))
+	row("", "all shards back", column(r.Rebuilds, func(t Rebuild) float64 { return t.AllShards }))
 	row("", "projection whole", column(r.Rebuilds, func(t Rebuild) float64 { return t.Whole }))
 	row("", "caught up", column(r.Rebuilds, func(t Rebuild) float64 { return t.CaughtUp }))
 	for _, t := range r.Rebuilds {
-		fmt.Fprintf(w, "\torders committed meanwhile\t%d, by shard %v\n", t.Meanwhile, t.Shards)
-		fmt.Fprintf(w, "\tprojection\t%d MiB in Redis\n", t.RedisBytes>>20)
-		fmt.Fprintf(w, "\tengine's memory\t%d MiB before, %d MiB at most\n", t.BeforeBytes>>20, t.PeakBytes>>20)
+		fmt.Fprintf(w, "\torders meanwhile\t%d\n", t.Meanwhile)
+		fmt.Fprintf(w, "\tprojection\t%d MiB\n", t.RedisBytes>>20)
+		fmt.Fprintf(w, "\tengine's memory\t%d MiB, at most %d MiB\n", t.BeforeBytes>>20, t.PeakBytes>>20)
 	}
 	return w.Flush()
 }
