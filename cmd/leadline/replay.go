@@ -7,10 +7,10 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"time"
 
 	"go.uber.org/zap"
-	"golang.org/x/term"
 
 	"leadline/internal/app"
 	"leadline/internal/replay"
@@ -20,104 +20,164 @@ import (
 )
 
 type replayCmd struct {
-	Verify replayVerifyCmd `cmd:"" help:"Take all decisions again, from the first commit on, and compare them with those on the live topics. Reads only."`
+	Verify replayVerifyCmd `cmd:"" help:"Take all decisions again and compare them with those on the live topics. Reads only."`
 }
 
-type replayVerifyCmd struct {
-	Partitions []int32 `placeholder:"P,..." help:"Only these shards."`
-	Until      string  `placeholder:"WHEN" help:"Only commits up to this time (2026-07-01 or 2026-07-01T08:00:00Z), or so long ago (2h)."`
-	JSON       bool    `name:"json" help:"The report as one JSON object, with up to 20 examples of each kind of difference."`
+// replayRange is what all replays are asked, and how they are to go about it.
+type replayRange struct {
+	Since      string   `placeholder:"WHEN" group:"range" help:"Only what was decided from this time on (2026-07-01 or 2026-07-01T08:00:00Z), or since so long ago (2h), by the wall clock."`
+	Until      string   `placeholder:"WHEN" group:"range" help:"Only commits up to this time, or so long ago."`
+	Partitions []int32  `placeholder:"P,..." group:"range" help:"Only these shards."`
+	Customer   []string `placeholder:"ID" sep:"none" group:"range" help:"Only this customer; may be repeated. @FILE: those in the file, one a line."`
+	Alert      []string `placeholder:"ID" sep:"none" group:"range" help:"Only the alert of this alert_id; may be repeated. @FILE: those in the file, one a line."`
+
+	DryRun   bool   `name:"dry-run" group:"how" help:"Only count what there would be to do, and about how long it would take."`
+	Rate     int    `placeholder:"N" group:"how" help:"At most so many records a second."`
+	State    string `placeholder:"DIR" group:"how" help:"Keep the run in this directory: the same command goes on where a stopped or killed one was. Removed at the end."`
+	Snapshot string `placeholder:"FILE" group:"how" help:"Begin at a snapshot (verify --snapshot-to makes one) instead of at the first commit."`
+	WarmUp   bool   `group:"how" help:"Begin a window and a cool-down before --since instead of at the first commit, or where the history that is left begins. What falls into that time is not judged."`
+	JSON     bool   `name:"json" group:"how" help:"The report as one JSON object."`
 }
 
-// Run fails when anything differs, or could not be compared because its history is gone.
-func (cmd replayVerifyCmd) Run(ctx context.Context, p *process) error {
+// options completes what the command line says by the servers of the configuration.
+func (r *replayRange) options(ctx context.Context, t tool) (o replay.Options, err error) {
+	if r.Snapshot != "" && r.WarmUp {
+		return o, usage("--snapshot and --warm-up are two ways to begin: choose one")
+	}
+	if r.Rate < 0 {
+		return o, usage("--rate %d: want records a second, 1 or more", r.Rate)
+	}
+	o = replay.Options{
+		Prefix: t.config.TopicPrefix, Calendar: sales.NewCalendar(t.config.BusinessTimeZone), Rules: &t.config.Rules,
+		Decoder: wire.NewDecoder(topics.NewSchemaSource(t.Registry)), Snapshot: r.Snapshot, WarmUp: r.WarmUp, StateDir: r.State, Rate: r.Rate,
+		Scope: replay.Scope{Partitions: r.Partitions},
+	}
+	if o.Since, err = flagTime("--since", r.Since); err != nil {
+		return o, err
+	}
+	if o.Until, err = flagTime("--until", r.Until); err != nil {
+		return o, err
+	}
+	if !o.Until.IsZero() && o.Until.Before(o.Since) {
+		return o, usage("--until %s is before --since %s", r.Until, r.Since)
+	}
+	if o.Customers, err = idList("--customer", r.Customer); err != nil {
+		return o, err
+	}
+	if o.Alerts, err = idList("--alert", r.Alert); err != nil {
+		return o, err
+	}
+	if o.Kafka, err = app.KafkaOptions(t.config, zap.NewNop()); err != nil { // a long replay outlasts a broker's restart, a tool's clients would not
+		return o, err
+	}
+	ids, err := topics.IDs(ctx, t.Registry, t.config.TopicPrefix)
+	o.Encoder = wire.NewEncoder(ids)
+	return o, err
+}
+
+func flagTime(flag, text string) (time.Time, error) {
+	if text == "" {
+		return time.Time{}, nil
+	}
+	at, err := instant(text, time.Now())
+	if err != nil {
+		return at, usage("%s %q: want a time like 2026-07-01T08:00:00Z, or how long ago, like 2h", flag, text)
+	}
+	return at, nil
+}
+
+// idList takes ids as they are, and those of a file behind an @.
+func idList(flag string, said []string) (ids []string, err error) {
+	for _, s := range said {
+		path, isFile := strings.CutPrefix(s, "@")
+		if !isFile {
+			ids = append(ids, s)
+			continue
+		}
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return nil, usage("%s %s: %v", flag, s, err)
+		}
+		before := len(ids)
+		for line := range strings.Lines(string(text)) {
+			if line = strings.TrimSpace(line); line != "" {
+				ids = append(ids, line)
+			}
+		}
+		if len(ids) == before {
+			return nil, usage("%s %s: the file names none", flag, s)
+		}
+	}
+	return ids, nil
+}
+
+// report is what a replay found.
+type report interface{ WriteText(w io.Writer) error }
+
+// with gives a replay what it needs, and prints what it found, also when it could not come to its end.
+func (r *replayRange) with(ctx context.Context, p *process, replays func(o replay.Options, t tool) (report, error)) error {
 	t, err := p.connect()
 	if err != nil {
 		return err
 	}
 	defer t.Close()
-	kafka, err := app.KafkaOptions(t.config, zap.NewNop()) // a long replay outlasts a broker's restart, a tool's clients would not
+	o, err := r.options(ctx, t)
 	if err != nil {
 		return err
 	}
-	ids, err := topics.IDs(ctx, t.Registry, t.config.TopicPrefix)
-	if err != nil {
-		return err
-	}
-	o := replay.Options{
-		Kafka: kafka, Prefix: t.config.TopicPrefix, Calendar: sales.NewCalendar(t.config.BusinessTimeZone), Partitions: cmd.Partitions,
-		Decoder: wire.NewDecoder(topics.NewSchemaSource(t.Registry)), Encoder: wire.NewEncoder(ids),
-	}
-	if cmd.Until != "" {
-		if o.Until, err = instant(cmd.Until, time.Now()); err != nil {
-			return usage("--until %q: want a time like 2026-07-01T08:00:00Z, or how long ago, like 2h", cmd.Until)
+	if r.DryRun {
+		found, err := replay.DryRun(ctx, o)
+		if err != nil {
+			return err
 		}
+		return r.print(p.stdout, found)
 	}
 	line := newProgressLine(p.stderr)
 	o.Progress = line.show
-	report, err := replay.Verify(ctx, o)
+	found, err := replays(o, t)
 	line.end()
-	if err != nil {
-		return err
+	if found != nil {
+		err = errors.Join(err, r.print(p.stdout, found))
 	}
-	if err := cmd.print(p.stdout, report); err != nil {
-		return err
+	if errors.Is(err, context.Canceled) && r.State != "" {
+		return fmt.Errorf("stopped: the same command goes on where it was (%w)", err)
 	}
-	switch {
-	case report.Differences > 0:
-		return fmt.Errorf("%d differences", report.Differences)
-	case !report.Verified:
-		return errors.New("not all shards could be verified")
-	}
-	return nil
+	return err
 }
 
-func (cmd replayVerifyCmd) print(w io.Writer, report *replay.Report) error {
-	if !cmd.JSON {
-		return report.WriteText(w)
+func (r *replayRange) print(w io.Writer, found report) error {
+	if !r.JSON {
+		return found.WriteText(w)
 	}
 	enc := json.NewEncoder(w)
 	enc.SetIndent("", "  ")
-	return enc.Encode(report)
+	enc.SetEscapeHTML(false)
+	return enc.Encode(found)
 }
 
-// progressLine shows how far a replay is: one line drawn again and again on a terminal, a plain one every ten seconds elsewhere.
-type progressLine struct {
-	out      io.Writer
-	terminal bool
-	began    time.Time
-	last     time.Time
+type replayVerifyCmd struct {
+	replayRange
+	Shards     int32  `placeholder:"N" group:"how" help:"Divide the customers as among so many shards: the alerts must not depend on it."`
+	SnapshotTo string `placeholder:"FILE" group:"how" help:"Write a snapshot as of the last commits played, for later replays to begin at."`
 }
 
-func newProgressLine(out io.Writer) *progressLine {
-	file, ok := out.(*os.File)
-	return &progressLine{out: out, began: time.Now(), last: time.Now(), terminal: ok && term.IsTerminal(int(file.Fd()))}
-}
-
-func (l *progressLine) show(p replay.Progress) {
-	every := 10 * time.Second
-	if l.terminal {
-		every = 200 * time.Millisecond
+// Run fails when anything differs, or could not be compared because its history is gone.
+func (cmd *replayVerifyCmd) Run(ctx context.Context, p *process) error {
+	if cmd.Shards < 0 || cmd.Shards > 1000 {
+		return usage("--shards %d: want 1 to 1000", cmd.Shards)
 	}
-	if time.Since(l.last) < every {
-		return
-	}
-	l.last = time.Now()
-	took := time.Since(l.began)
-	text := fmt.Sprintf("%d records in %d commits, %.0f/s, %.0f%%", p.Records, p.Commits, float64(p.Records)/took.Seconds(), 100*p.Share)
-	if p.Share > 0 {
-		text += fmt.Sprintf(", %s left", time.Duration(float64(took)*(1-p.Share)/p.Share).Round(time.Second))
-	}
-	if l.terminal {
-		fmt.Fprint(l.out, "\r\x1b[K"+text)
-		return
-	}
-	fmt.Fprintln(l.out, text)
-}
-
-// end leaves the terminal's line empty.
-func (l *progressLine) end() {
-	if l.terminal {
-		fmt.Fprint(l.out, "\r\x1b[K")
-	}
+	return cmd.with(ctx, p, func(o replay.Options, _ tool) (report, error) {
+		found, err := replay.Verify(ctx, o, replay.Check{Shards: cmd.Shards, SnapshotTo: cmd.SnapshotTo})
+		if found == nil {
+			return nil, err
+		}
+		switch {
+		case err != nil:
+		case found.Differences > 0:
+			err = fmt.Errorf("%d differences", found.Differences)
+		case !found.Verified:
+			err = errors.New("not all shards could be verified")
+		}
+		return found, err
+	})
 }

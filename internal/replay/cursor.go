@@ -17,6 +17,8 @@ type cursor struct {
 	p     int32
 	pos   int64 // the next offset
 
+	skipped int64 // offsets gone past at which there is nothing: compaction, or an aborted transaction
+
 	client  *kgo.Client
 	fetched []*kgo.Record
 }
@@ -46,6 +48,7 @@ func (c *cursor) peek(ctx context.Context, limit int64) (*kgo.Record, error) {
 			}
 		}
 		rec := c.fetched[0]
+		c.skipTo(min(rec.Offset, limit))
 		if rec.Offset >= limit {
 			return nil, nil
 		}
@@ -55,6 +58,11 @@ func (c *cursor) peek(ctx context.Context, limit int64) (*kgo.Record, error) {
 		c.take() // a transaction's marker
 	}
 	return nil, nil
+}
+
+func (c *cursor) skipTo(offset int64) {
+	c.skipped += max(0, offset-c.pos)
+	c.pos = max(c.pos, offset)
 }
 
 func (c *cursor) take() {

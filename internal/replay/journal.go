@@ -20,6 +20,7 @@ type journal struct {
 	prefix  string
 	until   sales.Millis // commits of batches after this time are left out; 0: none is
 
+	warm bool             // it begins somewhere: inputs that were not read yet may begin anywhere
 	csn  int64            // of the last commit read
 	next map[string]int64 // per input, by its full name
 }
@@ -36,6 +37,15 @@ func (e *gapError) Error() string { return e.reason }
 
 // read gives the next commit before the limit and the time, nil when there is none.
 func (j *journal) read(ctx context.Context, limit int64) (*sales.Journal, error) {
+	next, err := j.decode(ctx, limit)
+	if next == nil || err != nil {
+		return nil, err
+	}
+	return next, j.check(next)
+}
+
+// decode is read without a look at what was before.
+func (j *journal) decode(ctx context.Context, limit int64) (*sales.Journal, error) {
 	rec, err := j.at.next(ctx, limit)
 	if rec == nil || err != nil {
 		return nil, err
@@ -51,7 +61,7 @@ func (j *journal) read(ctx context.Context, limit int64) (*sales.Journal, error)
 	if j.until != 0 && next.Clock > j.until {
 		return nil, nil
 	}
-	return &next, j.check(&next)
+	return &next, nil
 }
 
 func (j *journal) check(next *sales.Journal) error {
@@ -83,7 +93,7 @@ func (j *journal) checkRun(next *sales.Journal, run sales.Range) error {
 	case !known && run.From < begin:
 		return &cutError{fmt.Sprintf("commit %d of %s has read %s-%d from %d on, and it now begins at %d: older records have outlived their retention",
 			next.CSN, instant(next.Clock), run.Topic, j.at.p, run.From, begin)}
-	case !known && run.From > begin:
+	case !known && run.From > begin && !j.warm:
 		return &gapError{fmt.Sprintf("gap: %s-%d begins at %d, the first to read it is commit %d, from %d on", run.Topic, j.at.p, begin, next.CSN, run.From)}
 	case known && run.From > at:
 		return &gapError{fmt.Sprintf("gap: %s-%d was read up to %d, and commit %d goes on at %d", run.Topic, j.at.p, at, next.CSN, run.From)}

@@ -21,17 +21,17 @@ import (
 type alerts struct{ decoder *wire.Decoder }
 
 func (k alerts) item(ctx context.Context, rec *kgo.Record) (item, bool, error) {
-	it := item{customer: string(rec.Key), value: rec.Value, offset: rec.Offset}
+	it := item{Customer: string(rec.Key), Value: rec.Value, Offset: rec.Offset, At: sales.Millis(rec.Timestamp.UnixMilli())}
 	var a sales.Alert
 	err := k.decoder.Alert(ctx, rec.Value, &a)
 	var poison *wire.Poison
 	switch {
 	case errors.As(err, &poison):
-		it.id = fmt.Sprintf("unreadable, at offset %d", rec.Offset)
+		it.ID = fmt.Sprintf("unreadable, at offset %d", rec.Offset)
 	case err != nil:
 		return it, false, fmt.Errorf("decode alert at %d: %w", rec.Offset, err)
 	default:
-		it.id = alertName(&a)
+		it.ID, it.Mended, it.Spell = alertName(&a), a.RunID != sales.LiveRun, a.Kind == sales.Declining
 	}
 	return it, true, nil
 }
@@ -41,7 +41,15 @@ func alertName(a *sales.Alert) string { return a.AlertID + "." + strconv.Itoa(in
 
 func (k alerts) same(ctx context.Context, a, b []byte) bool {
 	var one, other sales.Alert
-	return k.decoder.Alert(ctx, a, &one) == nil && k.decoder.Alert(ctx, b, &other) == nil && reflect.DeepEqual(&one, &other)
+	if k.decoder.Alert(ctx, a, &one) != nil || k.decoder.Alert(ctx, b, &other) != nil {
+		return false
+	}
+	one.RunID, other.RunID = "", "" // what a backfill has written says what was decided
+	return reflect.DeepEqual(&one, &other)
+}
+
+func (alerts) counts(s *scope, it *item) bool {
+	return s.hasAlert(it.ID, it.Customer, it.At) && (!s.warm || !it.Spell)
 }
 
 func (k alerts) show(ctx context.Context, value []byte) []byte {
@@ -79,7 +87,7 @@ func (k letters) item(_ context.Context, rec *kgo.Record) (item, bool, error) {
 		why.Take(h.Key, h.Value)
 	}
 	it := letterItem(rec, why, rec.Headers[:max(0, len(rec.Headers)-len(why.Headers()))])
-	it.offset = rec.Offset
+	it.Offset = rec.Offset
 	return it, why.Source.Partition == k.p, nil
 }
 
@@ -99,7 +107,8 @@ func letterItem(rec *kgo.Record, why wire.Refusal, headers []kgo.RecordHeader) i
 	if err != nil {
 		panic(fmt.Sprintf("encode letter: %v", err)) // strings and numbers always can be
 	}
-	return item{id: fmt.Sprintf("%s-%d at %d", why.Source.Topic, why.Source.Partition, why.Source.Offset), customer: string(rec.Key), value: text}
+	return item{ID: fmt.Sprintf("%s-%d at %d", why.Source.Topic, why.Source.Partition, why.Source.Offset), Customer: string(rec.Key), Value: text,
+		At: sales.Millis(rec.Timestamp.UnixMilli())}
 }
 
 func digest(rec *kgo.Record, headers []kgo.RecordHeader) string {
@@ -119,6 +128,8 @@ func digest(rec *kgo.Record, headers []kgo.RecordHeader) string {
 
 // same is never asked about equal bytes, and others differ.
 func (letters) same(context.Context, []byte, []byte) bool { return false }
+
+func (letters) counts(s *scope, it *item) bool { return s.alerts == nil && s.has(it.Customer, it.At) }
 
 func (letters) show(_ context.Context, value []byte) []byte { return value }
 

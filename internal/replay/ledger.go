@@ -8,15 +8,22 @@ import (
 	"slices"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"leadline/internal/sales"
 )
 
 // item is one record that was said live, or that the replay would say.
 type item struct {
-	id       string // under which the two are matched
-	customer string
-	value    []byte // what is compared
-	offset   int64  // in the live topic
-	csn      int64  // of the commit that was replayed
+	ID       string       `json:"id"` // under which the two are matched
+	Customer string       `json:"customer"`
+	Value    []byte       `json:"value"` // what is compared
+	Offset   int64        `json:"offset,omitempty"`
+	CSN      int64        `json:"csn,omitempty"`      // of the commit that was replayed
+	At       sales.Millis `json:"at"`                 // when it was decided by the wall clock; of a live one, when it was written
+	Unjudged bool         `json:"unjudged,omitempty"` // replayed: it is matched, but does not count
+	Edge     bool         `json:"edge,omitempty"`     // replayed: of the commit that the topic's beginning cuts through
+	Spell    bool         `json:"spell,omitempty"`    // an alert of a declining spell
+	Mended   bool         `json:"mended,omitempty"`   // live: a backfill wrote it
 }
 
 // ledger holds one output topic's partition against what the replay says. Both come in the order of the commits, so that it keeps only
@@ -28,45 +35,53 @@ type ledger struct {
 	begin int64
 	until int64 // live records before belong to commits that are played
 	kind  kind
+	scope *scope
 	found *findings
 
 	said, replayed map[string][]item // not matched
 	cut            bool              // the topic's beginning is gone, and nothing has been matched yet
-	matched        int64
-	beyond         int64 // replayed, and older than what the topic still holds
+	sum            TopicReport
 }
+
+// commitTakes is how long after its batch's clock a commit may write at most: longer than a transaction can last.
+const commitTakes = sales.Millis(60_000)
 
 // kind is what a ledger must know of its records.
 type kind interface {
 	// item reads a live record; mine is false for one of another shard.
 	item(ctx context.Context, rec *kgo.Record) (it item, mine bool, err error)
 	same(ctx context.Context, a, b []byte) bool
+	// counts tells whether the scope has it.
+	counts(s *scope, it *item) bool
 	// show renders a value as one JSON object.
 	show(ctx context.Context, value []byte) []byte
 }
 
-func newLedger(topic string, p int32, live *cursor, until int64, k kind, found *findings) *ledger {
-	return &ledger{topic: topic, p: p, live: live, begin: live.pos, until: until, kind: k, found: found, cut: live.pos > 0,
-		said: map[string][]item{}, replayed: map[string][]item{}}
+func newLedger(topic string, p int32, live *cursor, until int64, k kind, s *scope, found *findings) *ledger {
+	return &ledger{topic: topic, p: p, live: live, begin: live.pos, until: until, kind: k, scope: s, found: found, cut: live.pos > 0,
+		said: map[string][]item{}, replayed: map[string][]item{}, sum: TopicReport{Topic: topic}}
 }
 
-// expect takes what the replay says, and reads as many live records.
+// expect takes what a commit says in the replay, and reads as many live records.
 func (l *ledger) expect(ctx context.Context, items []item) error {
-	for _, it := range items {
-		if l.cut {
-			before, err := l.beforeCut(ctx, it.id)
-			if err != nil {
-				return err
-			}
-			if before {
-				l.beyond++
-				continue
-			}
+	if l.cut && len(items) > 0 {
+		before, err := l.beforeCut(ctx, items)
+		if err != nil {
+			return err
 		}
-		if live, ok := pop(l.said, it.id); ok {
+		if before {
+			l.sum.Gone += int64(len(items))
+			return nil
+		}
+		for i := range items {
+			items[i].Edge = true
+		}
+	}
+	for _, it := range items {
+		if live, ok := pop(l.said, it.ID); ok {
 			l.compare(ctx, live, it)
 		} else {
-			l.replayed[it.id] = append(l.replayed[it.id], it)
+			l.replayed[it.ID] = append(l.replayed[it.ID], it)
 		}
 		if _, err := l.readOne(ctx, l.until); err != nil {
 			return err
@@ -75,8 +90,8 @@ func (l *ledger) expect(ctx context.Context, items []item) error {
 	return nil
 }
 
-// beforeCut tells whether what the replay says comes before the first record that retention has left.
-func (l *ledger) beforeCut(ctx context.Context, id string) (bool, error) {
+// beforeCut tells whether what a commit says in the replay comes before the first record that retention has left.
+func (l *ledger) beforeCut(ctx context.Context, items []item) (bool, error) {
 	for {
 		rec, err := l.live.peek(ctx, l.until)
 		if rec == nil || err != nil {
@@ -86,8 +101,12 @@ func (l *ledger) beforeCut(ctx context.Context, id string) (bool, error) {
 		if err != nil {
 			return false, err
 		}
-		if mine {
-			l.cut = first.id != id
+		switch {
+		case mine && l.scope.warm: // the first one kept may be of a commit that is not played
+			l.cut = first.At > items[0].At+commitTakes
+			return l.cut, nil
+		case mine:
+			l.cut = !slices.ContainsFunc(items, func(it item) bool { return it.ID == first.ID })
 			return l.cut, nil
 		}
 		l.live.take()
@@ -108,10 +127,10 @@ func (l *ledger) readOne(ctx context.Context, limit int64) (bool, error) {
 		if !mine {
 			continue
 		}
-		if again, ok := pop(l.replayed, it.id); ok {
+		if again, ok := pop(l.replayed, it.ID); ok {
 			l.compare(ctx, it, again)
 		} else {
-			l.said[it.id] = append(l.said[it.id], it)
+			l.said[it.ID] = append(l.said[it.ID], it)
 		}
 		return true, nil
 	}
@@ -139,12 +158,12 @@ func (l *ledger) extra() []item {
 	var items []item
 	for _, its := range l.said {
 		for _, it := range its {
-			if it.offset < l.until {
+			if it.Offset < l.until && l.kind.counts(l.scope, &it) {
 				items = append(items, it)
 			}
 		}
 	}
-	slices.SortFunc(items, func(a, b item) int { return cmp.Compare(a.offset, b.offset) })
+	slices.SortFunc(items, func(a, b item) int { return cmp.Compare(a.Offset, b.Offset) })
 	return items
 }
 
@@ -152,8 +171,15 @@ func (l *ledger) extra() []item {
 func (l *ledger) report(ctx context.Context, opts []kgo.Opt) error {
 	for _, id := range slices.Sorted(maps.Keys(l.replayed)) {
 		for _, it := range l.replayed[id] {
-			l.found.add(onlyReplayed, l.topic, nil, Difference{Partition: l.p, ID: it.id, Customer: it.customer, CSN: it.csn,
-				Replayed: l.kind.show(ctx, it.value)})
+			if it.Edge {
+				l.sum.Gone++
+				continue
+			}
+			if it.Unjudged || !l.kind.counts(l.scope, &it) {
+				continue
+			}
+			l.found.add(onlyReplayed, l.topic, nil, Difference{Partition: l.p, ID: it.ID, Customer: it.Customer, CSN: it.CSN,
+				Replayed: l.kind.show(ctx, it.Value)})
 		}
 	}
 	extra := l.extra()
@@ -165,10 +191,10 @@ func (l *ledger) report(ctx context.Context, opts []kgo.Opt) error {
 		return err
 	}
 	for _, it := range extra {
-		why, d := onlyLive, Difference{Partition: l.p, ID: it.id, Customer: it.customer, Offset: it.offset, Live: l.kind.show(ctx, it.value)}
+		why, d := onlyLive, Difference{Partition: l.p, ID: it.ID, Customer: it.Customer, Offset: it.Offset, Live: l.kind.show(ctx, it.Value)}
 		var fields []string
-		if before := first[it.id]; before.offset < it.offset {
-			why, d.Replayed = saidTwice, l.kind.show(ctx, before.value)
+		if before := first[it.ID]; before.Offset < it.Offset {
+			why, d.Replayed = saidTwice, l.kind.show(ctx, before.Value)
 			fields = fieldsThatDiffer(d.Live, d.Replayed)
 		}
 		l.found.add(why, l.topic, fields, d)
@@ -180,7 +206,7 @@ func (l *ledger) report(ctx context.Context, opts []kgo.Opt) error {
 func (l *ledger) firsts(ctx context.Context, opts []kgo.Opt, of []item) (map[string]item, error) {
 	wanted, first := map[string]bool{}, map[string]item{}
 	for _, it := range of {
-		wanted[it.id] = true
+		wanted[it.ID] = true
 	}
 	again := &cursor{opts: opts, topic: l.live.topic, p: l.live.p, pos: l.begin}
 	defer again.close()
@@ -193,20 +219,30 @@ func (l *ledger) firsts(ctx context.Context, opts []kgo.Opt, of []item) (map[str
 		if err != nil {
 			return nil, err
 		}
-		if _, known := first[it.id]; mine && wanted[it.id] && !known {
-			first[it.id] = it
+		if _, known := first[it.ID]; mine && wanted[it.ID] && !known {
+			first[it.ID] = it
 		}
 	}
 	return first, nil
 }
 
 func (l *ledger) compare(ctx context.Context, live, replayed item) {
-	l.matched++
-	if bytes.Equal(live.value, replayed.value) || l.kind.same(ctx, live.value, replayed.value) {
+	switch {
+	case replayed.Unjudged:
+		l.sum.Unjudged++
+		return
+	case !l.kind.counts(l.scope, &replayed):
 		return
 	}
-	d := Difference{Partition: l.p, ID: live.id, Customer: live.customer, Offset: live.offset, CSN: replayed.csn,
-		Live: l.kind.show(ctx, live.value), Replayed: l.kind.show(ctx, replayed.value)}
+	l.sum.Compared++
+	if live.Mended {
+		l.sum.Mended++
+	}
+	if bytes.Equal(live.Value, replayed.Value) || l.kind.same(ctx, live.Value, replayed.Value) {
+		return
+	}
+	d := Difference{Partition: l.p, ID: live.ID, Customer: live.Customer, Offset: live.Offset, CSN: replayed.CSN,
+		Live: l.kind.show(ctx, live.Value), Replayed: l.kind.show(ctx, replayed.Value)}
 	l.found.add(different, l.topic, fieldsThatDiffer(d.Live, d.Replayed), d)
 }
 
@@ -221,4 +257,25 @@ func pop(m map[string][]item, id string) (item, bool) {
 		m[id] = items[1:]
 	}
 	return items[0], true
+}
+
+// savedLedger is where a ledger stands.
+type savedLedger struct {
+	Next     int64             `json:"next"` // offset of the live topic
+	Cut      bool              `json:"cut,omitempty"`
+	Sum      TopicReport       `json:"sum"`
+	Said     map[string][]item `json:"said"`
+	Replayed map[string][]item `json:"replayed"`
+}
+
+func (l *ledger) save() savedLedger {
+	return savedLedger{Next: l.live.pos, Cut: l.cut, Sum: l.sum, Said: l.said, Replayed: l.replayed}
+}
+
+func (l *ledger) load(s savedLedger) {
+	l.cut, l.sum = s.Cut || s.Next < l.begin, s.Sum // retention may have come further
+	l.live.pos = max(s.Next, l.begin)
+	if s.Said != nil && s.Replayed != nil {
+		l.said, l.replayed = s.Said, s.Replayed
+	}
 }

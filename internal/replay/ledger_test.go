@@ -17,10 +17,12 @@ import (
 type words struct{}
 
 func (words) item(_ context.Context, rec *kgo.Record) (item, bool, error) {
-	return item{id: string(rec.Key), value: rec.Value, offset: rec.Offset}, true, nil
+	return item{ID: string(rec.Key), Value: rec.Value, Offset: rec.Offset}, true, nil
 }
 
 func (words) same(context.Context, []byte, []byte) bool { return false }
+
+func (words) counts(*scope, *item) bool { return true }
 
 func (words) show(_ context.Context, value []byte) []byte {
 	return plainJSON(map[string]string{"word": string(value)})
@@ -78,12 +80,12 @@ func TestLedgerAgainstADumbOne(t *testing.T) {
 		for i, s := range live {
 			c.fetched = append(c.fetched, &kgo.Record{Key: []byte(s.id), Value: []byte(s.word), Offset: int64(i)})
 		}
-		l := newLedger("topic", 0, c, int64(until), words{}, &f)
+		l := newLedger("topic", 0, c, int64(until), words{}, &scope{}, &f)
 		for rest := replayed; len(rest) > 0; {
 			n := rapid.IntRange(1, len(rest)).Draw(t, "commit")
 			var items []item
 			for _, s := range rest[:n] {
-				items = append(items, item{id: s.id, value: []byte(s.word)})
+				items = append(items, item{ID: s.id, Value: []byte(s.word)})
 			}
 			if err := l.expect(t.Context(), items); err != nil {
 				t.Fatal(err)
@@ -97,11 +99,11 @@ func TestLedgerAgainstADumbOne(t *testing.T) {
 		for _, items := range l.replayed {
 			missing += len(items)
 		}
-		for _, g := range f.groups {
+		for _, g := range f.Groups {
 			differ += int(g.Count)
 		}
 		wantCompared, wantDiffer, wantExtra, wantMissing := dumb(live, replayed, until)
-		got := fmt.Sprint(l.matched, differ, len(l.extra()), missing)
+		got := fmt.Sprint(l.sum.Compared, differ, len(l.extra()), missing)
 		if want := fmt.Sprint(wantCompared, wantDiffer, wantExtra, wantMissing); got != want {
 			t.Fatalf("compared, different, extra, missing: %s, want %s", got, want)
 		}

@@ -1,6 +1,7 @@
 package replay
 
 import (
+	"context"
 	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
@@ -368,20 +369,20 @@ func TestEndsTakenInTheMiddleOfACommit(t *testing.T) {
 					t.Fatal(err)
 				}
 				defer cl.Close()
-				v := &verification{o: w.options(), adm: kadm.NewClient(cl)}
-				if err := v.look(t.Context()); err != nil {
+				h, err := openHistory(t.Context(), w.options(), kadm.NewClient(cl))
+				if err != nil {
 					t.Fatal(err)
 				}
-				all := v.ends[topic][1]
-				v.ends[topic][1] = end
-				s := newShard(v, 1)
-				defer s.close()
-				if err := s.verify(t.Context()); err != nil {
+				all := h.ends[topic][1]
+				h.ends[topic][1] = end
+				h.shards = []int32{1}
+				walks, err := h.walkAll(t.Context(), "verify", func(ctx context.Context, w *walk) error { return newVerification(ctx, w, 0, nil) })
+				if err != nil {
 					t.Fatal(err)
 				}
-				verified(t, newReport([]*shard{s}))
-				if s.journal.at.pos < v.ends[journalTopic][1] || topic == journalTopic && s.journal.at.pos != all {
-					t.Errorf("the journal was played up to %d, it ends at %d", s.journal.at.pos, all)
+				verified(t, newReport(h, walks))
+				if at := walks[0].journal.at.pos; at < h.ends[journalTopic][1] || topic == journalTopic && at != all {
+					t.Errorf("the journal was played up to %d, it ends at %d", at, all)
 				}
 			})
 		})
@@ -437,7 +438,7 @@ func TestNoSuchShard(t *testing.T) {
 		w := newWorld(t)
 		o := w.options()
 		o.Partitions = []int32{testPartitions}
-		if _, err := Verify(t.Context(), o); err == nil || !strings.Contains(err.Error(), "there is no shard 3") {
+		if _, err := Verify(t.Context(), o, Check{}); err == nil || !strings.Contains(err.Error(), "there is no shard 3") {
 			t.Errorf("the error is %v", err)
 		}
 	})

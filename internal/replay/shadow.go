@@ -2,8 +2,8 @@ package replay
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -14,34 +14,21 @@ import (
 )
 
 // Shadow is one shard's engine on the journal's rails: Play takes a commit's decisions again, Commit makes them its past. It
-// keeps every customer's blob, and belongs to one goroutine.
+// keeps every customer's blob, and belongs to one goroutine. Several cores share the rails when the shard's customers are divided
+// among more shards, or when other rules or links are tried beside those of the journal.
 type Shadow struct {
-	o      Options
-	p      int32
-	core   *engine.Shard
-	reader intake.Reader
-	events intake.Events
-	inputs map[string]*input // by full name
-	known  *intake.Knowledge
-	begins intake.Positions // of the topics of the knowledge
-	topics []*cursor        // and readers of them
-	blobs  map[string][]byte
-	rules  string                  // hash of those in force
-	given  map[sales.Source]string // records that live took for unknown schemas, and the words
+	rails
+	cores  []*core
+	divide int32 // so many shards there are to be: cores[i] has the customers of one of them; 0: one core has all
 
 	step Played
-}
-
-type input struct {
-	*cursor
-	kind sales.EventKind
 }
 
 // Played is what a commit decides.
 type Played struct {
 	Journal  *sales.Journal
-	Records  int64 // read
-	Decision engine.Decision
+	Records  int64           // read
+	Decision engine.Decision // of all cores; indices of Rejected and Late have no meaning any more
 	Refused  []Refused
 }
 
@@ -52,217 +39,209 @@ type Refused struct {
 	Why    wire.Refusal
 }
 
-// cacheBytes is how much decoded customers of one shard may take; the others are in their blobs.
-const cacheBytes = 64 << 20
-
 // NewShadow knows nothing yet: it must be given the journal from the first commit on. partitions is the count of the
 // customer-keyed topics, begins where those of the knowledge begin, given the records whose schema the live engine did not
 // find, with the reason of their dead letters.
 func NewShadow(o Options, p, partitions int32, begins intake.Positions, given map[sales.Source]string) *Shadow {
-	s := &Shadow{
-		o: o, p: p, given: given,
-		core: engine.NewShard(engine.Config{Prefix: o.Prefix, Partition: p, Partitions: partitions, Clock: engine.Data, Calendar: o.Calendar,
-			Rules: engine.DefaultRules()}),
-		reader: intake.Reader{Decoder: o.Decoder, Partitions: partitions},
-		inputs: map[string]*input{},
-		begins: begins,
-		blobs:  map[string][]byte{},
-	}
-	for _, in := range intake.Inputs {
-		s.inputs[o.Prefix+in.Topic] = &input{kind: in.Kind}
+	s := &Shadow{rails: newRails(o, p, partitions, begins, given)}
+	s.addCore(s.addView(nil, nil))
+	s.forget()
+	return s
+}
+
+// newDivided is a Shadow whose customers are divided as they would be among so many shards.
+func newDivided(o Options, p, partitions int32, begins intake.Positions, given map[sales.Source]string, divide int32) *Shadow {
+	s := &Shadow{rails: newRails(o, p, partitions, begins, given), divide: divide}
+	v := s.addView(nil, nil)
+	for range cells(p, partitions, divide) {
+		s.addCore(v)
 	}
 	s.forget()
 	return s
 }
 
-// forget begins the knowledge anew.
-func (s *Shadow) forget() {
-	s.closeTopics()
-	s.known = intake.NewKnowledge(s.o.Calendar, s.o.Decoder)
-	s.known.SetRules(s.core.Rules())
-	s.topics = nil
-	for i, t := range intake.KnowledgeTopics {
-		s.topics = append(s.topics, &cursor{opts: s.o.Kafka, topic: s.o.Prefix + t, pos: s.begins[i]})
+// cells lists which of so many shards have customers of shard p of partitions.
+func cells(p, partitions, divide int32) []int32 {
+	var list []int32
+	for q := range divide {
+		if (q-p)%gcd(partitions, divide) == 0 {
+			list = append(list, q)
+		}
 	}
+	return list
 }
 
-func (s *Shadow) closeTopics() {
-	for _, c := range s.topics {
-		c.close()
+func gcd(a, b int32) int32 {
+	for b != 0 {
+		a, b = b, a%b
 	}
+	return a
+}
+
+func (s *Shadow) addCore(v *view) {
+	c := &core{view: v, blobs: map[string][]byte{}, shard: engine.NewShard(engine.Config{Prefix: s.o.Prefix, Partition: s.p,
+		Partitions: s.reader.Partitions, Clock: engine.Data, Calendar: s.o.Calendar, Rules: engine.DefaultRules()})}
+	s.cores = append(s.cores, c)
+}
+
+// own is how many of the cores decide as the journal has it.
+func (s *Shadow) own() int {
+	if s.divide > 0 {
+		return len(s.cores)
+	}
+	return 1
 }
 
 // Close ends what is open to Kafka.
-func (s *Shadow) Close() {
-	s.closeTopics()
-	for _, in := range s.inputs {
-		if in.cursor != nil {
-			in.close()
-		}
+func (s *Shadow) Close() { s.close() }
+
+// follow reads what the commit read and knew, and puts its rules in force.
+func (s *Shadow) follow(ctx context.Context, j *sales.Journal) error {
+	s.step = Played{Journal: j}
+	s.refused = s.refused[:0]
+	rules, err := s.takeRules(j)
+	if err == nil && rules != nil {
+		err = s.setRules(*rules)
 	}
+	if err != nil {
+		return err
+	}
+	if err := s.learn(ctx, j); err != nil {
+		return err
+	}
+	s.step.Records, err = s.read(ctx, j)
+	return err
+}
+
+// setRules puts rules of the journal in force, or what the views make of them.
+func (s *Shadow) setRules(rules engine.Rules) error {
+	for _, v := range s.views {
+		v.rules = rules
+		if v.alter != nil {
+			var err error
+			if v.rules, err = v.alter(rules); err != nil {
+				return err
+			}
+		}
+		v.known.SetRules(v.rules)
+	}
+	for _, c := range s.cores {
+		c.shard.SetRules(c.view.rules)
+	}
+	s.rules, s.original = rules.Hash(), rules
+	return nil
 }
 
 // Play decides about the journal's next commit, whose runs must tile with those before. What it gives is valid until Commit, which
 // must follow. A *gapError says that the journal's word cannot be followed.
 func (s *Shadow) Play(ctx context.Context, j *sales.Journal) (*Played, error) {
-	s.step = Played{Journal: j}
-	if err := s.takeRules(j); err != nil {
+	if err := s.follow(ctx, j); err != nil {
 		return nil, err
 	}
-	if err := s.learn(ctx, j); err != nil {
-		return nil, err
-	}
-	records, err := s.read(ctx, j)
-	if err != nil {
-		return nil, err
-	}
-	plan := s.core.PlanAt(s.events.List, j.Now, j.Watermark)
-	if plan.Now != j.Now {
-		return nil, &gapError{fmt.Sprintf("time goes back: commit %d is at %s, the shard was at %s", j.CSN, instant(j.Now), instant(plan.Now))}
-	}
-	for _, id := range plan.Missing {
-		if err := s.core.Load(id, s.blobs[id]); err != nil {
+	if s.divide == 0 {
+		d, err := s.cores[0].step(j, s.events.List, false)
+		if err != nil {
 			return nil, err
 		}
+		s.refuseDecided(d, s.sources)
+		s.step.Decision = d
+	} else if err := s.playDivided(j); err != nil {
+		return nil, err
 	}
-	s.step.Decision = s.core.Step(engine.Batch{CSN: j.CSN, Events: s.events.List, Plan: plan, Clock: j.Clock, Knowledge: s.known.Engine(),
-		RunID: sales.LiveRun})
-	for _, r := range s.step.Decision.Rejected {
-		s.refuse(deadLettersTopic, records[r.Event], r.Class, r.Reason)
-	}
-	for _, i := range s.step.Decision.Late {
-		s.refuse(lateEventsTopic, records[i], wire.LateClass, wire.LateReason)
-	}
+	s.step.Refused = s.refused
 	return &s.step, nil
+}
+
+// playDivided gives each core the events of its customers, and all of them the commit's time.
+func (s *Shadow) playDivided(j *sales.Journal) error {
+	all := &s.step.Decision
+	for i, q := range cells(s.p, s.reader.Partitions, s.divide) {
+		var events []sales.Event
+		var sources []*kgo.Record
+		for k, rec := range s.sources {
+			if wire.Partition(rec.Key, s.divide) == q {
+				events, sources = append(events, s.events.List[k]), append(sources, rec)
+			}
+		}
+		d, err := s.cores[i].step(j, events, false)
+		if err != nil {
+			return err
+		}
+		s.refuseDecided(d, sources)
+		all.Alerts = append(all.Alerts, d.Alerts...)
+		all.Changes = append(all.Changes, d.Changes...)
+		all.Duplicates += d.Duplicates
+		all.TimersFired += d.TimersFired
+	}
+	return nil
+}
+
+func (s *Shadow) refuseDecided(d engine.Decision, sources []*kgo.Record) {
+	for _, r := range d.Rejected {
+		s.refuse(deadLettersTopic, sources[r.Event], r.Class, r.Reason)
+	}
+	for _, i := range d.Late {
+		s.refuse(lateEventsTopic, sources[i], wire.LateClass, wire.LateReason)
+	}
 }
 
 // Commit makes what was played the shadow's past.
 func (s *Shadow) Commit() {
-	for _, ch := range s.step.Decision.Changes {
-		if ch.Blob == nil {
-			delete(s.blobs, ch.CustomerID)
-		} else {
-			s.blobs[ch.CustomerID] = ch.Blob
-		}
+	for _, c := range s.cores {
+		c.commit(s.step.Journal.CSN)
 	}
-	s.core.Commit()
-	s.core.Acknowledge(s.step.Journal.CSN)
-	s.core.Evict(cacheBytes)
 	s.step = Played{}
 }
 
-// takeRules puts the rules of a commit in force, which names them in full where they differ from those before.
-func (s *Shadow) takeRules(j *sales.Journal) error {
-	if j.RulesHash == s.rules {
-		return nil
+// blob is a customer's state.
+func (s *Shadow) blob(customer string) (blob []byte, of *core) {
+	at := 0
+	if s.divide != 0 {
+		at = slices.Index(cells(s.p, s.reader.Partitions, s.divide), wire.Partition([]byte(customer), s.divide))
 	}
-	if j.Rules == "" {
-		return &gapError{fmt.Sprintf("commit %d is under the rules %s, and the journal does not say what they are", j.CSN, j.RulesHash)}
+	if at < 0 {
+		return nil, s.cores[0] // it is not where it belongs
 	}
-	rules, err := engine.ParseRules(j.Rules)
-	if err != nil || rules.Hash() != j.RulesHash {
-		return &gapError{fmt.Sprintf("the rules of commit %d are not those of the hash %s: they were written by another release", j.CSN, j.RulesHash)}
-	}
-	s.core.SetRules(rules)
-	s.known.SetRules(rules)
-	s.rules = j.RulesHash
-	return nil
+	return s.cores[at].blobs[customer], s.cores[at]
 }
 
-// learn takes in what the commit knew. A shard that went from one engine to another may have known less afterwards.
-func (s *Shadow) learn(ctx context.Context, j *sales.Journal) error {
-	if j.KnowledgeVersion == s.known.Engine().Version {
-		return nil
+// core is an engine that takes the decisions of one shard's customers, or of a part of them.
+type core struct {
+	shard *engine.Shard
+	view  *view
+	blobs map[string][]byte
+	last  engine.Decision // until commit
+}
+
+// cacheBytes is how much decoded customers of one shard may take; the others are in their blobs.
+const cacheBytes = 64 << 20
+
+// step decides about events as of the commit's time.
+func (c *core) step(j *sales.Journal, events []sales.Event, explain bool) (engine.Decision, error) {
+	plan := c.shard.PlanAt(events, j.Now, j.Watermark)
+	if plan.Now != j.Now {
+		return engine.Decision{}, &gapError{fmt.Sprintf("time goes back: commit %d is at %s, the shard was at %s", j.CSN, instant(j.Now), instant(plan.Now))}
 	}
-	to, err := intake.ParseVersion(j.KnowledgeVersion)
-	if err != nil {
-		return &gapError{fmt.Sprintf("commit %d: %v", j.CSN, err)}
-	}
-	for i, have := range s.known.Next() {
-		if to[i] < have {
-			s.forget()
-			break
+	for _, id := range plan.Missing {
+		if err := c.shard.Load(id, c.blobs[id]); err != nil {
+			return engine.Decision{}, err
 		}
 	}
-	for i, name := range intake.KnowledgeTopics {
-		for {
-			rec, err := s.topics[i].next(ctx, to[i])
-			if err != nil {
-				return err
-			}
-			if rec == nil {
-				break
-			}
-			if err := s.learnOne(ctx, name, rec); err != nil {
-				return fmt.Errorf("%s at %d: %w", rec.Topic, rec.Offset, err)
-			}
-		}
-		if to[i] > 0 {
-			s.known.Pass(name, to[i]-1)
+	c.last = c.shard.Step(engine.Batch{CSN: j.CSN, Events: events, Plan: plan, Clock: j.Clock, Knowledge: c.view.known.Engine(),
+		RunID: sales.LiveRun, Explain: explain})
+	return c.last, nil
+}
+
+func (c *core) commit(csn int64) {
+	for _, ch := range c.last.Changes {
+		if ch.Blob == nil {
+			delete(c.blobs, ch.CustomerID)
+		} else {
+			c.blobs[ch.CustomerID] = ch.Blob
 		}
 	}
-	s.known.Stamp()
-	return nil
-}
-
-func (s *Shadow) learnOne(ctx context.Context, name string, rec *kgo.Record) error {
-	err := s.known.Take(ctx, name, rec.Offset, rec.Key, rec.Value)
-	var poison *wire.Poison
-	if errors.As(err, &poison) || errors.Is(err, wire.ErrUnknownSchema) {
-		return nil // passed over, as live
-	}
-	return err
-}
-
-// read decodes the runs of a commit and gives the record of each event. What cannot be used is refused.
-func (s *Shadow) read(ctx context.Context, j *sales.Journal) (records []*kgo.Record, err error) {
-	s.events.Reset()
-	for _, run := range j.Runs {
-		in := s.inputs[run.Topic]
-		if in.cursor == nil {
-			in.cursor = &cursor{opts: s.o.Kafka, topic: run.Topic, p: s.p, pos: run.From}
-		}
-		for {
-			rec, err := in.next(ctx, run.To)
-			if err != nil {
-				return nil, err
-			}
-			if rec == nil {
-				break
-			}
-			s.step.Records++
-			usable, err := s.readOne(ctx, in.kind, rec)
-			if err != nil {
-				return nil, fmt.Errorf("decode %s-%d at %d: %w", rec.Topic, rec.Partition, rec.Offset, err)
-			}
-			if usable {
-				records = append(records, rec)
-			}
-		}
-	}
-	return records, nil
-}
-
-func (s *Shadow) readOne(ctx context.Context, kind sales.EventKind, rec *kgo.Record) (usable bool, err error) {
-	in := intake.Record{Source: sourceOf(rec), Timestamp: sales.Millis(rec.Timestamp.UnixMilli()), Key: rec.Key, Value: rec.Value}
-	if reason, ok := s.given[in.Source]; ok {
-		s.refuse(deadLettersTopic, rec, sales.DeadUnknownSchema, reason)
-		return false, nil
-	}
-	err = s.reader.Read(ctx, kind, in, &s.events)
-	var poison *wire.Poison
-	if errors.As(err, &poison) {
-		s.refuse(deadLettersTopic, rec, poison.Class, poison.Reason)
-		return false, nil
-	}
-	return err == nil, err
-}
-
-func (s *Shadow) refuse(topic string, rec *kgo.Record, class sales.DeadLetterClass, reason string) {
-	s.step.Refused = append(s.step.Refused, Refused{Topic: topic, Record: rec, Why: wire.Refusal{
-		Class: class, Reason: reason, Source: sourceOf(rec), Timestamp: sales.Millis(rec.Timestamp.UnixMilli())}})
-}
-
-func sourceOf(rec *kgo.Record) sales.Source {
-	return sales.Source{Topic: rec.Topic, Partition: rec.Partition, Offset: rec.Offset}
+	c.shard.Commit()
+	c.shard.Acknowledge(csn)
+	c.shard.Evict(cacheBytes)
+	c.last = engine.Decision{}
 }

@@ -178,7 +178,7 @@ func (w *world) verify(edit ...func(*Options)) *Report {
 	for _, e := range edit {
 		e(&o)
 	}
-	report, err := Verify(context.Background(), o)
+	report, err := Verify(context.Background(), o, Check{})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -290,4 +290,30 @@ func (w *world) forget(topic string, p int32, before int64) {
 	if _, err := kadm.NewClient(w.client).DeleteRecords(context.Background(), offsets); err != nil {
 		w.t.Fatal(err)
 	}
+}
+
+// ends is where a partition ends, markers included.
+func (w *world) ends(topic string, p int32) int64 {
+	w.t.Helper()
+	ends, err := kadm.NewClient(w.client).ListCommittedOffsets(context.Background(), prefix+topic)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	end, _ := ends.Lookup(prefix+topic, p)
+	return end.Offset
+}
+
+func (w *world) shardOf(customer string) int32 {
+	return wire.Partition([]byte(customer), testPartitions)
+}
+
+// compact lets the broker compact a topic.
+func (w *world) compact(topic string) {
+	w.t.Helper()
+	value := "compact"
+	if _, err := kadm.NewClient(w.client).AlterTopicConfigs(context.Background(), []kadm.AlterConfig{{Op: kadm.SetConfig, Name: "cleanup.policy", Value: &value}},
+		prefix+topic); err != nil {
+		w.t.Fatal(err)
+	}
+	w.cluster.Compact()
 }

@@ -54,3 +54,11 @@ func (d Day) Week() int32 {
 
 // String gives the ISO date.
 func (d Day) String() string { return time.Unix(int64(d)*86_400, 0).UTC().Format(time.DateOnly) }
+
+// String names the time zone whose days are counted.
+func (c Calendar) String() string {
+	if c.zone == nil {
+		return time.UTC.String()
+	}
+	return c.zone.String()
+}
