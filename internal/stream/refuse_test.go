@@ -9,7 +9,9 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
 	"go.uber.org/zap"
 )
 
@@ -136,6 +138,48 @@ func TestRefusesASharedInstanceID(t *testing.T) {
 		second.ready()
 		w.buy("cj-1", "e-1", "coffee", time.Now())
 		w.eventually("the second reads", w.allRead)
+	})
+}
+
+// An engine that lost its session and its line, and whose place a new process has taken, does not take it back when the line is mended:
+// it ends, and the new one is not disturbed.
+func TestReplacedWhileCutOffItEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		first := w.engine("a")
+		first.ready()
+		fenced := w.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.EndTxn}, Err: kerr.ProducerFenced})
+		w.buy("cj-1", "e-1", "coffee", time.Now())
+		if err := fenced.Wait(t.Context(), 1); err != nil {
+			t.Fatal(err)
+		}
+		first.line.cut()
+		second := w.engine("a")
+		second.ready()
+		w.eventually("the second reads", w.allRead)
+		first.line.mend()
+		first.refused("another engine runs as")
+		w.buy("cj-1", "e-2", "coffee", time.Now())
+		w.eventually("the second reads on", w.allRead)
+		select {
+		case err := <-second.ended:
+			t.Errorf("the second ended: %v", err)
+		default:
+		}
+	})
+}
+
+// An engine that was cut off, and whose place nobody took, goes on.
+func TestCutOffForLongItGoesOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		e := w.engine("a")
+		e.ready()
+		e.line.cut()
+		w.buy("cj-1", "e-1", "coffee", time.Now())
+		time.Sleep(3 * sessionTimeout)
+		e.line.mend()
+		w.eventually("it reads on", w.allRead)
 	})
 }
 

@@ -45,6 +45,7 @@ type Runtime struct {
 	counts       map[string]int32 // partitions of each topic, without prefix
 
 	owned      *owned
+	place      place
 	adopted    ownership // the ownership that shards stands for
 	shards     map[int32]*shard
 	recoveries sync.WaitGroup
@@ -81,6 +82,7 @@ func New(cfg Config, deps Deps) (*Runtime, error) {
 		source:     "/leadline/" + cfg.Prefix + "engine",
 		counts:     map[string]int32{},
 		owned:      &owned{topicNames: map[[16]byte]string{}, inputs: map[string]int{}},
+		place:      place{members: map[string]bool{}},
 		shards:     map[int32]*shard{},
 		recovering: map[int32]*recovery{},
 		recovered:  make(chan recovered),

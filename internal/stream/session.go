@@ -17,11 +17,18 @@ import (
 // session is one life of the transactional group member. It ends with the context (nil), with an error after which only a
 // new one can tell where things stand, or with a broken promise.
 func (r *Runtime) session(ctx, work context.Context) error {
+	if err := r.stillOurs(ctx); err != nil {
+		return err
+	}
 	sess, err := kgo.NewGroupTransactSession(r.sessionOptions()...)
 	if err != nil {
 		return broken("mend the configuration", "open session: %w", err)
 	}
 	defer sess.Close()
+	defer func() {
+		member, _ := sess.Client().GroupMetadata()
+		r.place.hold(member)
+	}()
 	// A producer id at once: it ends what an earlier life left open, and with it the wait for stable offsets.
 	if err := producerID(ctx, sess.Client()); err != nil {
 		return err
@@ -122,6 +129,7 @@ func (r *Runtime) adopt(ctx context.Context, sess *kgo.GroupTransactSession) err
 			kept++
 		}
 	}
+	r.place.hold(now.member)
 	r.log.Info("shards owned", zap.Int("shards", len(now.shards)), zap.Int("kept_in_memory", kept),
 		zap.Int32("generation", now.generation))
 	return nil
