@@ -250,10 +250,24 @@ func (h *history) events() []sales.Event {
 		e.Source = sales.Source{Topic: "t", Offset: int64(len(h.past) + i)}
 		events = append(events, e)
 	}
+	if rapid.IntRange(0, 19).Draw(h.T, "many touches") == 0 {
+		events = append(events, h.manyTouches(len(h.past)+len(events))...)
+	}
 	order := map[sales.EventKind]int{sales.CustomerEvent: 1, sales.TouchpointEvent: 2, sales.PurchaseEvent: 3, sales.OutcomeEvent: 4}
 	slices.SortStableFunc(events, func(a, b sales.Event) int { return cmp.Compare(order[a.Kind], order[b.Kind]) })
 	h.past = append(h.past, events...)
 	return events
+}
+
+// manyTouches is about as many as a customer remembers, and then the first ones once more.
+func (h *history) manyTouches(i int) []sales.Event {
+	var events []sales.Event
+	who := rapid.SampledFrom(people).Draw(h.T, "who")
+	for n := range rapid.IntRange(63, 66).Draw(h.T, "touches") {
+		events = append(events, sales.Event{Kind: sales.TouchpointEvent, Source: sales.Source{Topic: "t", Offset: int64(i + n)},
+			Touchpoint: &sales.Touchpoint{EventID: fmt.Sprint("t", i+n), CustomerID: who, OccurredAt: h.at - sales.Millis(n%3)*sales.DayMillis}})
+	}
+	return append(events, events[:3]...)
 }
 
 func (h *history) event(i int) sales.Event {
