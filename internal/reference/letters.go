@@ -70,7 +70,7 @@ func (v *verification) compareLetters(live letters) {
 		}
 	}
 	for _, from := range slices.SortedFunc(maps.Keys(v.refused), compareSources) {
-		if v.report.Letters.Wanted++; len(live[from]) == 0 {
+		if v.report.Letters.Wanted++; len(live[from]) == 0 && !v.unfollowed[from.Partition] {
 			v.report.Letters.lost("%v, %s", from, v.refused[from].class)
 		}
 	}

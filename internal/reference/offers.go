@@ -112,12 +112,15 @@ type tierDay struct {
 	day  sales.Day
 }
 
-// tiersAfter is the days on which each tier was bought.
-func (c *customer) tiersAfter(after sales.Day) map[tierDay]bool {
-	used := map[tierDay]bool{}
+// tiersUsed is the days of the order's window and since on which each tier of its types was bought.
+func (m *Model) tiersUsed(c *customer, o *order) map[tierDay]bool {
+	types, used := map[string]bool{}, map[tierDay]bool{}
+	for _, it := range o.items {
+		types[it.Type] = true
+	}
 	for day, items := range c.bought {
 		for it := range items {
-			if day > after && it.Tier > 0 {
+			if day > o.day-sales.Day(m.rules.WindowDays) && it.Tier > 0 && types[it.Type] {
 				used[tierDay{it.Type, it.Tier, day}] = true
 			}
 		}

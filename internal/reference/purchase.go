@@ -86,7 +86,7 @@ func (m *Model) record(c *customer, o *order, event uint64) {
 }
 
 func (m *Model) buy(c *customer, o *order) {
-	before := c.tiersAfter(o.day - sales.Day(m.rules.WindowDays))
+	before := m.tiersUsed(c, o)
 	for i, l := range o.Lines {
 		if c.bought[o.day] == nil {
 			c.bought[o.day] = map[window.Item]sum{}

@@ -44,7 +44,7 @@ func newShard(v *verification, p int32, live letters) *shard {
 		model: NewModel(v.o.Prefix, p, v.o.Calendar, engine.Rules{}, NewKnowledge())}
 }
 
-// stopped says that the journal cannot be followed further; what is wrong is in the report.
+// errStopped says that the journal cannot be followed further; what is wrong is in the report, and nothing else of the shard is compared.
 var errStopped = errors.New("the journal cannot be followed")
 
 func (s *shard) verify(ctx context.Context) error {

@@ -136,7 +136,7 @@ func (n name) String() string {
 	return fmt.Sprintf("%s %q tier %d", n.level, n.text, n.tier)
 }
 
-// Diff gives the lines that only one of two sorted lists has, with the lists' names before them; empty when they are equal.
+// diff gives the lines that only one of two sorted lists has, and whose they are; empty when the lists are equal.
 func diff(want, got []string) string {
 	var b strings.Builder
 	for len(want) > 0 || len(got) > 0 {

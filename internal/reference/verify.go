@@ -161,7 +161,7 @@ func (v *verification) compareAlerts(ctx context.Context) error {
 		return err
 	}
 	for _, name := range slices.Sorted(maps.Keys(v.wanted)) {
-		if w := v.wanted[name]; w.found == 0 {
+		if w := v.wanted[name]; w.found == 0 && !v.unfollowed[w.p] {
 			v.report.Alerts.lost("%s, %s %s about %s, commit %d of shard %d", name, w.alert.Kind, w.alert.Status, w.alert.CustomerID, w.csn, w.p)
 		}
 	}
