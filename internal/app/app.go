@@ -232,7 +232,7 @@ func RestoreOffsets(ctx context.Context, c *config.Config, log *zap.Logger) (csn
 	defer closeIdle()
 	csn, err = stream.RestoreOffsets(ctx, streamConfig(c, kafka), wire.NewDecoder(topics.NewSchemaSource(registry)), log)
 	if errors.Is(err, kerr.UnknownMemberID) {
-		err = fmt.Errorf("%w: the group still counts on an engine: stop all, wait half a minute until it gives them up, then try again", err)
+		err = fmt.Errorf("%w: the group still counts on an engine: stop all, wait half a minute until it gives them up or remove them with leadline engines remove, then try again", err)
 	}
 	return csn, err
 }

@@ -12,9 +12,9 @@ var layers = [][]string{
 	{"internal/engine"},
 	{"internal/wire", "internal/config"},
 	{"internal/intake", "internal/state", "internal/topics", "internal/embedded", "internal/sample"},
-	{"internal/stream", "internal/analyst", "internal/load", "internal/replay", "internal/web", "internal/reference", "internal/bench"},
+	{"internal/stream", "internal/analyst", "internal/load", "internal/replay", "internal/web", "internal/reference"},
 	{"internal/deadletter"}, // its HTTP interface answers as web does
-	{"internal/app"},
+	{"internal/app", "internal/bench"},
 	{"internal/demo"},
 	{"cmd/leadline", "deploy/local/registry", "internal/integration/program"},
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"leadline/internal/stream"
 )
 
 // steadyFor is how long the load runs before something is done to the engine.
@@ -221,31 +223,11 @@ func (b *Bench) takeovers(ctx context.Context, out *Recovery, stays *engine) (*e
 
 // assigned gives the shards that the group has given to an instance.
 func (b *Bench) assigned(ctx context.Context, instance string) ([]int32, error) {
-	group := b.prefix + "leadline-engine"
-	groups, err := b.admin.DescribeGroups(ctx, group)
-	if err == nil {
-		err = groups.Error()
-	}
-	if err != nil {
-		return nil, fmt.Errorf("describe the group: %w", err)
-	}
-	g := groups[group]
-	if g.State != "Stable" {
-		return nil, nil
-	}
-	for _, m := range g.Members {
-		if m.InstanceID == nil || *m.InstanceID != instance {
-			continue
-		}
-		assigned, ok := m.Assigned.AsConsumer()
-		if !ok {
-			continue
-		}
-		for _, t := range assigned.Topics {
-			if t.Topic == b.topic("purchases") {
-				return t.Partitions, nil
-			}
+	members, err := stream.Members(ctx, b.admin, b.prefix)
+	for _, m := range members {
+		if m.Instance == instance {
+			return m.Shards, err
 		}
 	}
-	return nil, nil
+	return nil, err
 }

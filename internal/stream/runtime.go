@@ -7,7 +7,7 @@
 // dependency that is down never loses one, and what trying again cannot mend stops the process with advice (Broken).
 //
 // What it is not: it decides nothing about customers (package engine), knows no Avro (wire) and no Redis (state). Its
-// design, with the order of effects and what is not obvious, is in DESIGN.md. Only wiring may import it.
+// design, with the order of effects and what is not obvious, is in DESIGN.md. Wiring may import it, and tools that ask about its group.
 package stream
 
 import (
