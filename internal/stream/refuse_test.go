@@ -11,6 +11,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"go.uber.org/zap"
 )
@@ -194,6 +195,49 @@ func TestConfigRefused(t *testing.T) {
 			t.Errorf("%+v was taken", c)
 		}
 	}
+}
+
+// Two engines that begin at the same moment on new topics: the one that looked first and came second does not take the other's first
+// commit for the trace of lost offsets.
+func TestEnginesBeginTogether(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.buy("cj-1", "e-1", "coffee", time.Now())
+		line, thaw := &cuttable{dial: w.dial}, make(chan func(), 1)
+		w.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.OffsetFetch}, Observe: true, When: func(kmsg.Request) bool {
+			thaw <- line.freeze() // it was asked, and does not get to know yet that there are no offsets
+			return true
+		}})
+		first := w.engine("a", func(c *Config) { c.Kafka = append(c.Kafka, kgo.Dialer(line.DialContext)) })
+		goOn := <-thaw
+		w.engine("b").ready()
+		w.eventually("the second has committed", w.allRead)
+		goOn()
+		first.ready()
+	})
+}
+
+// A tool has set offsets of a shard that never committed: the command makes them those of a first start.
+func TestRestoredOffsetsOfAnUntouchedShard(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		var offsets kadm.Offsets
+		for p := range int32(testPartitions) {
+			offsets.Add(kadm.Offset{Topic: "purchases", Partition: p, At: 0, LeaderEpoch: -1})
+		}
+		if err := w.admin().CommitAllOffsets(t.Context(), "leadline-engine", offsets); err != nil {
+			t.Fatal(err)
+		}
+		w.engine("a").refused("purchases", "restore the group's offsets")
+		afterSessionTimeout()
+		if restored, err := RestoreOffsets(t.Context(), Config{Kafka: w.kafka()}, w.dec, zap.NewNop()); err != nil || len(restored) != 0 {
+			t.Fatalf("restored %v, %v", restored, err)
+		}
+		e := w.engine("a")
+		e.ready()
+		w.buy("cj-1", "e-1", "coffee", time.Now())
+		w.eventually("all is read", w.allRead)
+	})
 }
 
 func TestRestoredOffsetsLetTheEngineGoOn(t *testing.T) {

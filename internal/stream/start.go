@@ -136,6 +136,39 @@ func (r *Runtime) equalCounts() error {
 func (r *Runtime) firstOffsets(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
+	missing, shards, err := r.missingOffsets(ctx)
+	if err != nil || len(missing) == 0 {
+		return err
+	}
+	for _, p := range shards {
+		last, ok, err := r.states.lastRecord(ctx, p)
+		if err != nil {
+			return err
+		}
+		if ok {
+			return r.lostOffsets(ctx, last)
+		}
+	}
+	return r.commitStarts(ctx, missing)
+}
+
+// lostOffsets is the verdict on a shard that has a record and had no offsets when they were looked at. Another engine may have
+// begun at that very moment: its record came with offsets, so what counts is whether they are missing still.
+func (r *Runtime) lostOffsets(ctx context.Context, last placed) error {
+	p := last.record.Partition
+	_, shards, err := r.missingOffsets(ctx)
+	if err != nil {
+		return err
+	}
+	if !slices.Contains(shards, p) {
+		return fmt.Errorf("shard %d has just been begun by another engine", p)
+	}
+	return broken("nothing was changed; restore the group's offsets from the shard records before starting again",
+		"shard %d has committed %d times, but the group %s has lost its offsets", p, last.record.CSN, r.cfg.group())
+}
+
+// missingOffsets lists inputs without a committed offset, and the partitions that have any of them.
+func (r *Runtime) missingOffsets(ctx context.Context) (missing map[string][]int32, shards []int32, err error) {
 	have, err := r.adm.FetchOffsets(kadm.RequireStable(ctx), r.cfg.group())
 	if errors.Is(err, kerr.GroupIDNotFound) {
 		err = nil
@@ -144,27 +177,8 @@ func (r *Runtime) firstOffsets(ctx context.Context) error {
 		err = have.Error() // an offset that is not stable yet is not a missing one
 	}
 	if err != nil {
-		return fmt.Errorf("fetch committed offsets: %w", err)
+		return nil, nil, fmt.Errorf("fetch committed offsets: %w", err)
 	}
-	missing, shards := r.missingOffsets(have)
-	if len(missing) == 0 {
-		return nil
-	}
-	for _, p := range shards {
-		last, ok, err := r.states.lastRecord(ctx, p)
-		if err != nil {
-			return err
-		}
-		if ok {
-			return broken("nothing was changed; restore the group's offsets from the shard records before starting again",
-				"shard %d has committed %d times, but the group %s has lost its offsets", p, last.record.CSN, r.cfg.group())
-		}
-	}
-	return r.commitStarts(ctx, missing)
-}
-
-// missingOffsets lists inputs without a committed offset, and the partitions that have any of them.
-func (r *Runtime) missingOffsets(have kadm.OffsetResponses) (missing map[string][]int32, shards []int32) {
 	missing = map[string][]int32{}
 	for p := range r.partitions {
 		whole := true
@@ -180,20 +194,13 @@ func (r *Runtime) missingOffsets(have kadm.OffsetResponses) (missing map[string]
 			shards = append(shards, p)
 		}
 	}
-	return missing, shards
+	return missing, shards, nil
 }
 
 func (r *Runtime) commitStarts(ctx context.Context, missing map[string][]int32) error {
-	var topics []string
-	for t := range missing {
-		topics = append(topics, t)
-	}
-	starts, err := r.adm.ListStartOffsets(ctx, topics...)
-	if err == nil {
-		err = starts.Error()
-	}
+	starts, err := inputStarts(ctx, r.adm, r.names)
 	if err != nil {
-		return fmt.Errorf("starts of the inputs: %w", err)
+		return err
 	}
 	var offsets kadm.Offsets
 	n := 0
