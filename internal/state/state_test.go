@@ -98,6 +98,12 @@ func TestSuite(t *testing.T) {
 			return statetest.Harness{Store: store, Flush: store.Flush}
 		})
 	})
+	t.Run("forgetful", func(t *testing.T) {
+		statetest.Run(t, func(*testing.T) statetest.Harness {
+			store := statetest.NewForgetful()
+			return statetest.Harness{Store: store, Flush: store.Flush}
+		})
+	})
 	for name, start := range servers() {
 		t.Run(name, func(t *testing.T) {
 			statetest.Run(t, func(t *testing.T) statetest.Harness {
