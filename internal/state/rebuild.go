@@ -3,6 +3,7 @@ package state
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/google/uuid"
@@ -12,13 +13,18 @@ import (
 )
 
 // redisRebuild holds the shard's claim: a key that every write of the rebuild compares. Whoever begins a later rebuild
-// replaces it, so a process that was stopped in the middle and wakes up again cannot mix its data into the keys.
+// replaces it, so a process that was stopped in the middle and wakes up again cannot mix its data into the keys. The claim
+// also counts the writes: a Redis that was restarted in the middle and has lost the last of them has an older claim, and
+// the rebuild is refused instead of being finished with a hole.
 type redisRebuild struct {
 	store    *Redis
 	p        int32
 	from, to Meta
-	claim    string
+	token    string // generation|uuid
+	written  int64  // writes of this rebuild
 }
+
+func (b *redisRebuild) claim() string { return b.token + "|" + strconv.FormatInt(b.written, 10) }
 
 // Rebuild implements Store. Remains of an abandoned attempt, which may have the same generation, go first.
 func (r *Redis) Rebuild(ctx context.Context, p int32, to Meta) (Rebuild, error) {
@@ -34,7 +40,7 @@ func (r *Redis) Rebuild(ctx context.Context, p int32, to Meta) (Rebuild, error) 
 	if err != nil {
 		return nil, fmt.Errorf("begin rebuild of shard %d: %w", p, err)
 	}
-	b := &redisRebuild{store: r, p: p, from: from, to: to, claim: fmt.Sprintf("%d|%s", to.Generation, uuid.NewString())}
+	b := &redisRebuild{store: r, p: p, from: from, to: to, token: fmt.Sprintf("%d|%s", to.Generation, uuid.NewString())}
 	if err := b.turn(ctx, "*", ""); err != nil {
 		return nil, fmt.Errorf("begin rebuild of shard %d: %w", p, err)
 	}
@@ -49,7 +55,7 @@ func (r *Redis) Rebuild(ctx context.Context, p int32, to Meta) (Rebuild, error) 
 // turn sets the claim, and the meta unless empty, if meta and claim are as expected.
 func (b *redisRebuild) turn(ctx context.Context, claim, meta string) error {
 	k := shardKeys(b.store.prefix, b.p)
-	have, done, err := verdict(turnScript.Run(ctx, b.store.client, []string{k.meta(), k.claim()}, b.from.encode(), claim, meta, b.claim).Result())
+	have, done, err := verdict(turnScript.Run(ctx, b.store.client, []string{k.meta(), k.claim()}, b.from.encode(), claim, meta, b.claim()).Result())
 	if err != nil {
 		return err
 	}
@@ -76,11 +82,13 @@ func (b *redisRebuild) Put(ctx context.Context, changes []engine.Change, runs []
 
 func (b *redisRebuild) put(ctx context.Context, changes []engine.Change, runs []engine.ItemsRun) error {
 	k := shardKeys(b.store.prefix, b.p)
-	_, done, err := b.store.write(ctx, k, guard{key: k.claim(), want: b.claim}, b.to.Generation, changes, runs)
+	want := b.claim()
+	b.written++
+	have, done, err := b.store.write(ctx, k, guard{key: k.claim(), want: want, set: b.claim()}, b.to.Generation, changes, runs)
 	if err != nil {
 		return fmt.Errorf("rebuild shard %d: %w", b.p, err)
 	}
-	if !done {
+	if !done && have != b.claim() { // have == claim: an earlier try did it and its answer was lost
 		return b.lost(ctx)
 	}
 	b.store.metrics.keys.WithLabelValues("put").Add(float64(len(changes)))
@@ -98,7 +106,7 @@ func (b *redisRebuild) lost(ctx context.Context) error {
 
 // Finish implements Rebuild.
 func (b *redisRebuild) Finish(ctx context.Context) error {
-	if err := b.turn(ctx, b.claim, b.to.encode()); err != nil {
+	if err := b.turn(ctx, b.claim(), b.to.encode()); err != nil {
 		return fmt.Errorf("finish rebuild of shard %d: %w", b.p, err)
 	}
 	b.store.saw(b.p, b.to)
@@ -159,7 +167,7 @@ func (b *redisRebuild) drop(ctx context.Context, names []string) error {
 		return nil
 	}
 	claim := shardKeys(b.store.prefix, b.p).claim()
-	_, done, err := verdict(dropScript.Run(ctx, b.store.client, append([]string{claim}, names...), b.claim).Result())
+	_, done, err := verdict(dropScript.Run(ctx, b.store.client, append([]string{claim}, names...), b.claim()).Result())
 	if err != nil {
 		return fmt.Errorf("remove %d keys: %w", len(names), err)
 	}

@@ -121,6 +121,42 @@ func TestWhatCannotBeReadIsCorrupt(t *testing.T) {
 	}
 }
 
+// Redis is restarted in the middle of a rebuild and has lost the last write, the claim of the one before stands: the rebuild must not
+// go on, for what it made visible would have a hole, and a customer in it would count as new.
+func TestARebuildThatLostAWriteIsRefused(t *testing.T) {
+	for name, goOn := range map[string]func(b state.Rebuild, ctx context.Context) error{
+		"put": func(b state.Rebuild, ctx context.Context) error {
+			return b.Put(ctx, []engine.Change{{CustomerID: "cyd", Blob: []byte("c")}}, nil)
+		},
+		"finish": func(b state.Rebuild, ctx context.Context) error { return b.Finish(ctx) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			on(t, func(t *testing.T, o opened) {
+				ctx, claim := t.Context(), "{"+o.prefix+"3}rebuild"
+				b, err := o.Rebuild(ctx, 3, statetest.At(1, 5))
+				if err != nil {
+					t.Fatal(err)
+				}
+				put := func(id string) {
+					if err := b.Put(ctx, []engine.Change{{CustomerID: id, Blob: []byte(id)}}, nil); err != nil {
+						t.Fatal(err)
+					}
+				}
+				put("ann")
+				before := o.client.Get(ctx, claim).Val()
+				put("bob")
+				err = errors.Join(o.client.Set(ctx, claim, before, 0).Err(), o.client.Del(ctx, "{"+o.prefix+"3}1:c:bob").Err())
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := goOn(b, ctx); !errors.As(err, new(state.ErrRefused)) {
+					t.Errorf("went on: %v", err)
+				}
+			})
+		})
+	}
+}
+
 func TestAWriteOntoAnotherTypeIsCorrupt(t *testing.T) {
 	on(t, func(t *testing.T, o opened) {
 		apply(t, o, state.Meta{}, statetest.At(1, 1))
