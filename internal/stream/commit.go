@@ -67,6 +67,9 @@ func (r *Runtime) leaveOut(sess *kgo.GroupTransactSession, s *shard, err error) 
 	var behind errBehind
 	if errors.As(err, &behind) {
 		r.log.Warn("shard waits for its projection", zap.Int32("partition", s.p), zap.Error(err))
+		if behind.corrupt {
+			s.core = nil // it may have been made from the same damage: a torn write takes timers with it
+		}
 		r.recover(s, fetched{s.csn, s.next}, s.core, behind.corrupt)
 		return
 	}

@@ -84,7 +84,7 @@ func (w *world) allRead() bool {
 		if err != nil {
 			w.t.Fatal(err)
 		}
-		for p := range int32(testPartitions) {
+		for p := range w.n {
 			at, _ := have.Lookup(w.prefix+in.Topic, p)
 			if end, _ := ends.Lookup(w.prefix+in.Topic, p); at.At != end.Offset {
 				return false

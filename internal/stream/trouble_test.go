@@ -2,9 +2,7 @@ package stream
 
 import (
 	"bytes"
-	"context"
 	"encoding/binary"
-	"errors"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -177,35 +175,6 @@ func TestRegistryDown(t *testing.T) {
 			t.Errorf("%d alerts", len(w.said()))
 		}
 	})
-}
-
-// faulty is a store that can be away, as a Redis can.
-type faulty struct {
-	state.Store
-	away atomic.Bool
-}
-
-var errAway = errors.New("connection refused")
-
-func (f *faulty) Meta(ctx context.Context, p int32) (state.Meta, bool, error) {
-	if f.away.Load() {
-		return state.Meta{}, false, errAway
-	}
-	return f.Store.Meta(ctx, p)
-}
-
-func (f *faulty) Load(ctx context.Context, p int32, ids []string) (state.Meta, [][]byte, error) {
-	if f.away.Load() {
-		return state.Meta{}, nil, errAway
-	}
-	return f.Store.Load(ctx, p, ids)
-}
-
-func (f *faulty) Apply(ctx context.Context, p int32, w state.Write) error {
-	if f.away.Load() {
-		return errAway
-	}
-	return f.Store.Apply(ctx, p, w)
 }
 
 // Without the store customers in memory are served until the queue is full; the others wait; nothing is lost.

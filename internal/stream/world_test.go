@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -19,7 +20,9 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"go.uber.org/goleak"
 	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
 	"go.uber.org/zap/zaptest"
+	"go.uber.org/zap/zaptest/observer"
 
 	"leadline/internal/committed"
 	"leadline/internal/engine"
@@ -37,6 +40,7 @@ const testPartitions = 3
 type world struct {
 	t       testing.TB
 	net     kfake.VirtualNetwork
+	n       int32 // partitions of the shards
 	cluster *kfake.Cluster
 	brokers []string
 	dial    func(ctx context.Context, network, address string) (net.Conn, error)
@@ -46,7 +50,10 @@ type world struct {
 	dec     *wire.Decoder
 	store   state.Store
 	client  *kgo.Client // produces inputs
+	opts    []kgo.Opt   // given to every client beside the brokers
 	rules   func() engine.Rules
+	ask     func(storeCall) error // before each call of an engine to the store
+	answer  func(storeCall) error // and after it
 }
 
 // registry is a schema source that can be down.
@@ -75,13 +82,19 @@ func (r *registry) set(down bool) {
 	r.down = down
 }
 
-func newWorld(t *testing.T, seed ...kfake.Opt) *world {
+func newWorld(t testing.TB, seed ...kfake.Opt) *world {
+	t.Helper()
+	return newWorldOf(t, testPartitions, seed...)
+}
+
+func newWorldOf(t testing.TB, partitions int32, seed ...kfake.Opt) *world {
 	t.Helper()
 	w := bareWorld(t)
+	w.n = partitions
 	w.dial = w.net.DialContext
 	seed = append([]kfake.Opt{
 		kfake.NumBrokers(1), kfake.Ports(9092), kfake.ListenFn(w.net.Listen),
-		kfake.SeedTopics(testPartitions, shardTopics()...),
+		kfake.SeedTopics(partitions, shardTopics()...),
 		kfake.SeedTopics(1, append(singleTopics(), deadLettersTopic, lateEventsTopic)...),
 	}, seed...)
 	var err error
@@ -97,7 +110,8 @@ func newWorld(t *testing.T, seed ...kfake.Opt) *world {
 
 // bareWorld has no brokers yet.
 func bareWorld(t testing.TB) *world {
-	w := &world{t: t, reg: &registry{texts: map[int]string{}}, store: state.NewMemory(), rules: engine.DefaultRules}
+	w := &world{t: t, reg: &registry{texts: map[int]string{}}, store: state.NewMemory(), rules: engine.DefaultRules,
+		n: testPartitions}
 	ids := map[string]int{}
 	for i, topic := range schemas.Topics() {
 		w.reg.texts[i+1], _ = schemas.ForTopic(topic)
@@ -108,7 +122,7 @@ func bareWorld(t testing.TB) *world {
 }
 
 func (w *world) kafka() []kgo.Opt {
-	return []kgo.Opt{kgo.SeedBrokers(w.brokers...), kgo.Dialer(w.dial)}
+	return append([]kgo.Opt{kgo.SeedBrokers(w.brokers...), kgo.Dialer(w.dial)}, w.opts...)
 }
 
 func (w *world) open(opts ...kgo.Opt) *kgo.Client {
@@ -127,7 +141,9 @@ type running struct {
 	cancel  context.CancelFunc
 	ended   chan error
 	line    *cuttable
+	store   *faulty
 	metrics *prometheus.Registry
+	log     *observer.ObservedLogs // what it has logged, from info on
 }
 
 // engine starts an engine; edit may change its configuration.
@@ -139,14 +155,18 @@ func (w *world) engine(instance string, edit ...func(*Config)) *running {
 	for _, e := range edit {
 		e(&cfg)
 	}
-	log := zaptest.NewLogger(w.t, zaptest.Level(zap.WarnLevel), zaptest.WrapOptions(zap.Fields(zap.String("engine", instance))))
-	r, err := New(cfg, Deps{Store: w.store, Decoder: w.dec, Encoder: w.enc, Rules: func() engine.Rules { return w.rules() }, Log: log,
+	core, logged := observer.New(zap.InfoLevel)
+	log := zaptest.NewLogger(w.t, zaptest.Level(zap.WarnLevel), zaptest.WrapOptions(zap.Fields(zap.String("engine", instance)),
+		zap.WrapCore(func(c zapcore.Core) zapcore.Core { return zapcore.NewTee(c, core) })))
+	store := &faulty{Store: w.store, before: w.ask, after: w.answer}
+	r, err := New(cfg, Deps{Store: store, Decoder: w.dec, Encoder: w.enc, Rules: func() engine.Rules { return w.rules() }, Log: log,
 		Registerer: reg})
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	run := &running{Runtime: r, w: w, cancel: cancel, ended: make(chan error, 1), line: line, metrics: reg}
+	run := &running{Runtime: r, w: w, cancel: cancel, ended: make(chan error, 1), line: line, store: store, metrics: reg,
+		log: logged}
 	go func() {
 		run.ended <- r.Run(ctx)
 		close(run.ended)
@@ -167,9 +187,10 @@ func (r *running) stop() {
 	}
 }
 
-// kill ends an engine as a power cut does, as far as the cluster can see.
+// kill ends an engine as a power cut does, as far as the cluster and the store can see.
 func (r *running) kill() {
 	r.line.cut()
+	r.store.away.Store(true)
 	r.cancel()
 	<-r.ended
 }
@@ -223,13 +244,15 @@ func (w *world) eventually(what string, ok func() bool) {
 	w.t.Fatalf("not within five minutes: %s", what)
 }
 
-// cuttable is a network whose connections can all be cut at once.
+// cuttable is a network whose connections can all be cut at once, slowed down, or frozen.
 type cuttable struct {
-	dial func(ctx context.Context, network, address string) (net.Conn, error)
+	dial  func(ctx context.Context, network, address string) (net.Conn, error)
+	delay atomic.Int64 // of each write, in nanoseconds
 
-	mu    sync.Mutex
-	conns []net.Conn
-	gone  bool
+	mu     sync.Mutex
+	conns  []net.Conn
+	gone   bool
+	frozen chan struct{} // closed when it thaws
 }
 
 func (c *cuttable) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
@@ -241,8 +264,44 @@ func (c *cuttable) DialContext(ctx context.Context, network, address string) (ne
 	conn, err := c.dial(ctx, network, address)
 	if err == nil {
 		c.conns = append(c.conns, conn)
+		conn = &cuttableConn{conn, c}
 	}
 	return conn, err
+}
+
+type cuttableConn struct {
+	net.Conn
+	c *cuttable
+}
+
+func (c *cuttableConn) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	c.c.wait()
+	return n, err
+}
+
+func (c *cuttableConn) Write(b []byte) (int, error) {
+	time.Sleep(time.Duration(c.c.delay.Load()))
+	c.c.wait()
+	return c.Conn.Write(b)
+}
+
+// freeze holds up everything in both directions until it thaws.
+func (c *cuttable) freeze() (thaw func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	frozen := make(chan struct{})
+	c.frozen = frozen
+	return sync.OnceFunc(func() { close(frozen) })
+}
+
+func (c *cuttable) wait() {
+	c.mu.Lock()
+	frozen := c.frozen
+	c.mu.Unlock()
+	if frozen != nil {
+		<-frozen
+	}
 }
 
 func (c *cuttable) cut() {
@@ -273,7 +332,7 @@ func (c *cuttable) blip() {
 func (w *world) send(records ...*kgo.Record) {
 	w.t.Helper()
 	for _, rec := range records {
-		rec.Partition = wire.Partition(rec.Key, testPartitions)
+		rec.Partition = wire.Partition(rec.Key, w.n)
 	}
 	w.sendTo(records...)
 }
@@ -355,7 +414,7 @@ func (w *world) alerts() []sales.Alert {
 			if err := w.dec.Alert(context.Background(), rec.Value, &a); err != nil {
 				w.t.Fatal(err)
 			}
-			if string(rec.Key) != a.CustomerID || rec.Partition != wire.Partition(rec.Key, testPartitions) {
+			if string(rec.Key) != a.CustomerID || rec.Partition != wire.Partition(rec.Key, w.n) {
 				w.t.Errorf("alert about %s stands under key %s in partition %d", a.CustomerID, rec.Key, rec.Partition)
 			}
 			alerts = append(alerts, a)
