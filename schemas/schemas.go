@@ -97,23 +97,28 @@ func ForTopic(topic string) (string, bool) {
 // Compatible says whether each of two schemas reads what the other wrote: FULL compatibility. FULL_TRANSITIVE is
 // Compatible with every earlier version. The error names the direction and the place of the first difference.
 func Compatible(older, newer string) error {
-	o, err := avro.Parse(older)
+	return CompatibleAs("the older schema", older, "the newer schema", newer)
+}
+
+// CompatibleAs is Compatible for schemas that have better names, by which the error calls them.
+func CompatibleAs(name, text, otherName, other string) error {
+	one, err := avro.Parse(text)
 	if err != nil {
-		return fmt.Errorf("parse older schema: %w", err)
+		return fmt.Errorf("parse %s: %w", name, err)
 	}
-	n, err := avro.Parse(newer)
+	two, err := avro.Parse(other)
 	if err != nil {
-		return fmt.Errorf("parse newer schema: %w", err)
+		return fmt.Errorf("parse %s: %w", otherName, err)
 	}
 	return errors.Join(
-		reads("newer", "older", n, o),
-		reads("older", "newer", o, n),
+		reads(otherName, name, two, one),
+		reads(name, otherName, one, two),
 	)
 }
 
 func reads(readerName, writerName string, reader, writer *avro.Schema) error {
 	if err := avro.CheckCompatibility(writer, reader); err != nil {
-		return fmt.Errorf("the %s schema cannot read what the %s one wrote: %w", readerName, writerName, err)
+		return fmt.Errorf("%s cannot read what %s wrote: %w", readerName, writerName, err)
 	}
 	return nil
 }

@@ -138,7 +138,7 @@ func TestCompatibleRefuses(t *testing.T) {
 		{"a field widened: the older cannot read it", `{"name": "quantity", "type": "int"`, `{"name": "quantity", "type": "long"`, "older schema cannot read"},
 		{"an optional made required", `{"name": "store", "type": ["null", "string"], "doc": "The store or site.", "default": null}`, `{"name": "store", "type": "string"}`, "store"},
 		{"another record", `"name": "Purchase",`, `"name": "Order",`, "Order"},
-		{"not a schema", `"type": "record"`, `"type": "recrod"`, "parse newer schema"},
+		{"not a schema", `"type": "record"`, `"type": "recrod"`, "parse the newer schema"},
 	}
 	for _, c := range cases {
 		newer := strings.Replace(old, c.from, c.to, 1)

@@ -106,7 +106,7 @@ func printHex(w io.Writer, value []byte, failed int) {
 		}, bytesAsRunes(line))
 		fmt.Fprintf(w, "    %08x  % -47x  %s\n", at, line, shown)
 		if failed > 0 && failed >= at && (failed < at+row || at+row >= len(value) && failed == len(value)) {
-			fmt.Fprintf(w, "    %*s^^ byte %d: here it went wrong\n", 10+3*(failed-at), "", failed)
+			fmt.Fprintf(w, "    %*s^^ here it went wrong, at byte %d, %d behind the header\n", 10+3*(failed-at), "", failed, failed-wire.HeaderSize)
 		}
 	}
 	if end < len(value) {

@@ -75,8 +75,9 @@ func (w *world) retryEdited(edits *Edits, dry bool) Report {
 }
 
 // The way of a letter that somebody mends: what arrives is the edit, once, and says that it was one.
-func TestAnEditedLetterIsSentOnce(t *testing.T) {
-	w := setup(t)
+func TestAnEditedLetterIsSentOnce(t *testing.T) { anEditedLetterIsSentOnce(t, setup(t)) }
+
+func anEditedLetterIsSentOnce(t *testing.T, w *world) {
 	first := w.broken("ann")
 	w.refuse(0, sales.DeadInvalid, w.prefix+"purchases", "ann", first)
 	w.refuse(0, sales.DeadInvalid, w.prefix+"purchases", "bob", w.broken("bob"))
@@ -133,7 +134,9 @@ func TestWaysToEdit(t *testing.T) {
 			l.Value = json.RawMessage(`{"event_id":"e","customer_id":"c","occurred_at":"2026-01-01T00:00:00Z","order_id":"o","currency":"EUR","lines":[{"product_id":"p","category":"c","quantity":1,"amount_minor":5}]}`)
 			return l
 		}, "c", true, nil, false},
-		"another customer": {"purchases", "c", w.broken("c"), func(l Line) Line { return with(with(l, `"customer_id":"c"`, `"customer_id":"客戶"`), `"quantity":-1`, `"quantity":1`) },
+		"another customer": {"purchases", "c", w.broken("c"), func(l Line) Line {
+			return with(with(l, `"customer_id":"c"`, `"customer_id":"客戶"`), `"quantity":-1`, `"quantity":1`)
+		},
 			"客戶", true, nil, false},
 		"only the key":      {"purchases", "wrong", w.purchase("c"), func(l Line) Line { l.Key = text("c"); return l }, "c", true, w.purchase("c"), false},
 		"to a tombstone":    {"customers", "c", []byte("no Avro"), func(l Line) Line { l.Value = json.RawMessage(" null"); return l }, "c", true, nil, true},

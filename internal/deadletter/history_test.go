@@ -47,8 +47,9 @@ func places(steps []Step) (at []string) {
 }
 
 // A record is refused, sent again, refused, edited, refused, sent again: every letter of it tells the whole story.
-func TestHistoryOfARecordThatIsRefusedAgainAndAgain(t *testing.T) {
-	w := setup(t)
+func TestHistoryOfARecordThatIsRefusedAgainAndAgain(t *testing.T) { historyOfARecord(t, setup(t)) }
+
+func historyOfARecord(t *testing.T, w *world) {
 	w.refuse(1, sales.DeadTime, w.prefix+"purchases", "other", w.purchase("other"))
 	w.refuse(0, sales.DeadInvalid, w.prefix+"purchases", "ann", w.broken("ann"))
 	at := []Position{{0, 0}, {1, 1}, {0, 1}}

@@ -17,6 +17,8 @@ import (
 func TestOnARealBroker(t *testing.T) {
 	for name, story := range map[string]func(*testing.T, *world){
 		"a letter is sent once":   aLetterIsSentOnce,
+		"an edited one too":       anEditedLetterIsSentOnce,
+		"its history":             historyOfARecord,
 		"of two one goes on":      ofTwoRetriesAtOnceOneGoesOn,
 		"in several transactions": manyLettersAreSentInSeveralTransactions,
 	} {

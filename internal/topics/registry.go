@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/twmb/franz-go/pkg/sr"
 
@@ -70,8 +71,8 @@ func (a *Admin) subject(ctx context.Context, name, text string) (subject, error)
 	}
 	s.versions = versions
 	for _, v := range versions {
-		if err := schemas.Compatible(v.Schema.Schema, text); err != nil {
-			s.conflict = errors.Join(s.conflict, fmt.Errorf("version %d: %w", v.Version, err))
+		if err := schemas.CompatibleAs(fmt.Sprintf("version %d", v.Version), v.Schema.Schema, "this Leadline's schema", text); err != nil {
+			s.conflict = errors.Join(s.conflict, err)
 		}
 	}
 	if len(versions) > 0 {
@@ -114,8 +115,8 @@ func (s subject) differences(name string) []Difference {
 		diffs = append(diffs, Difference{Where: name, What: "schema", Have: "not registered", Want: "this version's", Todo: todoCreate})
 	}
 	if s.conflict != nil {
-		diffs = append(diffs, Difference{Where: name, What: "schema", Have: "incompatible with " + s.conflict.Error(), Want: "compatible with every version",
-			Todo: "use another topic_prefix, or delete the foreign schema"})
+		diffs = append(diffs, Difference{Where: name, What: "schema", Have: "incompatible: " + strings.ReplaceAll(s.conflict.Error(), "\n", "; "), Want: "compatible with every version",
+			Todo: "take the change back and delete that version (deploy/README.md, Changing a schema), or use another topic_prefix"})
 	}
 	if len(s.versions) > 0 && s.level != sr.CompatFullTransitive {
 		diffs = append(diffs, levelDifference(name, s))

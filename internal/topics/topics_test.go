@@ -155,7 +155,7 @@ func TestForeignSchemaIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err := b.admin.Create(t.Context(), false)
-	if err == nil || !strings.Contains(err.Error(), "register acme.purchases-value: version 1") {
+	if err == nil || !strings.Contains(err.Error(), "register acme.purchases-value: this Leadline's schema cannot read what version 1 wrote") {
 		t.Fatalf("got %v", err)
 	}
 	versions, err := b.registry.SubjectVersions(t.Context(), "acme.purchases-value")
@@ -167,7 +167,7 @@ func TestForeignSchemaIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !slices.ContainsFunc(diffs, func(d Difference) bool {
-		return d.Where == "acme.purchases-value" && strings.Contains(d.Have, "incompatible with version 1")
+		return d.Where == "acme.purchases-value" && strings.Contains(d.Have, "cannot read what version 1 wrote")
 	}) {
 		t.Errorf("check does not name it: %v", diffs)
 	}

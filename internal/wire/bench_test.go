@@ -89,7 +89,7 @@ func purchaseBody(b *testing.B) (body []byte, schema string) {
 		b.Fatal(err)
 	}
 	schema, _ = schemas.Get("Purchase")
-	return value[headerSize:], schema
+	return value[HeaderSize:], schema
 }
 
 // crossSell is an alert as the engine says it.

@@ -117,17 +117,17 @@ type projection struct {
 	refused *Poison
 }
 
-// headerSize is the length of the wire format's header: a zero byte and the schema id, big-endian.
-const headerSize = 5
+// HeaderSize is the length of the wire format's header: a zero byte and the schema id, big-endian.
+const HeaderSize = 5
 
 func splitHeader(value []byte) (id int, body []byte, err error) {
 	if value == nil {
 		return 0, nil, poison(sales.DeadTombstone, "no value where one belongs")
 	}
-	if len(value) < headerSize || value[0] != 0 {
+	if len(value) < HeaderSize || value[0] != 0 {
 		return 0, nil, notAvro("no wire-format header: %d bytes, the first is %#x", len(value), value[:min(1, len(value))])
 	}
-	return int(binary.BigEndian.Uint32(value[1:])), value[headerSize:], nil
+	return int(binary.BigEndian.Uint32(value[1:])), value[HeaderSize:], nil
 }
 
 // read decodes a value into the struct at p, which is of the record's Go type.

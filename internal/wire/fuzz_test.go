@@ -87,20 +87,20 @@ func seeds(f *testing.F, record string) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	f.Add(false, value[headerSize:])
+	f.Add(false, value[HeaderSize:])
 	f.Add(true, evolvedSeed(f, record))
 }
 
 func evolvedSeed(f *testing.F, record string) []byte {
 	if record == "Touchpoint" {
 		return encodeWith(f, evolvedTouchpoint, map[string]any{"customer_id": "c", "event_id": "e", "kind": "call", "occurred_at": 1,
-			"value_minor": goavro.Union("int", 5), "attributes": map[string]any{"k": []byte("v")}})[headerSize:]
+			"value_minor": goavro.Union("int", 5), "attributes": map[string]any{"k": []byte("v")}})[HeaderSize:]
 	}
 	return encodeWith(f, evolvedPurchase, map[string]any{
 		"extra": goavro.Union("array", []any{map[string]any{"k": goavro.Union("double", 1.5), "l": goavro.Union("boolean", true)}}),
 		"kind":  "GIFT", "currency": []byte("USD"), "store": goavro.Union("string", "3"), "campaign_id": "", "occurred_at": -7,
 		"lines":    []any{map[string]any{"amount_minor": 3, "color": []byte("rgb"), "quantity": 2, "product_id": "p", "category": []byte("ü")}},
-		"order_id": "o", "customer_id": "c", "event_id": "e", "trailer": map[string]any{"f": float32(1), "e": "REFUND"}})[headerSize:]
+		"order_id": "o", "customer_id": "c", "event_id": "e", "trailer": map[string]any{"f": float32(1), "e": "REFUND"}})[HeaderSize:]
 }
 
 // oracle is what two libraries make of one writer's values.

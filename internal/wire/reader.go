@@ -29,7 +29,7 @@ func (r *reader) rest() int { return len(r.buf) - r.at }
 // located adds to a complaint how far the reader came.
 func (r *reader) located(bad *Poison) *Poison {
 	if bad != nil {
-		bad.Byte = headerSize + r.at
+		bad.Byte = HeaderSize + r.at
 	}
 	return bad
 }

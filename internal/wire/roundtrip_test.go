@@ -55,7 +55,7 @@ func sameAsOracle(t *rapid.T, oracle *goavro.Codec, s *shape, v any, value []byt
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := value[headerSize:]
+	got := value[HeaderSize:]
 	if bytes.Equal(want, got) {
 		return
 	}
