@@ -18,7 +18,7 @@ type benchCmd struct {
 }
 
 type benchRecoveryCmd struct {
-	Parts     []string `arg:"" optional:"" enum:"kill,takeover,rebuild" help:"kill, takeover, rebuild; all when none is named. rebuild empties Redis, which must be empty before."`
+	Parts     []string `arg:"" optional:"" enum:"kill,takeover,removal,rebuild" help:"kill, takeover, removal, rebuild; all when none is named. rebuild empties Redis, which must be empty before."`
 	Customers int      `default:"1000000" help:"Customers, each with a history of two orders."`
 	Rate      float64  `default:"1000" help:"New orders a second while it is measured."`
 	Rounds    int      `default:"3" help:"How often a kill and a takeover are repeated."`
@@ -30,7 +30,7 @@ type benchRecoveryCmd struct {
 // Run measures with engines of this binary on the configured servers, under a topic prefix of its own.
 func (cmd benchRecoveryCmd) Run(ctx context.Context, p *process) (err error) {
 	if len(cmd.Parts) == 0 {
-		cmd.Parts = []string{"kill", "takeover", "rebuild"}
+		cmd.Parts = []string{"kill", "takeover", "removal", "rebuild"}
 	}
 	o, done, err := p.bench(cmd.Logs)
 	if err != nil {

@@ -18,7 +18,7 @@ const (
 	categories     = 400 // bought with Zipf's frequencies
 	articlesOfEach = 12  // articles of a category
 	pastOrders     = 2   // of each customer before the measurement
-	pastDays       = 150 // in which they lie
+	pastDays       = 28  // in which they lie; each week more is a look at every customer, hence a version of its state
 	pastLines      = 10  // at least in each
 	pastLinesMore  = 10  // and up to so many more: 20 to 40 lines a customer
 	newLines       = 2

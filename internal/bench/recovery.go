@@ -21,6 +21,7 @@ type Recovery struct {
 
 	Kills     []Kill     `json:"kills,omitempty"`
 	Takeovers []Takeover `json:"takeovers,omitempty"`
+	Removals  []Takeover `json:"removals,omitempty"` // takeovers in which the group is told at once that the dead one does not come back
 	Rebuilds  []Rebuild  `json:"rebuilds,omitempty"`
 }
 
@@ -38,7 +39,7 @@ type Takeover struct {
 	AllShards   float64 `json:"all_shards_s"`
 }
 
-// Recovery measures what the parts say: kill, takeover, rebuild.
+// Recovery measures what the parts say: kill, takeover, removal, rebuild.
 func (b *Bench) Recovery(ctx context.Context, parts []string) (*Recovery, error) {
 	out := &Recovery{Seed: b.o.Seed, Customers: b.o.Customers, Partitions: b.o.Topics.Partitions, Rate: b.o.Rate, At: time.Now().UTC()}
 	e, err := b.startNew(ctx, "one")
@@ -55,7 +56,9 @@ func (b *Bench) Recovery(ctx context.Context, parts []string) (*Recovery, error)
 		case "kill":
 			e, err = b.kills(ctx, out, e)
 		case "takeover":
-			e, err = b.takeovers(ctx, out, e)
+			out.Takeovers, err = b.takeovers(ctx, func(*engine) error { return nil })
+		case "removal":
+			out.Removals, err = b.takeovers(ctx, func(dead *engine) error { return stream.Remove(ctx, b.admin, b.prefix, dead.instance) })
 		case "rebuild":
 			err = b.rebuilds(ctx, out, e)
 		}
@@ -192,11 +195,12 @@ func (b *Bench) kills(ctx context.Context, out *Recovery, e *engine) (*engine, e
 	return e, nil
 }
 
-func (b *Bench) takeovers(ctx context.Context, out *Recovery, stays *engine) (*engine, error) {
-	for round := range b.o.Rounds {
-		dies, err := b.startNew(ctx, fmt.Sprintf("dies-%d", round))
+// takeovers starts a second engine each time, kills it, and calls after.
+func (b *Bench) takeovers(ctx context.Context, after func(dead *engine) error) (all []Takeover, err error) {
+	for range b.o.Rounds {
+		dies, err := b.startNew(ctx, fmt.Sprintf("dies-%d", time.Now().UnixMilli()))
 		if err != nil {
-			return stays, err
+			return all, err
 		}
 		var shards []int32
 		err = b.await(ctx, 100*time.Millisecond, "both engines have shards", func() (bool, error) {
@@ -204,21 +208,24 @@ func (b *Bench) takeovers(ctx context.Context, out *Recovery, stays *engine) (*e
 			return len(shards) > 0, err
 		})
 		if err != nil {
-			return stays, err
+			return all, err
 		}
 		if err := b.steady(ctx); err != nil {
-			return stays, err
+			return all, err
 		}
 		killed := b.gone(dies)
+		if err := after(dies); err != nil {
+			return all, err
+		}
 		first, last, err := b.committing(ctx, killed, shards)
 		if err != nil {
-			return stays, err
+			return all, err
 		}
 		t := Takeover{Shards: len(shards), FirstCommit: first.Seconds(), AllShards: last.Seconds()}
-		out.Takeovers = append(out.Takeovers, t)
+		all = append(all, t)
 		b.say("takeover of %d shards: first commit %.2f s, all %.2f s", t.Shards, t.FirstCommit, t.AllShards)
 	}
-	return stays, nil
+	return all, nil
 }
 
 // assigned gives the shards that the group has given to an instance.

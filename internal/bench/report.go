@@ -23,6 +23,8 @@ func (r *Recovery) Print(out io.Writer) error {
 	row("", "caught up", column(r.Kills, func(k Kill) float64 { return k.CaughtUp }))
 	row("kill -9, another takes over", "first commit", column(r.Takeovers, func(t Takeover) float64 { return t.FirstCommit }))
 	row("", "all shards", column(r.Takeovers, func(t Takeover) float64 { return t.AllShards }))
+	row("kill -9, removed from the group", "first commit", column(r.Removals, func(t Takeover) float64 { return t.FirstCommit }))
+	row("", "all shards", column(r.Removals, func(t Takeover) float64 { return t.AllShards }))
 	row("Redis emptied", "first shard back", column(r.Rebuilds, func(t Rebuild) float64 { return t.FirstShard }))
 	row("", "all shards back", column(r.Rebuilds, func(t Rebuild) float64 { return t.AllShards }))
 	row("", "projection whole", column(r.Rebuilds, func(t Rebuild) float64 { return t.Whole }))
