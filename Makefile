@@ -10,7 +10,8 @@ lint   := $(cache)/bin/golangci-lint-$(lint_version)
 venv   := $(cache)/venv
 # How long each fuzz target runs.
 FUZZTIME ?= 5s
-# Which seeds make chaos runs, how many faults each has, and the first of the 60 ports it takes.
+# Which tests and seeds make chaos runs, how many faults each seed has, and the first of the 60 ports it takes.
+RUN ?= .
 FROM ?= 1
 SEEDS ?= 3
 FAULTS ?= 70
@@ -39,7 +40,7 @@ integration: build clients ## the built binary against the real Kafka, registry 
 
 chaos: ## kill, tear and freeze servers and engines under load, then compare all decisions; FROM=1 SEEDS=3 FAULTS=70
 	@CHAOS_DIR='$(CHAOS_DIR)' CHAOS_PORT=$(CHAOS_PORT) CHAOS_FROM=$(FROM) CHAOS_SEEDS=$(SEEDS) CHAOS_FAULTS=$(FAULTS) \
-		go test -count=1 -v -timeout $$(( $(SEEDS) * 20 ))m -tags integration ./internal/integration/chaos/
+		go test -count=1 -v -timeout $$(( $(SEEDS) * 20 ))m -tags integration -run '$(RUN)' ./internal/integration/chaos/
 
 verify: format lint generated race ## what must be quiet before a commit: format, vet, lint, generated files, race tests
 
