@@ -192,7 +192,7 @@ func (a *App) engine(ctx context.Context, ready *readiness) error {
 	}
 	runtime, err := stream.New(streamConfig(a.config, a.kafka), stream.Deps{
 		Store:      store,
-		Decoder:    wire.NewDecoder(topics.NewSchemaSource(a.registry)),
+		Decoder:    wire.NewDecoder(topics.NewSchemaSource(a.registry).Knowing(ids)),
 		Encoder:    wire.NewEncoder(ids),
 		Rules:      a.rules.Rules,
 		Log:        a.log,
@@ -248,7 +248,7 @@ func (a *App) analyst(ctx context.Context, ready *readiness) error {
 		Calendar: sales.NewCalendar(a.config.BusinessTimeZone),
 		Lateness: a.config.Rules.AllowedLateness,
 	}, analyst.Deps{
-		Decoder:    wire.NewDecoder(topics.NewSchemaSource(a.registry)),
+		Decoder:    wire.NewDecoder(topics.NewSchemaSource(a.registry).Knowing(ids)),
 		Encoder:    wire.NewEncoder(ids),
 		Rules:      func() affinity.LinkRules { return linkRules(a.rules.Rules()) },
 		Log:        a.log,
@@ -263,7 +263,7 @@ func (a *App) desk(ctx context.Context, ready *readiness) error {
 	return a.feed.Follow(ctx, a.kafka, a.config.TopicPrefix, topics.NewSchemaSource(a.registry), a.log)
 }
 
-const firstWait, longestWait = 500 * time.Millisecond, 15 * time.Second
+const firstWait, longestWait = 500 * time.Millisecond, 5 * time.Second
 
 // schemaIDs waits for the registry, and for somebody to register the schemas: a role that is started before topics
 // create has run goes on by itself.

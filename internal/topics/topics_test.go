@@ -220,6 +220,24 @@ func TestIDsAndSchemasFindEachOther(t *testing.T) {
 	}
 }
 
+// What this release wrote can be read while the registry is away; for anything else it must be asked.
+func TestOwnSchemasNeedNoRegistry(t *testing.T) {
+	away, err := sr.NewClient(sr.URLs("http://127.0.0.1:1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	source := NewSchemaSource(away).Knowing(map[string]int{schemas.Subject("purchases"): 7, schemas.Subject("leadline.state"): 9})
+	for id, topic := range map[int]string{7: "purchases", 9: "leadline.state"} {
+		want, _ := schemas.ForTopic(topic)
+		if text, err := source.SchemaByID(t.Context(), id); err != nil || text != want {
+			t.Errorf("%s: %q, %v", topic, text, err)
+		}
+	}
+	if _, err := source.SchemaByID(t.Context(), 8); err == nil || errors.Is(err, wire.ErrUnknownSchema) {
+		t.Errorf("a foreign schema without the registry: %v", err)
+	}
+}
+
 // A proxy's 404 is not the registry's: no record may die of it.
 func TestForeignNotFoundIsPassing(t *testing.T) {
 	server := httptest.NewServer(http.NotFoundHandler())
