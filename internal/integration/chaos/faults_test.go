@@ -31,7 +31,7 @@ var kinds = []kind{
 	{"engine stopped and started", 1, 0, 3 * time.Second, 3 * time.Second, layout.engineNames, restartEngine},
 	{"engine away beyond its session", 1, sessionTimeout + time.Second, sessionTimeout + 6*time.Second, 3 * time.Second, layout.engineNames, restartEngine},
 	{"zombie: frozen beyond its session", 1, sessionTimeout + 2*time.Second, sessionTimeout + 8*time.Second, 5 * time.Second, layout.engineNames, zombie},
-	{"zombie: its place taken", 1, 5 * time.Second, 15 * time.Second, 5 * time.Second, layout.engineNames, replacedZombie},
+	{"zombie: its place taken", 2, 5 * time.Second, 15 * time.Second, 5 * time.Second, layout.engineNames, replacedZombie},
 	{engineAdded, 2, 0, 0, 8 * time.Second, guest, toggleGuest},
 	{"analyst killed", 2, 0, 4 * time.Second, 3 * time.Second, analysts, killEngine},
 	{"Redis killed", 2, 0, 3 * time.Second, time.Second, redises, killRedis},
@@ -42,9 +42,10 @@ var kinds = []kind{
 	{"Redis: replaced by an empty one", 2, 0, 2 * time.Second, 2 * time.Second, redises, emptyRedis},
 	{"Redis away for 30 s", 1, 30 * time.Second, 30 * time.Second, time.Second, redises, killRedis},
 	{"Redis slow", 2, 3 * time.Second, 10 * time.Second, time.Second, redises, slowRedis},
-	{"Redis hangs", 1, 3 * time.Second, 12 * time.Second, time.Second, redises, hangRedis},
+	{"Redis hangs", 1, 3 * time.Second, 12 * time.Second, time.Second, redises, hang},
 	{"broker killed", 3, 0, 4 * time.Second, 10 * time.Second, brokers, killBroker},
 	{"registry away", 1, 4 * time.Second, 15 * time.Second, 3 * time.Second, registry, killRegistry},
+	{"registry hangs", 1, 4 * time.Second, 15 * time.Second, 3 * time.Second, registry, hang},
 }
 
 func redises(l layout) []string { return servers("redis", l.masters) }
@@ -88,10 +89,10 @@ func zombie(ctx context.Context, r *rig, f fault) error {
 	return p.Thaw()
 }
 
-// replacedZombie freezes an engine, starts another one under the same name, as an orchestrator does, and lets the first one go on:
-// it must find out and end.
+// replacedZombie freezes an engine, starts another one under the same name, as an orchestrator does, and lets the first one go on. Once
+// the group knows the new one, it is the first that must find out and end. Before that either may, but one has to stay.
 func replacedZombie(ctx context.Context, r *rig, f fault) error {
-	old := r.role(f.whom)
+	old, before := r.role(f.whom), r.member(ctx, f.whom)
 	if err := old.Freeze(); err != nil {
 		return err
 	}
@@ -101,11 +102,15 @@ func replacedZombie(ctx context.Context, r *rig, f fault) error {
 	if err := pause(ctx, f.last); err != nil {
 		return err
 	}
-	old.Expect()
+	after := r.member(ctx, f.whom)
+	joined := after != "" && after != before
+	fresh := r.role(f.whom)
+	old.Expect(true)
+	fresh.Expect(!joined)
 	if err := old.Thaw(); err != nil {
 		return err
 	}
-	return r.ends(ctx, old)
+	return r.oneEnds(ctx, f.whom, old, fresh)
 }
 
 func toggleGuest(_ context.Context, r *rig, f fault) error {
@@ -175,7 +180,7 @@ func slowRedis(ctx context.Context, r *rig, f fault) error {
 	return nil
 }
 
-func hangRedis(ctx context.Context, r *rig, f fault) error {
+func hang(ctx context.Context, r *rig, f fault) error {
 	thaw, err := r.servers.freeze(f.whom)
 	if err != nil {
 		return err

@@ -218,16 +218,48 @@ func (r *rig) role(name string) *program.Process {
 
 func (r *rig) redis(name string) *redis.Client { return r.redises[name] }
 
-// ends waits until a process has ended by itself.
-func (r *rig) ends(ctx context.Context, p *program.Process) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, time.Minute, errors.New("a zombie whose place was taken still lives after a minute"))
+// member is the group's name for an engine; empty when the group does not know it, or cannot be asked for a while.
+func (r *rig) member(ctx context.Context, instance string) string {
+	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
-	select {
-	case <-p.Done():
-		return nil
-	case <-ctx.Done():
-		return fmt.Errorf("%w\n%s", context.Cause(ctx), p.Tail())
+	var groups kadm.DescribedGroups
+	err := retried(ctx, func() (err error) {
+		if groups, err = r.admin.DescribeGroups(ctx, prefix+"leadline-engine"); err == nil {
+			err = groups.Error()
+		}
+		return err
+	})
+	if err != nil {
+		return ""
 	}
+	for _, m := range groups[prefix+"leadline-engine"].Members {
+		if m.InstanceID != nil && *m.InstanceID == instance {
+			return m.MemberID
+		}
+	}
+	return ""
+}
+
+// oneEnds waits until one of two engines of one name has ended by itself, and goes on with the other.
+func (r *rig) oneEnds(ctx context.Context, name string, old, fresh *program.Process) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, time.Minute, errors.New("two engines live under one name after a minute"))
+	defer cancel()
+	stays := fresh
+	select {
+	case <-old.Done():
+	case <-fresh.Done():
+		stays = old
+	case <-ctx.Done():
+		return fmt.Errorf("%w\n%s", context.Cause(ctx), old.Tail())
+	}
+	stays.Expect(false)
+	if how := stays.Ended(); how != "" {
+		return errors.New("both engines of one name ended: " + how)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.roles[name] = stays
+	return nil
 }
 
 // without kills a server, does something while it is away, waits for the fault's time, and starts it again.

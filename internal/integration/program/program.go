@@ -64,8 +64,8 @@ func (p *Process) Done() <-chan struct{} { return p.done }
 // Expected tells whether the end of the process was asked for here.
 func (p *Process) Expected() bool { return p.expected.Load() }
 
-// Expect says that the process will end by itself, and may.
-func (p *Process) Expect() { p.expected.Store(true) }
+// Expect says whether the process may end by itself.
+func (p *Process) Expect(end bool) { p.expected.Store(end) }
 
 // Stop asks it to end, and wants it to end well within the time.
 func (p *Process) Stop(within time.Duration) error {
