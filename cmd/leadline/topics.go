@@ -14,6 +14,7 @@ type topicsCmd struct {
 	Create topicsCreateCmd `cmd:"" help:"Create the topics that are missing and register the schemas. Changes nothing that exists."`
 	Check  topicsCheckCmd  `cmd:"" help:"Name every difference between the servers and what Leadline needs."`
 	List   topicsListCmd   `cmd:"" help:"List all topics, what they are for, and what is in them."`
+	Grow   topicsGrowCmd   `cmd:"" help:"More partitions, and every customer's state to where the customer belongs then. Pause producers and stop all engines first."`
 }
 
 type topicsCreateCmd struct {
@@ -86,6 +87,51 @@ func (topicsListCmd) Run(ctx context.Context, p *process) error {
 		return w.Flush()
 	})
 }
+
+type topicsGrowCmd struct {
+	Partitions int32 `required:"" placeholder:"N" help:"How many partitions each customer-keyed topic shall have. A multiple of what it has moves fewest customers."`
+	DryRun     bool  `name:"dry-run" help:"Only check that it can be done, and count."`
+}
+
+// Run says what was done, and what is left to do by hand.
+func (cmd topicsGrowCmd) Run(ctx context.Context, p *process) error {
+	if cmd.Partitions < 2 || cmd.Partitions > maxPartitions {
+		return usage("--partitions %d: want 2 to %d", cmd.Partitions, maxPartitions)
+	}
+	c, err := p.config()
+	if err != nil {
+		return err
+	}
+	log, err := app.NewLogger(c.LogLevel, p.stderr)
+	if err != nil {
+		return err
+	}
+	done, err := app.GrowTopics(ctx, c, cmd.Partitions, cmd.DryRun, log)
+	if err != nil {
+		return err
+	}
+	if done.Unread > 0 {
+		fmt.Fprintf(p.stdout, "%d records were sent meanwhile. Those that went by the old count are dead letters soon: leadline dead-letters retry --class misrouted\n", done.Unread)
+	}
+	switch {
+	case done.Before:
+		fmt.Fprintf(p.stdout, "nothing to do: there are %d shards, and all %d customers are where they belong\n", done.To, done.Customers)
+	case cmd.DryRun:
+		fmt.Fprintf(p.stdout, "can be done: from %d to %d shards; of %d customers %d would move, and %d profiles with them. Nothing was changed.\n",
+			done.From, done.To, done.Customers, done.Moved, done.Profiles)
+		return nil
+	default:
+		fmt.Fprintf(p.stdout, "from %d to %d shards: of %d customers %d have moved, and %d profiles with them. Read back: each is kept once, at home, unchanged.\n",
+			done.From, done.To, done.Customers, done.Moved, done.Profiles)
+	}
+	if c.Topics.Partitions != int(cmd.Partitions) {
+		fmt.Fprintf(p.stdout, "now set topics.partitions to %d (LEADLINE_TOPICS_PARTITIONS=%d), start the engines, then the producers\n", cmd.Partitions, cmd.Partitions)
+	}
+	return nil
+}
+
+// maxPartitions is that of the setting topics.partitions.
+const maxPartitions = 1024
 
 // withAdmin gives work the servers of the configuration.
 func (p *process) withAdmin(work func(*topics.Admin) error) error {

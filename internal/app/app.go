@@ -237,6 +237,29 @@ func RestoreOffsets(ctx context.Context, c *config.Config, log *zap.Logger) (csn
 	return csn, err
 }
 
+// GrowTopics gives the customer-keyed topics more partitions and brings the customers to their new shards. No engine may be running.
+func GrowTopics(ctx context.Context, c *config.Config, partitions int32, dry bool, log *zap.Logger) (stream.Growth, error) {
+	s, err := Connect(c, log)
+	if err != nil {
+		return stream.Growth{}, err
+	}
+	defer s.Close()
+	kafka, err := KafkaOptions(c, log) // it outlasts a broker's restart, a tool's clients would not
+	if err != nil {
+		return stream.Growth{}, err
+	}
+	ids, err := topics.IDs(ctx, s.Registry, c.TopicPrefix)
+	if err != nil {
+		return stream.Growth{}, err
+	}
+	return stream.Grow(ctx, streamConfig(c, kafka), partitions, dry, stream.GrowDeps{
+		Decoder: wire.NewDecoder(topics.NewSchemaSource(s.Registry)),
+		Encoder: wire.NewEncoder(ids),
+		Alter:   topics.New(s.Kafka, s.Registry, TopicOptions(c)).Grow,
+		Log:     log.Named("grow"),
+	})
+}
+
 func (a *App) analyst(ctx context.Context, ready *readiness) error {
 	ids, err := a.schemaIDs(ctx, ready)
 	if err != nil {

@@ -25,3 +25,7 @@ var Inputs = [...]Input{
 	{"purchases", sales.PurchaseEvent},
 	{"outcomes", sales.OutcomeEvent},
 }
+
+// RehomedHeader marks what a growth of the topics wrote on customers: a copy in a customer's new partition, a tombstone in the old one.
+// The customer's state moved by itself, so readers that decide pass over both.
+const RehomedHeader = "leadline-rehomed"

@@ -118,6 +118,9 @@ func (s *shard) follow(ctx context.Context, rec *kgo.Record) error {
 	if err != nil {
 		return fmt.Errorf("decode journal at %d: %w", rec.Offset, err)
 	}
+	if j.GrownFrom != 0 {
+		return s.stop(s.v.report.Journal.different, "commit %d brought it customers when %d shards became %d: the model knows one count only", j.CSN, j.GrownFrom, j.Partitions)
+	}
 	s.v.report.Journal.Live++
 	for _, check := range []func(*sales.Journal) error{s.goesOn, s.tiles, s.takeRules} {
 		if err := check(&j); err != nil {

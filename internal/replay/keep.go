@@ -44,6 +44,9 @@ type keptCore struct {
 
 // keep copies nothing: it must be written before the next commit is played.
 func (w *walk) keep() (*kept, error) {
+	if err := w.shadow.takeUp(); err != nil {
+		return nil, err
+	}
 	job, err := json.Marshal(w.job.state())
 	if err != nil {
 		return nil, err

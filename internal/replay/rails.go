@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -205,6 +206,9 @@ func (r *rails) readRun(ctx context.Context, run sales.Range) (records int64, er
 }
 
 func (r *rails) readOne(ctx context.Context, kind sales.EventKind, rec *kgo.Record) error {
+	if kind == sales.CustomerEvent && isRehomed(rec) {
+		return nil
+	}
 	in := intake.Record{Source: sourceOf(rec), Timestamp: sales.Millis(rec.Timestamp.UnixMilli()), Key: rec.Key, Value: rec.Value}
 	if reason, ok := r.given[in.Source]; ok {
 		r.refuse(deadLettersTopic, rec, sales.DeadUnknownSchema, reason)
@@ -221,6 +225,11 @@ func (r *rails) readOne(ctx context.Context, kind sales.EventKind, rec *kgo.Reco
 		r.sources = append(r.sources, rec)
 	}
 	return nil
+}
+
+// isRehomed tells whether a record of customers was written by a growth of the topics, and says nothing about the customer.
+func isRehomed(rec *kgo.Record) bool {
+	return slices.ContainsFunc(rec.Headers, func(h kgo.RecordHeader) bool { return h.Key == intake.RehomedHeader })
 }
 
 func (r *rails) refuse(topic string, rec *kgo.Record, class sales.DeadLetterClass, reason string) {

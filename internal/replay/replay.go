@@ -18,6 +18,9 @@
 // registry did not know then is taken from the live dead letters, because nothing else tells it. Of knowledge of such a schema
 // nothing tells it: should the registry know it by now, the replay takes it in where the live engine passed over it.
 //
+// Where the topics grew (leadline topics grow) a shard goes on with the customers that came to it, whose state is taken as it stands on
+// leadline.rehomed: what led to it is verified with the shard they came from. The report names each growth.
+//
 // Memory is that of the shards being played at one time, at most four: the blob of every customer (some 300 bytes), the
 // differences, and a few megabytes of fetched records for each topic. The commands import it.
 package replay

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+
+	"leadline/internal/wire"
 )
 
 // Why two versions of something are not the same.
@@ -124,6 +126,8 @@ type ShardReport struct {
 	JudgedFrom time.Time `json:"judged_from,omitzero"` // the wall clock of the first commit after the warm-up
 	Broken     bool      `json:"broken,omitempty"`     // the journal contradicts itself, the inputs or this release
 	Stopped    string    `json:"stopped,omitempty"`    // why the shard was not played to its end
+
+	Grown []GrowthReport `json:"grown,omitempty"`
 }
 
 // TopicReport is what was compared on one topic, over all shards.
@@ -186,7 +190,7 @@ func (r *Report) note(c Check, h *history) {
 	n := h.counts[journalTopic]
 	if c.Shards > 0 && c.Shards%n != 0 {
 		r.Notes = append(r.Notes, fmt.Sprintf("%d shards cannot be made of %d: one of them would have customers of several shards, which were at different "+
-			"times and knew different things when they decided. Each customer keeps the time of its own shard, so that %d were played.", c.Shards, n, c.Shards/gcd(c.Shards, n)*n))
+			"times and knew different things when they decided. Each customer keeps the time of its own shard, so that %d were played.", c.Shards, n, c.Shards/wire.Common(c.Shards, n)*n))
 	}
 	if c.Shards > 0 {
 		r.Notes = append(r.Notes, "What hangs on a shard as a whole is decided by its own customers alone: whether an event is late (by the newest event of the shard) "+
@@ -224,6 +228,9 @@ func (r *Report) WriteText(out io.Writer) error {
 	var states int64
 	for _, s := range r.Shards {
 		states += s.Customers
+		for _, g := range s.Grown {
+			fmt.Fprintf(w, "shard %d: at %s %d shards became %d; %d customers came, %d left\n", s.Partition, date(g.At), g.From, g.To, g.Arrived, g.Left)
+		}
 	}
 	for _, g := range r.Groups {
 		g.write(w)

@@ -18,8 +18,9 @@ import (
 // among more shards, or when other rules or links are tried beside those of the journal.
 type Shadow struct {
 	rails
-	cores  []*core
-	divide int32 // so many shards there are to be: cores[i] has the customers of one of them; 0: one core has all
+	cores   []*core
+	divide  int32 // so many shards there are to be: cores[i] has the customers of one of them; 0: one core has all
+	rehomed rehomed
 
 	step Played
 }
@@ -64,18 +65,11 @@ func newDivided(o Options, p, partitions int32, begins intake.Positions, given m
 func cells(p, partitions, divide int32) []int32 {
 	var list []int32
 	for q := range divide {
-		if (q-p)%gcd(partitions, divide) == 0 {
+		if (q-p)%wire.Common(partitions, divide) == 0 {
 			list = append(list, q)
 		}
 	}
 	return list
-}
-
-func gcd(a, b int32) int32 {
-	for b != 0 {
-		a, b = b, a%b
-	}
-	return a
 }
 
 func (s *Shadow) addCore(v *view) {
@@ -93,12 +87,20 @@ func (s *Shadow) own() int {
 }
 
 // Close ends what is open to Kafka.
-func (s *Shadow) Close() { s.close() }
+func (s *Shadow) Close() {
+	s.close()
+	if s.rehomed.at != nil {
+		s.rehomed.at.close()
+	}
+}
 
 // follow reads what the commit read and knew, and puts its rules in force.
 func (s *Shadow) follow(ctx context.Context, j *sales.Journal) error {
 	s.step = Played{Journal: j}
 	s.refused = s.refused[:0]
+	if err := s.count(j); err != nil {
+		return err
+	}
 	rules, err := s.takeRules(j)
 	if err == nil && rules != nil {
 		err = s.setRules(*rules)
@@ -111,6 +113,19 @@ func (s *Shadow) follow(ctx context.Context, j *sales.Journal) error {
 	}
 	s.step.Records, err = s.read(ctx, j)
 	return err
+}
+
+// count makes the shards as many as they were at the commit.
+func (s *Shadow) count(j *sales.Journal) error {
+	if j.Partitions == 0 || j.Partitions == s.reader.Partitions { // 0: a release that did not say, and could not grow
+		return nil
+	}
+	if s.divide > 0 {
+		return &cutError{fmt.Sprintf("at commit %d there were %d shards, now there are %d: a history in which the shards grew cannot be divided otherwise",
+			j.CSN, j.Partitions, s.reader.Partitions)}
+	}
+	s.reader.Partitions = j.Partitions
+	return nil
 }
 
 // setRules puts rules of the journal in force, or what the views make of them.
@@ -135,6 +150,12 @@ func (s *Shadow) setRules(rules engine.Rules) error {
 // Play decides about the journal's next commit, whose runs must tile with those before. What it gives is valid until Commit, which
 // must follow. A *gapError says that the journal's word cannot be followed.
 func (s *Shadow) Play(ctx context.Context, j *sales.Journal) (*Played, error) {
+	if j.GrownFrom != 0 {
+		return s.grow(ctx, j)
+	}
+	if err := s.takeUp(); err != nil {
+		return nil, err
+	}
 	if err := s.follow(ctx, j); err != nil {
 		return nil, err
 	}

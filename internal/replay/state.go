@@ -165,6 +165,12 @@ func (st *states) compareRecord(read map[string]int64) {
 		}
 	}
 	own := st.shadow.cores[0].shard.Record(st.csn, at)
+	if own.Partitions = st.record.Partitions; own.Partitions != 0 { // 0: of a release that did not say
+		own.Partitions = st.shadow.reader.Partitions
+	}
+	if st.record.RulesHash == "" { // of a growth, which is under no rules
+		own.RulesHash = ""
+	}
 	if reflect.DeepEqual(*st.record, own) {
 		return
 	}

@@ -242,6 +242,9 @@ func (v *verification) compareState(ctx context.Context) error {
 	if v.sum.Commits == 0 || v.scope.alerts != nil || v.judged != 0 {
 		return nil
 	}
+	if err := v.shadow.takeUp(); err != nil {
+		return err
+	}
 	ends, err := v.h.offsets(ctx, v.h.adm.ListCommittedOffsets, []string{stateTopic})
 	if err != nil {
 		return err
@@ -279,7 +282,7 @@ func (w *walk) erasedCustomers(ctx context.Context) (map[string]bool, error) {
 		if rec == nil || err != nil {
 			return erased, err
 		}
-		if rec.Value == nil {
+		if rec.Value == nil && !isRehomed(rec) {
 			erased[string(rec.Key)] = true
 		}
 	}

@@ -189,6 +189,9 @@ func (w *walk) count(j *sales.Journal) (records int64) {
 	}
 	w.sum.To, w.sum.CSN = at, j.CSN
 	w.sum.Commits++
+	if j.GrownFrom != 0 {
+		w.sum.note(&w.shadow.step)
+	}
 	records = w.shadow.step.Records
 	w.sum.Records += records
 	for _, c := range w.shadow.cores[:w.shadow.own()] {

@@ -46,6 +46,7 @@ type world struct {
 	store   state.Store
 	client  *kgo.Client
 	rules   engine.Rules
+	shards  int32
 }
 
 // registry is a schema source.
@@ -71,7 +72,7 @@ func (r *registry) set(id int, text string) {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	w := &world{t: t, reg: &registry{texts: map[int]string{}}, store: state.NewMemory(), rules: engine.DefaultRules()}
+	w := &world{t: t, reg: &registry{texts: map[int]string{}}, store: state.NewMemory(), rules: engine.DefaultRules(), shards: testPartitions}
 	ids := map[string]int{}
 	for i, topic := range schemas.Topics() {
 		text, _ := schemas.ForTopic(topic)
@@ -197,7 +198,7 @@ func text(r *Report) string {
 func (w *world) send(records ...*kgo.Record) {
 	w.t.Helper()
 	for _, rec := range records {
-		rec.Partition = wire.Partition(rec.Key, testPartitions)
+		rec.Partition = wire.Partition(rec.Key, w.shards)
 	}
 	w.sendTo(records...)
 }

@@ -20,6 +20,8 @@ type Journal struct {
 	Rules            string // the rules as JSON, when the hash differs from the shard's previous commit; else empty
 	Alerts           int32
 	Changed          int32
+	Partitions       int32 // how many shards there were; 0: a release that did not say
+	GrownFrom        int32 // not 0: the commit brought customers to their new shards, of which there had been so many
 }
 
 // ShardRecord is the last record of each commit on the shard's partition of leadline.state, under the key ShardRecordKey.
@@ -30,6 +32,8 @@ type ShardRecord struct {
 	Now       Millis
 	RulesHash string
 	Items     int32 // length of the shard's item dictionary
+
+	Partitions int32 // how many shards there are; 0: a release that did not say
 }
 
 // InputPosition is how far a shard has read an input, and the newest event time it saw there.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -47,7 +48,7 @@ func (r *Runtime) decode(ctx context.Context, s *shard, w *work, st *step) error
 			continue
 		}
 		for _, rec := range w.in[i] {
-			if rec.Attrs.IsControl() {
+			if rec.Attrs.IsControl() || i == customersInput && rehomed(rec) {
 				continue
 			}
 			if err := r.decodeOne(ctx, s, i, rec, st); err != nil {
@@ -59,6 +60,10 @@ func (r *Runtime) decode(ctx context.Context, s *shard, w *work, st *step) error
 	}
 	st.batch.Events, st.sources = s.events.List, s.events.sources
 	return nil
+}
+
+func rehomed(rec *kgo.Record) bool {
+	return slices.ContainsFunc(rec.Headers, func(h kgo.RecordHeader) bool { return h.Key == intake.RehomedHeader })
 }
 
 func (r *Runtime) decodeOne(ctx context.Context, s *shard, at int, rec *kgo.Record, st *step) error {

@@ -137,7 +137,7 @@ func (o *outbox) journal(s *shard, st *step) error {
 		Partition: s.p, CSN: st.csn, Runs: st.runs,
 		Now: st.batch.Plan.Now, Watermark: st.batch.Plan.Watermark, Clock: st.batch.Clock,
 		KnowledgeVersion: st.batch.Knowledge.Version, RulesHash: st.hash,
-		Alerts: int32(len(st.decision.Alerts)), Changed: int32(len(st.decision.Changes)),
+		Alerts: int32(len(st.decision.Alerts)), Changed: int32(len(st.decision.Changes)), Partitions: o.r.partitions,
 	}
 	if st.hash != s.rules {
 		j.Rules = string(o.r.rules.current.JSON())
@@ -156,6 +156,7 @@ func (o *outbox) shardRecord(s *shard, st *step) error {
 		at[i] = sales.InputPosition{Topic: o.r.names.topic(in.Topic), Next: st.next[i]}
 	}
 	rec := s.core.Record(st.csn, at)
+	rec.Partitions = o.r.partitions
 	value, err := o.r.encoder.AppendShardRecord(nil, &rec)
 	if err != nil {
 		return fmt.Errorf("encode shard record: %w", err)

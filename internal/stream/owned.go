@@ -18,6 +18,7 @@ import (
 type owned struct {
 	topicNames map[[16]byte]string // for answers that name topics by id
 	inputs     map[string]int      // full topic name → place in inputs
+	partitions int32               // that the topics had when the engine started
 
 	mu    sync.Mutex
 	epoch int64
@@ -94,6 +95,10 @@ func (o *owned) read(resp *kmsg.OffsetFetchResponse) (map[int32]fetched, error) 
 			for _, p := range t.Partitions {
 				if p.ErrorCode != 0 {
 					continue // the client asks again, or surfaces it
+				}
+				if p.Partition >= o.partitions {
+					return nil, broken("stop all engines, then run leadline topics grow, which brings the customers to their new shards",
+						"%s has grown beyond the %d partitions that it had when this engine started", name, o.partitions)
 				}
 				f := shards[p.Partition]
 				if err := f.take(at, p); err != nil {

@@ -8,7 +8,7 @@ import (
 
 // A shard of which only some inputs are assigned here cannot be worked on: its commits would not be fenced by one generation.
 func TestHalfAShardIsRefused(t *testing.T) {
-	o := &owned{inputs: map[string]int{}}
+	o := &owned{inputs: map[string]int{}, partitions: 3}
 	resp := &kmsg.OffsetFetchResponse{Groups: []kmsg.OffsetFetchResponseGroup{{}}}
 	for i, in := range inputs {
 		o.inputs[in.Topic] = i

@@ -12,6 +12,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"go.uber.org/zap"
+
+	"leadline/internal/sales"
 )
 
 // topicsPatience is how long topics may be missing at start, for a deployment that creates them at the same moment.
@@ -117,9 +119,10 @@ func allTopics() []string {
 
 func (r *Runtime) equalCounts() error {
 	r.partitions = r.counts[inputs[purchasesInput].Topic]
+	r.owned.partitions = r.partitions
 	for _, t := range shardTopics() {
 		if n := r.counts[t]; n != r.partitions {
-			return broken("give all topics of the shards the same number of partitions",
+			return broken("if they grew, run leadline topics grow; else give all topics of the shards the same number of partitions",
 				"topic %s has %d partitions, %s has %d", r.names.topic(t), n, r.names.topic(inputs[purchasesInput].Topic), r.partitions)
 		}
 	}
@@ -140,16 +143,36 @@ func (r *Runtime) firstOffsets(ctx context.Context) error {
 	if err != nil || len(missing) == 0 {
 		return err
 	}
-	for _, p := range shards {
+	for p := range r.partitions {
 		last, ok, err := r.states.lastRecord(ctx, p)
 		if err != nil {
 			return err
 		}
-		if ok {
+		if !ok {
+			continue
+		}
+		if err := r.counted(&last.record); err != nil {
+			return err
+		}
+		if slices.Contains(shards, p) {
 			return r.lostOffsets(ctx, last)
 		}
 	}
 	return r.commitStarts(ctx, missing)
+}
+
+// counted tells whether the shards are as many as when the record was written: otherwise customers are kept by shards that are not
+// theirs any more, and would look new in those that are.
+func (r *Runtime) counted(rec *sales.ShardRecord) error {
+	switch n := rec.Partitions; {
+	case n == 0 || n == r.partitions: // 0: a release that did not say
+		return nil
+	case n > r.partitions:
+		return broken("start again", "the topics had %d partitions when this engine started, and have grown to %d", r.partitions, n)
+	default:
+		return broken(fmt.Sprintf("nothing was changed; run leadline topics grow --partitions %d, which brings the customers to their new shards", r.partitions),
+			"the topics have %d partitions, and the customers are still kept by %d shards", r.partitions, n)
+	}
 }
 
 // lostOffsets is the verdict on a shard that has a record and had no offsets when they were looked at. Another engine may have

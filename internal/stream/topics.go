@@ -12,6 +12,7 @@ var inputs = intake.Inputs
 
 // Places in inputs.
 const (
+	customersInput   = 0
 	touchpointsInput = 3
 	purchasesInput   = 4 // every commit of a shard names its position, whether it moved or not
 )
@@ -25,6 +26,7 @@ const (
 	suppressedTopic  = "alerts.suppressed"
 	deadLettersTopic = "dead-letters"
 	lateEventsTopic  = "late-events"
+	rehomedTopic     = "leadline.rehomed"
 	talliesTopic     = "leadline.tallies."
 )
 

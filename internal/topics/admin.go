@@ -56,7 +56,7 @@ type Changes struct {
 
 // Create creates the topics that are missing and registers the schemas. Existing topics and the compatibility of existing
 // subjects are changed only when alter is set; partition and replica counts never, because that would move customers away
-// from their history. On an error, Changes says how far it came.
+// from their history (Grow is a part of what brings them along). On an error, Changes says how far it came.
 func (a *Admin) Create(ctx context.Context, alter bool) (Changes, error) {
 	var done Changes
 	have, err := a.cluster(ctx)
@@ -335,7 +335,7 @@ func (c *cluster) differences(name string, t Topic) []Difference {
 	parts := c.topics[name].Partitions
 	if n := len(parts); n != int(t.Partitions) {
 		diffs = append(diffs, Difference{Where: name, What: "partitions", Have: strconv.Itoa(n), Want: strconv.Itoa(int(t.Partitions)),
-			Todo: "set topics.partitions to what exists, or make a new set of topics under another prefix: it can not be altered, customers would leave their history"})
+			Todo: "set topics.partitions to what exists; more are made by leadline topics grow, which brings the customers along, never by Kafka's own tool"})
 	}
 	if n := parts.NumReplicas(); n < int(c.replication) {
 		diffs = append(diffs, Difference{Where: name, What: "replication factor", Have: strconv.Itoa(n), Want: strconv.Itoa(int(c.replication)),

@@ -98,6 +98,7 @@ func Catalogue(o Options) []Topic {
 		b.refused("late-events", "events older than the kept history"),
 		b.state(),
 		b.kept("leadline.journal", o.Partitions, "shard", "what each commit of a shard read and knew", o.JournalRetention),
+		b.kept("leadline.rehomed", o.Partitions, "customer_id", "state that came to another shard when the topics grew, for replays", o.JournalRetention),
 	)
 	for _, k := range sales.TallyKinds() {
 		all = append(all, b.kept("leadline.tallies."+string(k), 1, "shard", "differences of counts, from the shards to the analyst", tallyRetention))

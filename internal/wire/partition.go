@@ -7,6 +7,14 @@ func Partition(key []byte, n int32) int32 {
 	return int32(murmur2(key)&0x7fffffff) % n
 }
 
+// Common is the greatest common divisor of two partition counts: modulo it, a key's partitions among n and among m are the same.
+func Common(n, m int32) int32 {
+	for m != 0 {
+		n, m = m, n%m
+	}
+	return n
+}
+
 func murmur2(key []byte) uint32 {
 	const m = 0x5bd1e995
 	h := uint32(0x9747b28c) ^ uint32(len(key))
