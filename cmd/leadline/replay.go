@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -13,6 +14,7 @@ import (
 	"go.uber.org/zap"
 
 	"leadline/internal/app"
+	"leadline/internal/config"
 	"leadline/internal/replay"
 	"leadline/internal/sales"
 	"leadline/internal/topics"
@@ -20,7 +22,9 @@ import (
 )
 
 type replayCmd struct {
-	Verify replayVerifyCmd `cmd:"" help:"Take all decisions again and compare them with those on the live topics. Reads only."`
+	Verify   replayVerifyCmd   `cmd:"" help:"Take all decisions again and compare them with those on the live topics. Reads only."`
+	WhatIf   replayWhatIfCmd   `cmd:"" name:"what-if" help:"Take all decisions again under other rules or links, and show which alerts reps would have got. Reads only."`
+	Backfill replayBackfillCmd `cmd:"" help:"Take all decisions again and write the alerts that are missing, marked as a replay's. verify tells which (only replayed)."`
 }
 
 // replayRange is what all replays are asked, and how they are to go about it.
@@ -180,4 +184,94 @@ func (cmd *replayVerifyCmd) Run(ctx context.Context, p *process) error {
 		}
 		return found, err
 	})
+}
+
+type replayWhatIfCmd struct {
+	replayRange
+	Rules string `placeholder:"FILE" help:"YAML file whose rules: take the place of those that were in force; what it does not name stays."`
+	Links string `placeholder:"FILE" help:"JSON lines of links that are there instead of the published ones of the same key; {\"remove\": KEY} takes one away."`
+}
+
+// Run shows what would have been otherwise.
+func (cmd *replayWhatIfCmd) Run(ctx context.Context, p *process) error {
+	trial, err := cmd.trial()
+	if err != nil {
+		return err
+	}
+	return cmd.with(ctx, p, func(o replay.Options, _ tool) (report, error) {
+		found, err := replay.WhatIf(ctx, o, trial)
+		if found == nil {
+			return nil, err
+		}
+		if err == nil && !found.Whole {
+			err = errors.New("not all shards could be played")
+		}
+		return found, err
+	})
+}
+
+// trial reads what is to be tried. The texts of the files tell one what-if from another.
+func (cmd *replayWhatIfCmd) trial() (t replay.Trial, err error) {
+	if cmd.Rules == "" && cmd.Links == "" {
+		return t, usage("name what to change: --rules FILE, --links FILE or both")
+	}
+	if cmd.Rules != "" {
+		if t.Rules, err = config.ReadRulesOver(cmd.Rules); err != nil {
+			return t, usage("--rules: %v", err)
+		}
+	}
+	for _, path := range []string{cmd.Rules, cmd.Links} {
+		if path == "" {
+			continue
+		}
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return t, usage("%v", err)
+		}
+		t.Asked += string(text) + "\n"
+		if path == cmd.Links {
+			if t.Links, err = replay.ReadLinks(bytes.NewReader(text)); err != nil {
+				return t, usage("--links %s: %v", path, err)
+			}
+		}
+	}
+	return t, nil
+}
+
+type replayBackfillCmd struct {
+	replayRange
+	To string `placeholder:"PREFIX" help:"Write to topics of this prefix instead, created when missing: they get what is missing there."`
+}
+
+// Run writes what is missing and says what that was.
+func (cmd *replayBackfillCmd) Run(ctx context.Context, p *process) error {
+	return cmd.with(ctx, p, func(o replay.Options, t tool) (report, error) {
+		to := t.config.TopicPrefix
+		if cmd.To != "" && cmd.To != to {
+			to = cmd.To
+			if err := t.createFor(ctx, to, &o); err != nil {
+				return nil, err
+			}
+		}
+		found, err := replay.Backfill(ctx, o, to)
+		if found == nil {
+			return nil, err
+		}
+		if err == nil && !found.Whole {
+			err = errors.New("not all shards could be played")
+		}
+		return found, err
+	})
+}
+
+// createFor makes the topics of another prefix where they are missing, with as many partitions as the tenant has.
+func (t tool) createFor(ctx context.Context, prefix string, o *replay.Options) error {
+	want := app.TopicOptions(t.config)
+	want.Prefix = prefix
+	if _, err := topics.New(t.Kafka, t.Registry, want).Create(ctx, false); err != nil {
+		return fmt.Errorf("topics of prefix %s: %w", prefix, err)
+	}
+	ids, err := topics.IDs(ctx, t.Registry, prefix)
+	o.Encoder = wire.NewEncoder(ids)
+	return err
 }

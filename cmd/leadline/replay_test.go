@@ -2,6 +2,8 @@ package main
 
 import (
 	"encoding/json"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -61,5 +63,67 @@ func (s *shop) say(topic string, p int32, value []byte) {
 	defer cl.Close()
 	if err := cl.ProduceSync(s.t.Context(), &kgo.Record{Topic: topic, Partition: p, Value: value}).FirstErr(); err != nil {
 		s.t.Fatal(err)
+	}
+}
+
+// TestReplayTools: dry run, snapshot, what-if and backfill as called.
+func TestReplayTools(t *testing.T) {
+	s := newShop(t)
+	s.must("topics", "create")
+	stop := s.start("run")
+	s.must("load", smallSample(t))
+	s.eventually("everything was read", func() bool { return s.read() == 1422 })
+	stop()
+
+	if out := s.must("replay", "verify", "--dry-run"); !strings.Contains(out, "the history is whole") || !strings.Contains(out, "3 shards") {
+		t.Errorf("dry run: %s", out)
+	}
+	dir := t.TempDir()
+	snapshot, rulesFile, links, ids := filepath.Join(dir, "snap"), filepath.Join(dir, "rules.yaml"), filepath.Join(dir, "links"), filepath.Join(dir, "ids")
+	s.must("replay", "verify", "--snapshot-to", snapshot, "--state", filepath.Join(dir, "state"))
+	s.must("replay", "verify", "--snapshot", snapshot)
+	s.must("replay", "verify", "--shards", "6")
+	for file, text := range map[string]string{rulesFile: "rules:\n  declining: {alpha: 0.2, resolve_above: 0.3}\n  caps: {cross_sell: 2, upsell: 1}\n", links: "{\"remove\":\"x\"}\n", ids: "a\nb\n"} {
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.must("replay", "verify", "--customer", "@"+ids, "--alert", "one", "--alert", "two", "--rate", "100000")
+
+	var found replay.TrialReport
+	if err := json.Unmarshal([]byte(s.must("replay", "what-if", "--rules", rulesFile, "--links", links, "--json")), &found); err != nil {
+		t.Fatal(err)
+	}
+	if !found.Whole || !found.Reconciles || len(found.Groups) == 0 || found.Flows[0].After.Said <= found.Flows[0].Before.Said {
+		t.Errorf("declines that are less sure: %+v", found.Flows)
+	}
+	var mended replay.MendReport
+	for _, want := range []bool{true, false} {
+		if err := json.Unmarshal([]byte(s.must("replay", "backfill", "--to", "again.", "--json")), &mended); err != nil {
+			t.Fatal(err)
+		}
+		if (mended.Written > 0) != want || !mended.Whole {
+			t.Errorf("%+v", mended)
+		}
+	}
+	if out := s.must("replay", "backfill"); !strings.Contains(out, "0 alerts written") {
+		t.Errorf("nothing is missing: %s", out)
+	}
+
+	for _, tc := range []struct {
+		says string
+		args []string
+	}{
+		{"name what to change", []string{"what-if"}},
+		{"two ways to begin", []string{"verify", "--snapshot", snapshot, "--warm-up"}},
+		{"no such file", []string{"what-if", "--rules", rulesFile + "x"}},
+		{"--customer @", []string{"verify", "--customer", "@" + ids + "x"}},
+		{"is before --since", []string{"verify", "--since", "1h", "--until", "2h"}},
+		{"--rate -1", []string{"verify", "--rate=-1"}},
+		{"line 1: not a JSON object", []string{"what-if", "--links", rulesFile}},
+	} {
+		if out := s.fails(exitUsage, append([]string{"replay"}, tc.args...)...); !strings.Contains(out, tc.says) {
+			t.Errorf("%v: %s", tc.args, out)
+		}
 	}
 }

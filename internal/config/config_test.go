@@ -317,3 +317,37 @@ func FuzzDocument(f *testing.F) {
 		}
 	})
 }
+
+// Rules read as changes take the place of what they name and leave the rest as it was.
+func TestRulesOver(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "rules.yaml")
+	write := func(text string) {
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("rules:\n  cooldown_days: 60\n  upsell: {brand_tiers: {House: 1}}\n")
+	over, err := ReadRulesOver(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	under := engine.DefaultRules()
+	under.HoldoutShare, under.ExpiryDays = 0.4, 21
+	before := under.Hash()
+	got, err := over(under)
+	if err != nil || got.CooldownDays != 60 || got.HoldoutShare != 0.4 || got.ExpiryDays != 21 || got.Upsell.BrandTiers["House"] != 1 {
+		t.Errorf("%v, %+v", err, got)
+	}
+	if under.Hash() != before {
+		t.Error("the rules under it were changed")
+	}
+	under.WindowDays, under.CooldownDays = 50, 30
+	if _, err := over(under); err == nil || !strings.Contains(err.Error(), "over the rules that were in force: cooldown_days 60") {
+		t.Errorf("rules that do not fit: %v", err)
+	}
+	write("rules:\n  cool_down: 60\n")
+	if _, err := ReadRulesOver(file); err == nil {
+		t.Error("a rule that there is not")
+	}
+}

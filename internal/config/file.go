@@ -32,6 +32,32 @@ func ReadRules(path string) (engine.Rules, error) {
 	return doc.rules, err
 }
 
+// ReadRulesOver reads the rules of a file as changes: what it says takes the place of the same in any rules, and the rest of those stays.
+// The file is checked as ReadRules does.
+func ReadRulesOver(path string) (func(engine.Rules) (engine.Rules, error), error) {
+	if _, err := readDocument(path); err != nil {
+		return nil, err
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("rules file: %w", err)
+	}
+	return func(under engine.Rules) (engine.Rules, error) {
+		own, err := engine.ParseRules(string(under.JSON())) // a copy: the rules hold maps
+		if err != nil {
+			return own, err
+		}
+		doc, err := parseOver(path, text, own)
+		if err == nil {
+			err = doc.rules.Validate()
+		}
+		if err != nil {
+			return own, fmt.Errorf("%s over the rules that were in force: %w", path, err)
+		}
+		return doc.rules, nil
+	}, nil
+}
+
 func readDocument(path string) (document, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
@@ -50,7 +76,12 @@ func readDocument(path string) (document, error) {
 // parseDocument is strict: a key that is not a setting, a second document, an anchor or a key said twice is an error that
 // names its line. Messages never quote the file's text, which may hold secrets.
 func parseDocument(path string, text []byte) (document, error) {
-	doc := document{settings: map[string]entry{}, rules: engine.DefaultRules()}
+	return parseOver(path, text, engine.DefaultRules())
+}
+
+// parseOver is parseDocument on top of rules, which it may change.
+func parseOver(path string, text []byte, under engine.Rules) (document, error) {
+	doc := document{settings: map[string]entry{}, rules: under}
 	file, err := parser.ParseBytes(text, 0)
 	if err != nil {
 		return doc, fmt.Errorf("%s: %w", path, withoutSource(err))

@@ -2,6 +2,7 @@ package replay
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -120,15 +121,23 @@ func readShard(path string, p int32) (head []byte, k *kept, err error) {
 	return head, shards[p], err
 }
 
-func (w *walk) saveNowAndThen() error {
+func (w *walk) saveNowAndThen(ctx context.Context) error {
 	if time.Since(w.saves.last) < max(w.h.o.saveEvery(), 20*w.saves.took) {
 		return nil
 	}
-	return w.save()
+	return w.save(ctx)
 }
 
-// save keeps the shard as of its last commit.
-func (w *walk) save() error {
+// lastWork is how long a run that was told to stop may take to leave things in order.
+const lastWork = 10 * time.Second
+
+// save keeps the shard as of its last commit, also when the context has ended.
+func (w *walk) save(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWork)
+	defer cancel()
+	if err := w.job.flush(ctx); err != nil {
+		return err
+	}
 	if w.h.o.StateDir == "" {
 		return nil
 	}

@@ -105,7 +105,7 @@ func (v *verification) ledger(topic string, p int32, k kind) {
 	v.ledgers = append(v.ledgers, newLedger(topic, p, v.cursor(topic, p), v.h.ends[topic][p], k, &v.scope, &v.found))
 }
 
-func (v *verification) close() {
+func (v *verification) release() {
 	for _, l := range v.ledgers {
 		l.live.close()
 	}
@@ -194,6 +194,8 @@ func (v *verification) end(ctx context.Context) error {
 	}
 	return nil
 }
+
+func (v *verification) flush(context.Context) error { return nil }
 
 // playRest lets the ledgers settle. Live records that no commit has said may be of a commit that was just becoming visible when the ends
 // were taken: then it goes on with what the journal says by now.

@@ -20,8 +20,12 @@ import (
 type job interface {
 	// take decides about a commit through the walk's shadow and makes use of what was decided.
 	take(ctx context.Context, j *sales.Journal) error
+	// flush completes what take has only begun, because the walk is about to be kept as it is.
+	flush(ctx context.Context) error
 	// end comes after the last commit.
 	end(ctx context.Context) error
+	// release closes what the job has opened.
+	release()
 	// state is plain data that resume takes back, so that a job can go on after the commit just taken, or have ended.
 	state() any
 	resume(state json.RawMessage) error
@@ -92,8 +96,8 @@ func (w *walk) close() {
 	if w.shadow != nil {
 		w.shadow.Close()
 	}
-	if c, ok := w.job.(interface{ close() }); ok {
-		c.close()
+	if w.job != nil {
+		w.job.release()
 	}
 }
 
@@ -113,7 +117,7 @@ func (w *walk) run(ctx context.Context, begin func(context.Context, *walk) error
 		return err
 	}
 	w.done = true
-	return w.save()
+	return w.save(ctx)
 }
 
 // stopped notes in the sum that the history cannot be followed any further, which is no error.
@@ -161,7 +165,7 @@ func (w *walk) start(ctx context.Context) error {
 func (w *walk) upTo(ctx context.Context, limit int64) error {
 	for {
 		if ctx.Err() != nil {
-			return errors.Join(context.Cause(ctx), w.save())
+			return errors.Join(context.Cause(ctx), w.save(ctx))
 		}
 		from := w.journal.at.pos
 		j, err := w.journal.read(ctx, limit)
@@ -173,11 +177,11 @@ func (w *walk) upTo(ctx context.Context, limit int64) error {
 		}
 		records := w.count(j)
 		w.shadow.Commit()
-		if err := w.saveNowAndThen(); err != nil {
+		if err := w.saveNowAndThen(ctx); err != nil {
 			return err
 		}
 		if err := w.h.played(ctx, records, w.journal.at.pos-from); err != nil {
-			return errors.Join(err, w.save())
+			return errors.Join(err, w.save(ctx))
 		}
 	}
 }

@@ -255,22 +255,28 @@ func (w *world) unlearn(l *sales.Link) {
 // all reads every committed record of a topic.
 func (w *world) all(topic string) []*kgo.Record {
 	w.t.Helper()
+	return w.allOf(prefix + topic)
+}
+
+// allOf is all for the full name.
+func (w *world) allOf(name string) []*kgo.Record {
+	w.t.Helper()
 	adm := kadm.NewClient(w.client)
-	ends, err := adm.ListCommittedOffsets(context.Background(), prefix+topic)
+	ends, err := adm.ListCommittedOffsets(context.Background(), name)
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	begins, err := adm.ListStartOffsets(context.Background(), prefix+topic)
+	begins, err := adm.ListStartOffsets(context.Background(), name)
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	var records []*kgo.Record
-	for _, p := range slices.Sorted(maps.Keys(ends[prefix+topic])) {
-		begin, _ := begins.Lookup(prefix+topic, p)
-		c := cursor{opts: w.kafka(), topic: prefix + topic, p: p, pos: begin.Offset}
+	for _, p := range slices.Sorted(maps.Keys(ends[name])) {
+		begin, _ := begins.Lookup(name, p)
+		c := cursor{opts: w.kafka(), topic: name, p: p, pos: begin.Offset}
 		defer c.close()
 		for {
-			rec, err := c.next(context.Background(), ends[prefix+topic][p].Offset)
+			rec, err := c.next(context.Background(), ends[name][p].Offset)
 			if err != nil {
 				w.t.Fatal(err)
 			}

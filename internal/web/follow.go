@@ -85,6 +85,9 @@ func (r *reader) decode(ctx context.Context, record *kgo.Record) error {
 	if err := r.decoder.Alert(ctx, record.Value, &a); err != nil {
 		return err
 	}
+	if a.RunID != sales.LiveRun {
+		return nil // a replay's, about what is long past: nobody is told
+	}
 	if a.SuppressedBy != sales.NotSuppressed {
 		r.feed.Suppressed(a.SuppressedBy)
 		return nil

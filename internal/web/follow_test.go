@@ -98,7 +98,9 @@ func TestFollowShowsWhatWasCommittedAndNotTheControlGroup(t *testing.T) {
 	for len(got) < 1 {
 		got = append(got, receive(t, sub))
 	}
-	write(t, addrs, kgo.TryCommit, alert(4, sales.Declining, 0), alert(5, sales.Upsell, sales.ByCap))
+	mended := alert(6, sales.CrossSell, 0)
+	mended.RunID = "backfill-1"
+	write(t, addrs, kgo.TryCommit, mended, alert(4, sales.Declining, 0), alert(5, sales.Upsell, sales.ByCap))
 	got = append(got, receive(t, sub))
 	if len(got) != 2 || got[0].Kind != sales.CrossSell || got[1].Kind != sales.Declining {
 		t.Errorf("%+v", got)

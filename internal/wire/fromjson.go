@@ -100,3 +100,19 @@ func parseObject(text []byte) (map[string]any, error) {
 	}
 	return values, nil
 }
+
+// LinkFromJSON is FromJSON for a statement of product-links, which is no input record: for trying what is not published.
+func LinkFromJSON(line []byte) (*sales.Link, error) {
+	if !utf8.Valid(line) {
+		return nil, errors.New("not UTF-8")
+	}
+	values, err := parseObject(line)
+	if err != nil {
+		return nil, err
+	}
+	l := new(sales.Link)
+	if err := (assigner{strict: true}).set(allShapes().link, unsafe.Pointer(l), values); err != nil {
+		return nil, err
+	}
+	return l, CheckLink(l)
+}
