@@ -10,7 +10,8 @@ lint   := $(cache)/bin/golangci-lint-$(lint_version)
 venv   := $(cache)/venv
 # How long each fuzz target runs.
 FUZZTIME ?= 5s
-# Which tests and seeds make chaos runs, how many faults each seed has, and the first of the 60 ports it takes.
+# Which tests and seeds make chaos runs, how many faults each seed has, and the first of the 60 ports it takes. make simulate-faults takes
+# FROM and SEEDS too.
 RUN ?= .
 FROM ?= 1
 SEEDS ?= 3
@@ -20,7 +21,7 @@ CHAOS_DIR ?= $(or $(XDG_STATE_HOME),$(HOME)/.local/state)/leadline-chaos
 # Which Go benchmarks run.
 BENCH ?= .
 
-.PHONY: help build demo test integration chaos verify format lint generated race fuzz bench microbench clients servers-start servers-stop
+.PHONY: help build demo test simulate-faults integration chaos verify format lint generated race fuzz bench microbench clients servers-start servers-stop
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,6 +34,12 @@ demo: build ## the main job on real sample data, nothing to install; stays up un
 
 test: ## all tests that need no server (only Go)
 	@go test ./...
+	@go test -tags synctests -run '^TestMishapsInVirtualTime$$' ./internal/stream
+
+simulate-faults: SEEDS := 2000
+simulate-faults: ## orders of mishaps in virtual time, each compared with the reference; prints seeds a minute; FROM=1 SEEDS=2000
+	@GOGC=400 go test -count=1 -v -timeout 24h -tags synctests -run '^TestMishapsInVirtualTime$$' ./internal/stream \
+		-seed $(FROM) -seeds $(SEEDS) | grep -v -e '^=== ' -e '^ *--- PASS'
 
 integration: build clients ## the built binary against the real Kafka, registry and Redis of deploy/local/servers (start them first)
 	@eval "$$(deploy/local/servers env)" && LEADLINE_TEST_REDIS="$$LEADLINE_REDIS_ADDRS" \
@@ -49,8 +56,8 @@ format: # fails when a file is not as gofmt writes it
 		if [ -n "$$files" ]; then printf 'not formatted (gofmt -s -w):\n%s\n' "$$files"; exit 1; fi
 
 lint: $(lint) # go vet and the linters of .golangci.yml, integration tests included
-	@go vet -tags integration ./...
-	@$(lint) run --build-tags integration
+	@go vet -tags integration,synctests ./...
+	@$(lint) run --build-tags integration,synctests
 
 generated: # fails when a generated file is not what its generator writes now
 	@before=$$(git diff | sha1sum); go generate ./...; \

@@ -122,7 +122,7 @@ func bareWorld(t testing.TB) *world {
 }
 
 func (w *world) kafka() []kgo.Opt {
-	return append([]kgo.Opt{kgo.SeedBrokers(w.brokers...), kgo.Dialer(w.dial)}, w.opts...)
+	return append([]kgo.Opt{kgo.SeedBrokers(w.brokers...), kgo.Dialer(w.dial), kgo.DisableClientMetrics()}, w.opts...)
 }
 
 func (w *world) open(opts ...kgo.Opt) *kgo.Client {
