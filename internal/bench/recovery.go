@@ -2,7 +2,9 @@ package bench
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"leadline/internal/stream"
@@ -41,6 +43,9 @@ type Takeover struct {
 
 // Recovery measures what the parts say: kill, takeover, removal, rebuild.
 func (b *Bench) Recovery(ctx context.Context, parts []string) (*Recovery, error) {
+	if slices.Contains(parts, "rebuild") && !b.emptied {
+		return nil, errors.New("rebuild empties Redis, and there are keys of others in it: give an empty one, or name the other parts")
+	}
 	out := &Recovery{Seed: b.o.Seed, Customers: b.o.Customers, Partitions: b.o.Topics.Partitions, Rate: b.o.Rate, At: time.Now().UTC()}
 	e, err := b.startNew(ctx, "one")
 	if err != nil {
