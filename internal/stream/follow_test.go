@@ -250,7 +250,9 @@ func (f *follower) take(j *sales.Journal, sources []*kgo.Record, d engine.Decisi
 	for i, in := range inputs {
 		at[i] = sales.InputPosition{Topic: f.w.prefix + in.Topic, Next: f.next[i]}
 	}
-	f.state = append(f.state, stateRecord{key: sales.ShardRecordKey, shard: f.core.Record(j.CSN, at)})
+	record := f.core.Record(j.CSN, at)
+	record.Partitions = f.w.n
+	f.state = append(f.state, stateRecord{key: sales.ShardRecordKey, shard: record})
 }
 
 func (f *follower) alert(value []byte) (a sales.Alert) {
