@@ -111,7 +111,7 @@ func run(t *testing.T, seed uint64, l layout, faults []fault, binary, dir string
 	if err != nil {
 		return err
 	}
-	t.Logf("seed %d: %d records read, %d alerts compared, %d of them suppressed, %d customers; %d faults found; %.0f s\n%s\n%s", seed, v.records, v.alerts,
+	t.Logf("seed %d: %d records read, %d timers fired, %d alerts compared, %d of them suppressed, %d customers; %d faults found; %.0f s\n%s\n%s", seed, v.records, v.timers, v.alerts,
 		v.suppressed, v.customers, len(v.faults), time.Since(began).Seconds(), strings.Join(counted(faults), "\n"), v.reference)
 	if len(v.faults) > 0 {
 		return fmt.Errorf("%d faults found, the first:\n%s", len(v.faults), strings.Join(v.faults[:min(5, len(v.faults))], "\n"))

@@ -34,17 +34,17 @@ var kinds = []kind{
 	{"zombie: its place taken", 2, 5 * time.Second, 15 * time.Second, 5 * time.Second, layout.engineNames, replacedZombie},
 	{engineAdded, 2, 0, 0, 8 * time.Second, guest, toggleGuest},
 	{"analyst killed", 2, 0, 4 * time.Second, 3 * time.Second, analysts, killEngine},
-	{"Redis killed", 2, 0, 3 * time.Second, time.Second, redises, killRedis},
+	{"Redis killed", 2, 0, 3 * time.Second, time.Second, redises, away},
 	{"Redis rewound", 2, 4 * time.Second, 12 * time.Second, time.Second, redises, rewindRedis},
 	{"Redis: append-only file torn", 2, 0, 2 * time.Second, time.Second, redises, tearRedis},
 	{tornInMulti, 2, time.Second, 4 * time.Second, time.Second, redises, tearMulti},
 	{"Redis: FLUSHALL", 2, 0, 0, 3 * time.Second, redises, flushRedis},
 	{"Redis: replaced by an empty one", 2, 0, 2 * time.Second, 2 * time.Second, redises, emptyRedis},
-	{"Redis away for 30 s", 1, 30 * time.Second, 30 * time.Second, time.Second, redises, killRedis},
+	{"Redis away for 30 s", 1, 30 * time.Second, 30 * time.Second, time.Second, redises, away},
 	{"Redis slow", 2, 3 * time.Second, 10 * time.Second, time.Second, redises, slowRedis},
 	{"Redis hangs", 1, 3 * time.Second, 12 * time.Second, time.Second, redises, hang},
-	{"broker killed", 3, 0, 4 * time.Second, 10 * time.Second, brokers, killBroker},
-	{"registry away", 1, 4 * time.Second, 15 * time.Second, 3 * time.Second, registry, killRegistry},
+	{"broker killed", 3, 0, 4 * time.Second, 10 * time.Second, brokers, away},
+	{"registry away", 1, 4 * time.Second, 15 * time.Second, 3 * time.Second, registry, away},
 	{"registry hangs", 1, 4 * time.Second, 15 * time.Second, 3 * time.Second, registry, hang},
 }
 
@@ -120,7 +120,8 @@ func toggleGuest(_ context.Context, r *rig, f fault) error {
 	return r.role(f.whom).Stop(stopWithin)
 }
 
-func killRedis(ctx context.Context, r *rig, f fault) error {
+// away kills a server and starts it again.
+func away(ctx context.Context, r *rig, f fault) error {
 	return r.without(ctx, f, func() error { return nil })
 }
 
@@ -187,14 +188,6 @@ func hang(ctx context.Context, r *rig, f fault) error {
 	}
 	err = pause(ctx, f.last)
 	return firstOf(thaw(), err)
-}
-
-func killBroker(ctx context.Context, r *rig, f fault) error {
-	return r.without(ctx, f, func() error { return nil })
-}
-
-func killRegistry(ctx context.Context, r *rig, f fault) error {
-	return r.without(ctx, f, func() error { return nil })
 }
 
 // pause waits, or gives the context's end.

@@ -97,7 +97,7 @@ func (r *rig) projected(ctx context.Context, have kadm.OffsetResponses, store *s
 // verdict is what became of a run. Each fault in it is one that must not be.
 type verdict struct {
 	alerts, suppressed, customers int
-	records                       int64
+	records, timers               int64
 	reference                     string // what was compared with the plain model, in words
 	faults                        []string
 }
@@ -183,15 +183,6 @@ func (r *rig) judgeReader(ctx context.Context, v *verdict, crm *reader, times ma
 		}
 	}
 	return nil
-}
-
-func (c *reader) count() (n int) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for _, times := range c.heard {
-		n += times
-	}
-	return n
 }
 
 // shardState is what leadline.state holds of a shard.
@@ -321,6 +312,7 @@ func (r *rig) judgeReplay(ctx context.Context, v *verdict) error {
 	}
 	for _, s := range report.Shards {
 		v.records += s.Records
+		v.timers += s.Timers
 		if s.Stopped != "" {
 			v.fault("replay verify: shard %d: %s", s.Partition, s.Stopped)
 		}
