@@ -93,6 +93,7 @@ func zombie(ctx context.Context, r *rig, f fault) error {
 // the group knows the new one, it is the first that must find out and end. Before that either may, but one has to stay.
 func replacedZombie(ctx context.Context, r *rig, f fault) error {
 	old, before := r.role(f.whom), r.member(ctx, f.whom)
+	worked := r.ready(ctx, f.whom)
 	if err := old.Freeze(); err != nil {
 		return err
 	}
@@ -103,7 +104,7 @@ func replacedZombie(ctx context.Context, r *rig, f fault) error {
 		return err
 	}
 	after := r.member(ctx, f.whom)
-	joined := after != "" && after != before
+	joined := worked && after != "" && after != before
 	fresh := r.role(f.whom)
 	old.Expect(true)
 	fresh.Expect(!joined)

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -51,6 +52,7 @@ type rig struct {
 
 	mu    sync.Mutex
 	roles map[string]*program.Process
+	http  map[string]string // of each role, host:port
 	all   []*program.Process
 	watch sync.WaitGroup
 }
@@ -155,8 +157,9 @@ func (r *rig) start(name string) error {
 	if p := r.roles[name]; p != nil && p.Ended() == "" {
 		port += standInPorts
 	}
+	r.http[name] = fmt.Sprintf("127.0.0.1:%d", port)
 	cmd := r.command(role)
-	cmd.Env = append(cmd.Env, "LEADLINE_ENGINE_INSTANCE="+name, fmt.Sprintf("LEADLINE_HTTP_ADDR=127.0.0.1:%d", port))
+	cmd.Env = append(cmd.Env, "LEADLINE_ENGINE_INSTANCE="+name, "LEADLINE_HTTP_ADDR="+r.http[name])
 	p, err := program.Start(name, cmd, filepath.Join(r.dir, name+".log"))
 	if err != nil {
 		return err
@@ -179,6 +182,25 @@ func (r *rig) role(name string) *program.Process {
 }
 
 func (r *rig) redis(name string) *redis.Client { return r.redises[name] }
+
+// ready tells whether a role says that it is at work.
+func (r *rig) ready(ctx context.Context, name string) bool {
+	r.mu.Lock()
+	addr := r.http[name]
+	r.mu.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+addr+"/readyz", nil)
+	if err != nil {
+		return false
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return false
+	}
+	resp.Body.Close()
+	return resp.StatusCode == http.StatusOK
+}
 
 // member is the group's name for an engine; empty when the group does not know it, or cannot be asked for a while.
 func (r *rig) member(ctx context.Context, instance string) string {
