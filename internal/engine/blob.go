@@ -2,6 +2,7 @@ package engine
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"hash/crc32"
 	"math"
@@ -13,7 +14,11 @@ import (
 // ErrCorrupt is a blob that was damaged, or not written by this program: the projection it came from cannot be trusted.
 var ErrCorrupt = window.ErrCorrupt
 
-// blobVersion is the first byte of a blob:
+// ErrNewer is a blob of a later release, which this one cannot read.
+var ErrNewer = errors.New("blob of a later release")
+
+// blobVersion is the first byte of the blobs that are written. Those of earlier versions are read too (see blobold.go), and become
+// ones of this version with their customer's next change, or when they move to another shard:
 //
 //	version u8 | crc32c u32 of the rest | csn | day | look day | owner | head | more said | open episodes | said | window
 //	head = contact (2 bits) | open episodes (3) | said (3); a full field for said means "and this many more"
@@ -108,7 +113,11 @@ func decodeCustomer(c *Customer, blob []byte, items *window.Items, windows *wind
 	if err != nil {
 		return err
 	}
-	rest, err = windows.Decode(&c.Window, rest, items)
+	if blob[0] == blobV1 {
+		rest, err = windows.DecodeV1(&c.Window, rest, items)
+	} else {
+		rest, err = windows.Decode(&c.Window, rest, items)
+	}
 	if err != nil {
 		return fmt.Errorf("blob window: %w", err)
 	}
@@ -120,8 +129,11 @@ func decodeCustomer(c *Customer, blob []byte, items *window.Items, windows *wind
 
 // decodeHead reads all but the window into a customer, of which nothing is left as it was, and gives the window's bytes.
 func (c *Customer) decodeHead(blob []byte, items int) (rest []byte, err error) {
-	if len(blob) < blobHeader || blob[0] != blobVersion {
-		return nil, fmt.Errorf("blob of %d bytes without version %d: %w", len(blob), blobVersion, ErrCorrupt)
+	switch {
+	case len(blob) < blobHeader || blob[0] == 0:
+		return nil, fmt.Errorf("blob of %d bytes without a version: %w", len(blob), ErrCorrupt)
+	case blob[0] > blobVersion:
+		return nil, fmt.Errorf("blob of version %d, this release reads up to %d: %w", blob[0], blobVersion, ErrNewer)
 	}
 	if crc32.Checksum(blob[blobHeader:], castagnoli) != binary.LittleEndian.Uint32(blob[1:]) {
 		return nil, fmt.Errorf("blob checksum: %w", ErrCorrupt)
@@ -130,6 +142,19 @@ func (c *Customer) decodeHead(blob []byte, items int) (rest []byte, err error) {
 	*c = Customer{CSN: int64(r.uvarint(math.MaxInt64)), Day: sales.Day(r.varint())}
 	c.LookDay = r.day(c.Day)
 	c.OwnerID = string(r.bytes(r.uvarint(uint64(len(r.b)))))
+	if blob[0] == blobV1 {
+		r.listsV1(c)
+	} else {
+		r.lists(c)
+	}
+	if r.bad {
+		return nil, fmt.Errorf("blob payload: %w", ErrCorrupt)
+	}
+	return r.b, nil
+}
+
+// lists reads consent, open episodes and what was said.
+func (r *blobReader) lists(c *Customer) {
 	head := r.byte(math.MaxUint8)
 	if c.Contact = Consent(head & 3); c.Contact > ConsentDenied {
 		r.fail()
@@ -142,14 +167,8 @@ func (c *Customer) decodeHead(blob []byte, items int) (rest []byte, err error) {
 		c.Open = append(c.Open, r.episode(c.Day))
 	}
 	for range said {
-		kind := r.byte(byte(sales.Outlook)<<1 | 1)
-		c.Said = append(c.Said, Said{Kind: sales.AlertKind(kind >> 1), Capped: kind&1 != 0, Item: r.item(),
-			Day: c.Day - sales.Day(r.varint())})
+		c.Said = append(c.Said, r.said(c.Day))
 	}
-	if r.bad {
-		return nil, fmt.Errorf("blob payload: %w", ErrCorrupt)
-	}
-	return r.b, nil
 }
 
 // blobReader takes a blob apart; after the first defect it gives zeros.
@@ -226,4 +245,9 @@ func (r *blobReader) episode(day sales.Day) Episode {
 		e.Score = binary.LittleEndian.Uint16(b)
 	}
 	return e
+}
+
+func (r *blobReader) said(day sales.Day) Said {
+	kind := r.byte(byte(sales.Outlook)<<1 | 1)
+	return Said{Kind: sales.AlertKind(kind >> 1), Capped: kind&1 != 0, Item: r.item(), Day: day - sales.Day(r.varint())}
 }

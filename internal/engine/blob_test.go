@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash/crc32"
+	"os"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -66,10 +67,15 @@ func FuzzDecodeCustomer(f *testing.F) {
 		Said: []Said{{Kind: sales.CrossSell, Item: 2, Day: 20_000}, {Kind: sales.Declining, Item: window.NoItem, Day: 19_990}}}
 	c.Window.Add(20_000, 1, 2, 300)
 	c.Window.AddOrder(window.Order{Day: 20_000, Event: 7, Number: 8})
-	f.Add(EncodeCustomer(nil, &c)[blobHeader:])
-	f.Add(EncodeCustomer(nil, &Customer{})[blobHeader:])
-	f.Fuzz(func(t *testing.T, payload []byte) {
-		blob := append([]byte{blobVersion, 0, 0, 0, 0}, payload...)
+	f.Add(byte(blobVersion), EncodeCustomer(nil, &c)[blobHeader:])
+	f.Add(byte(blobVersion), EncodeCustomer(nil, &Customer{})[blobHeader:])
+	old, err := os.ReadFile("testdata/blob-v1.bin")
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(byte(blobV1), old[blobHeader:])
+	f.Fuzz(func(t *testing.T, version byte, payload []byte) {
+		blob := append([]byte{version, 0, 0, 0, 0}, payload...)
 		binary.LittleEndian.PutUint32(blob[1:], crc32.Checksum(payload, castagnoli))
 		c, err := DecodeCustomer(blob, items)
 		if err != nil {

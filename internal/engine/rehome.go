@@ -12,11 +12,14 @@ import (
 // new blob, read and moved back, is the old one again. ErrCorrupt for a blob that cannot be read, window.ErrFull when the
 // dictionary has no room.
 func Rehome(blob []byte, from, to *window.Items, csn int64) ([]byte, error) {
-	c, err := DecodeCustomer(blob, from)
+	old, err := Upgrade(blob, from)
 	if err != nil {
 		return nil, err
 	}
-	old := EncodeCustomer(nil, c) // the blob itself, or what it would be in today's format
+	c, err := DecodeCustomer(old, from)
+	if err != nil {
+		return nil, err
+	}
 	moved, err := translated(c, from, to, csn)
 	if err != nil {
 		return nil, err

@@ -130,6 +130,9 @@ func (st *states) compare(read map[string]int64) (compared, moved int64) {
 
 func (st *states) compareOne(name string, live placed, replayed []byte, items *window.Items) {
 	d := Difference{Partition: st.shadow.p, ID: name, Customer: name, Offset: live.offset, CSN: st.csn}
+	if up, err := engine.Upgrade(live.blob, st.items); live.blob != nil && err == nil {
+		live.blob = up // written by a release before this one
+	}
 	switch {
 	case bytes.Equal(live.blob, replayed):
 		return

@@ -279,6 +279,9 @@ func (b *stateBatch) arm(calendar sales.Calendar) error {
 			continue
 		}
 		due, err := engine.BlobDue(c.Blob, calendar)
+		if errors.Is(err, engine.ErrNewer) {
+			return broken("run the release that wrote it: there is no way back to an earlier one", "state of customer %s: %w", c.CustomerID, err)
+		}
 		if err != nil {
 			return fmt.Errorf("state of customer %s: %w", c.CustomerID, err)
 		}

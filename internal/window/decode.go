@@ -35,9 +35,18 @@ const (
 
 // Decode is the function Decode into a window that is given.
 func (x *Decoder) Decode(w *Window, b []byte, items *Items) (rest []byte, err error) {
+	return x.decode(w, b, items, (*decoder).window)
+}
+
+// DecodeV1 reads a window of blobs of version 1.
+func (x *Decoder) DecodeV1(w *Window, b []byte, items *Items) (rest []byte, err error) {
+	return x.decode(w, b, items, (*decoder).windowV1)
+}
+
+func (x *Decoder) decode(w *Window, b []byte, items *Items, window func(*decoder)) (rest []byte, err error) {
 	d := decoder{reader: reader{b: b}, items: uint64(items.Len())}
 	d.w = Window{orders: x.orders[:0], lines: x.lines[:0], touches: x.touches[:0]}
-	d.window()
+	window(&d)
 	x.orders, x.lines, x.touches = d.w.orders, d.w.lines, d.w.touches
 	if d.bad {
 		return nil, ErrCorrupt
@@ -63,6 +72,26 @@ type decoder struct {
 
 func (d *decoder) window() {
 	d.w.currency = d.name()
+	d.days()
+	d.last()
+	d.recent()
+}
+
+// windowV1 is a window in which the last purchase stood before the days, written out in full.
+func (d *decoder) windowV1() {
+	d.w.currency = d.name()
+	var last Purchase
+	if last.At = sales.Millis(d.varint(-farthest, farthest)); last.At != 0 {
+		last.Event = d.number(eventBytes)
+		last.Partition = int32(d.uvarint(math.MaxInt32))
+		last.Offset = int64(d.uvarint(math.MaxInt64))
+	}
+	d.days()
+	d.w.last = last
+	d.recent()
+}
+
+func (d *decoder) days() {
 	day := int64(0)
 	for i := range d.count(2) {
 		step := d.varint(-maxDay, maxDay)
@@ -71,7 +100,9 @@ func (d *decoder) window() {
 		}
 		d.day(sales.Day(day))
 	}
-	d.last()
+}
+
+func (d *decoder) recent() {
 	if n := d.count(touchBytes); n > recentTouches {
 		d.fail()
 	} else if n > 0 {

@@ -1,0 +1,217 @@
+package engine
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"hash/crc32"
+	"os"
+	"slices"
+	"testing"
+
+	gocmp "github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"leadline/internal/sales"
+	"leadline/internal/window"
+)
+
+// goldenCustomer is the one whose blobs are in testdata: blob-v1.bin was written by the last release of version 1.
+func goldenCustomer() *Customer {
+	c := &Customer{CSN: 123_456, Day: 20_500, LookDay: 20_505, OwnerID: "rep-17", Contact: ConsentDenied,
+		Open: []Episode{{Kind: sales.CrossSell, Event: 77, From: 3, To: 9, Day: 20_495, ExpiryDay: 20_509, Score: 20_000},
+			{Kind: sales.Declining, Event: 78, From: window.NoItem, To: window.NoItem, Day: 20_499, Suppressed: sales.ByHoldout}}}
+	for i := range 9 {
+		c.Said = append(c.Said, Said{Kind: sales.CrossSell, Capped: i%2 == 1, Item: window.ItemID(i), Day: sales.Day(20_480 + i)})
+	}
+	c.Window.SetCurrency("USD")
+	for i := range 5 {
+		day := sales.Day(20_400 + 20*i)
+		c.Window.AddOrder(window.Order{Day: day, Event: uint64(1000 + i), Number: uint32(2000 + i)})
+		c.Window.Add(day, window.ItemID(i), int64(1+i), int64(99+i))
+		c.Window.Add(day, window.ItemID(i+3), 1, 0)
+		c.Window.SetLast(window.Purchase{Event: uint64(1000 + i), At: sales.Millis(day)*sales.DayMillis + 5, Partition: 5, Offset: int64(76_000 + i)})
+	}
+	c.Window.AddOrder(window.Order{Day: 20_490, Refund: true, Event: 999})
+	c.Window.AddTouch(20_470, 2, 4, 1234)
+	c.Window.AddTouch(20_471, 1, window.NoItem, 1235)
+	return c
+}
+
+// Blobs of all versions say the same, and today's is still written as it was.
+func TestGoldenBlobs(t *testing.T) {
+	t.Parallel()
+	items := someItems(t, 10)
+	current := EncodeCustomer(nil, goldenCustomer())
+	for version, name := range map[byte]string{1: "testdata/blob-v1.bin", 2: "testdata/blob-v2.bin"} {
+		blob, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, err := DecodeCustomer(blob, items)
+		if err != nil || blob[0] != version {
+			t.Fatalf("%s, of version %d: %v", name, blob[0], err)
+		}
+		if diff := gocmp.Diff(goldenCustomer(), c, gocmp.AllowUnexported(window.Window{})); diff != "" {
+			t.Errorf("%s (-want +read):\n%s", name, diff)
+		}
+		if up, err := Upgrade(blob, items); err != nil || !bytes.Equal(up, current) {
+			t.Errorf("%s becomes %x, %v, want %x", name, up, err, current)
+		}
+		want, err := BlobDue(current, sales.Calendar{})
+		if due, dueErr := BlobDue(blob, sales.Calendar{}); due != want || err != nil || dueErr != nil {
+			t.Errorf("%s is due at %d, want %d: %v %v", name, due, want, dueErr, err)
+		}
+	}
+	if current[0] != blobVersion || blobVersion != 2 {
+		t.Error("a new version needs a golden blob, and a reader of the one before")
+	}
+	current[0]++
+	if _, err := DecodeCustomer(current, items); !errors.Is(err, ErrNewer) || errors.Is(err, ErrCorrupt) {
+		t.Errorf("a blob of the next version: %v", err)
+	}
+}
+
+// asV1 writes a customer without touches as version 1 did.
+func asV1(c *Customer) []byte {
+	dst := []byte{1, 0, 0, 0, 0}
+	dst = binary.AppendUvarint(dst, uint64(c.CSN))
+	dst = binary.AppendVarint(dst, int64(c.Day))
+	dst = appendDay(dst, c.LookDay, c.Day)
+	dst = append(binary.AppendUvarint(dst, uint64(len(c.OwnerID))), c.OwnerID...)
+	dst = append(dst, byte(c.Contact), byte(len(c.Open)))
+	for i := range c.Open {
+		dst = appendEpisode(dst, &c.Open[i], c.Day)
+	}
+	dst = binary.AppendUvarint(dst, uint64(len(c.Said)))
+	for _, s := range c.Said {
+		capped := byte(0)
+		if s.Capped {
+			capped = 1
+		}
+		dst = binary.AppendUvarint(append(dst, byte(s.Kind)<<1|capped), uint64(s.Item+1))
+		dst = binary.AppendVarint(dst, int64(c.Day-s.Day))
+	}
+	dst = windowAsV1(dst, &c.Window)
+	binary.LittleEndian.PutUint32(dst[1:], crc32.Checksum(dst[blobHeader:], castagnoli))
+	return dst
+}
+
+func windowAsV1(dst []byte, w *window.Window) []byte {
+	dst = append(binary.AppendUvarint(dst, uint64(len(w.Currency()))), w.Currency()...)
+	last := w.Last()
+	dst = binary.AppendVarint(dst, int64(last.At))
+	number := func(v uint64, n int) {
+		for range n {
+			dst = append(dst, byte(v))
+			v >>= 8
+		}
+	}
+	if last.At != 0 {
+		number(last.Event, 5)
+		dst = binary.AppendUvarint(binary.AppendUvarint(dst, uint64(last.Partition)), uint64(last.Offset))
+	}
+	var days []sales.Day
+	orders, refunds, lines := map[sales.Day][]window.Order{}, map[sales.Day][]window.Order{}, map[sales.Day][]window.Line{}
+	day := func(d sales.Day) {
+		if orders[d] == nil && refunds[d] == nil && lines[d] == nil {
+			days = append(days, d)
+		}
+	}
+	for _, o := range w.Orders() {
+		day(o.Day)
+		if o.Refund {
+			refunds[o.Day] = append(refunds[o.Day], o)
+		} else {
+			orders[o.Day] = append(orders[o.Day], o)
+		}
+	}
+	for _, l := range w.Lines() {
+		day(l.Day)
+		lines[l.Day] = append(lines[l.Day], l)
+	}
+	slices.Sort(days)
+	dst = binary.AppendUvarint(dst, uint64(len(days)))
+	previous := sales.Day(0)
+	for _, d := range days {
+		dst = binary.AppendVarint(dst, int64(d-previous))
+		previous = d
+		head := byte(min(len(lines[d]), 15)) | byte(min(len(orders[d]), 3))<<4
+		if len(refunds[d]) > 0 {
+			head |= 1 << 6
+		}
+		dst = append(dst, head)
+		if n := len(lines[d]); n >= 15 {
+			dst = binary.AppendUvarint(dst, uint64(n-15))
+		}
+		if n := len(orders[d]); n >= 3 {
+			dst = binary.AppendUvarint(dst, uint64(n-3))
+		}
+		for _, o := range orders[d] {
+			number(o.Event, 5)
+			number(uint64(o.Number), 3)
+		}
+		if n := len(refunds[d]); n > 0 {
+			dst = binary.AppendUvarint(dst, uint64(n))
+		}
+		for _, o := range refunds[d] {
+			number(o.Event, 5)
+		}
+		item := window.ItemID(0)
+		for _, l := range lines[d] {
+			if l.Count == 1 {
+				dst = binary.AppendUvarint(dst, uint64(l.Item-item)<<1)
+			} else {
+				dst = binary.AppendUvarint(binary.AppendUvarint(dst, uint64(l.Item-item)<<1|1), uint64(l.Count-2))
+			}
+			dst = binary.AppendUvarint(dst, uint64(l.AmountMinor))
+			item = l.Item
+		}
+	}
+	return append(dst, 0) // no recent touches
+}
+
+// A shard restored over a state of version 1 says what it would have said anyway, and what it changes is of today's version.
+func TestGoesOnOverOldBlobs(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		k, _ := worldKnowledge(t)
+		events := slices.DeleteFunc(worldEvents(t), func(e sales.Event) bool { return e.Kind == sales.TouchpointEvent })
+		on, again := newRig(t, k), newRig(t, k)
+		half := rapid.IntRange(0, len(events)).Draw(t, "half")
+		on.step(events[:half], 0)
+		again.step(events[:half], 0)
+		again.project()
+		record := again.shard.Record(again.csn, []sales.InputPosition{{Topic: "purchases"}, {Topic: "touchpoints"}})
+		var runs []ItemsRun
+		var timers []Timer
+		for _, d := range again.decisions {
+			runs = append(runs, d.NewItems...)
+		}
+		for id, blob := range again.blobs {
+			c, err := DecodeCustomer(blob, again.shard.Items())
+			if err != nil {
+				t.Fatal(err)
+			}
+			again.blobs[id] = asV1(c)
+			due, err := BlobDue(again.blobs[id], sales.Calendar{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if due != 0 {
+				timers = append(timers, Timer{CustomerID: id, Due: due})
+			}
+		}
+		again.shard = NewShard(again.shard.cfg)
+		if err := again.shard.Restore(&record, runs, timers); err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range []*rig{on, again} {
+			r.step(events[half:], 0)
+			r.step(nil, endOfTime)
+		}
+		if diff := gocmp.Diff(on.decisions, again.decisions); diff != "" {
+			t.Fatalf("(-on +over old blobs):\n%s", diff)
+		}
+	})
+}
