@@ -107,9 +107,9 @@ func outputOf(cmd *exec.Cmd, input []byte) (string, error) {
 }
 
 // decisionsAfter gives all that an engine decides about what is sent to it, under fixed links.
-func decisionsAfter(t *testing.T, send func(in *installation)) []string {
+func decisionsAfter(t *testing.T, send func(in *installation), settings ...func(*installation)) []string {
 	t.Helper()
-	in := installWithLinks(t)
+	in := installWithLinks(t, settings...)
 	engine := in.start("engine")
 	send(in)
 	in.drained(engine)

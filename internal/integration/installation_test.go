@@ -62,10 +62,13 @@ type installation struct {
 	admin    *kadm.Client
 	redis    *redis.Client
 	registry *sr.Client
+
+	partitions int32
+	env        []string // of its programs, beside the servers'
 }
 
 // install creates a new tenant's topics and registers its schemas.
-func install(t *testing.T) *installation {
+func install(t *testing.T, settings ...func(*installation)) *installation {
 	t.Helper()
 	client, err := kgo.NewClient(kgo.SeedBrokers(strings.Split(os.Getenv("LEADLINE_KAFKA_BROKERS"), ",")...))
 	if err != nil {
@@ -83,6 +86,11 @@ func install(t *testing.T) *installation {
 		kafka:    client,
 		admin:    kadm.NewClient(client),
 		redis:    redis.NewClient(&redis.Options{Addr: os.Getenv("LEADLINE_REDIS_ADDRS")}),
+
+		partitions: partitions,
+	}
+	for _, set := range settings {
+		set(in)
 	}
 	t.Cleanup(func() { in.redis.Close() })
 	in.must("topics", "create")
@@ -114,7 +122,8 @@ func (in *installation) remove() {
 func (in *installation) command(name string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(in.t.Context(), name, args...)
 	cmd.Env = append(os.Environ(), "LEADLINE_TOPIC_PREFIX="+in.prefix, "LEADLINE_CLOCK=data", "LEADLINE_HTTP_ADDR=127.0.0.1:0",
-		"LEADLINE_ENGINE_INSTANCE=engine-1")
+		"LEADLINE_ENGINE_INSTANCE=engine-1", fmt.Sprint("LEADLINE_TOPICS_PARTITIONS=", in.partitions))
+	cmd.Env = append(cmd.Env, in.env...)
 	return cmd
 }
 

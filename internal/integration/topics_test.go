@@ -150,8 +150,8 @@ func (in *installation) newest() map[int32]sales.Millis {
 	d := in.decoder()
 	newest := map[int32]sales.Millis{}
 	for _, r := range in.records("purchases", "touchpoints") {
-		if r.Partition != wire.Partition(r.Key, partitions) {
-			continue // misrouted: a dead letter
+		if r.Partition != wire.Partition(r.Key, in.partitions) {
+			continue // misrouted: a dead letter, or sent before the shards were so many
 		}
 		var at sales.Millis
 		if r.Topic == in.prefix+"purchases" {
@@ -197,9 +197,9 @@ func (in *installation) check(err error) {
 }
 
 // installWithLinks is a tenant without an analyst: its links are given, so that what is decided depends on the events alone.
-func installWithLinks(t *testing.T) *installation {
+func installWithLinks(t *testing.T, settings ...func(*installation)) *installation {
 	t.Helper()
-	in := install(t)
+	in := install(t, settings...)
 	schema, err := in.registry.SchemaByVersion(t.Context(), in.prefix+"product-links-value", -1)
 	in.check(err)
 	encoder := wire.NewEncoder(map[string]int{"product-links-value": schema.ID})
