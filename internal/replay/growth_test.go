@@ -121,3 +121,35 @@ func TestVerifySaysThatArrivalsAreGone(t *testing.T) {
 		}
 	})
 }
+
+// A run that was killed at any commit of a growth goes on, and what cannot go across one says why.
+func TestResumeAndOthersAcrossAGrowth(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.past()
+		w.grow(5)
+		w.sequel("second", newYear)
+		whole := w.verify()
+		assertVerified(t, "in one go", whole)
+		var commits int64
+		for _, s := range whole.Shards {
+			commits += s.Commits
+		}
+		for at := commits / 2; at < commits; at += max(1, commits/8) {
+			again := w.verify(func(o *Options) { o.StateDir = w.killedAfter(at) })
+			if result(again) != result(whole) {
+				t.Errorf("killed after %d of %d commits:\n%s", at, commits, text(again))
+			}
+		}
+		w.createAlertTopics(shadowPrefix, w.shards)
+		if r, err := w.backfill(t.Context()); err != nil || !r.Whole || r.Written == 0 {
+			t.Errorf("backfill: %v, %+v", err, r)
+		}
+		live, _ := w.saidOn(prefix)
+		w.complete(live)
+		r := w.whatIf(rulesBut(func(r *engine.Rules) { r.CooldownDays = 60 }))
+		if r.Whole || !r.Reconciles || !strings.Contains(trialText(r), "or under other rules") {
+			t.Errorf("what-if: %s", trialText(r))
+		}
+	})
+}

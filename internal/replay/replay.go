@@ -6,12 +6,15 @@
 // finds 0 differences when the live topics are what the engine would say again, and names each difference with both versions
 // when they are not. It proves on the way that the journal's runs tile every input without gap or overlap.
 //
-// It writes nothing, belongs to no group, and may run beside live engines: what they commit meanwhile is left out. It begins at
-// the first commit, so it needs the whole history; where retention has cut that it says so and verifies nothing of the shard.
-// Or it begins at a snapshot that a verification has left, with the same result; or in the middle with nothing known, and then
-// judges nothing until one window and one cool-down have passed. A Scope says what of it counts: a time, shards, customers, alerts.
-// DryRun counts beforehand. With a state directory a run that was stopped or killed goes on where it was, to the ends that it had
-// found first. Customers may be divided as among another number of shards: the alerts must be the same.
+// WhatIf plays each shard twice side by side, as it was and under other rules or links, and gives each alert that would have been
+// another one a reason. Backfill writes the alerts that the replay decides and that are nowhere, once, marked with its run_id.
+//
+// But for Backfill it writes nothing but files that it is told to. It belongs to no group, and may run beside live engines: what they
+// commit meanwhile is left out. It begins at the first commit, so it needs the whole history; where retention has cut that it says so
+// and verifies nothing of the shard. Or it begins at a snapshot that a verification has left, with the same result; or in the middle
+// with nothing known, and then judges nothing until one window and one cool-down have passed. A Scope says what of it counts: a time,
+// shards, customers, alerts. DryRun counts beforehand. With a state directory a run that was stopped or killed goes on where it was,
+// to the ends that it had found first. Customers may be divided as among another number of shards: the alerts must be the same.
 //
 // What cannot be known is said and not counted: what retention has taken, what falls into a warm-up, and, once the topic customers
 // has been compacted past what was read, differences about customers who were erased. Which records were of a schema that the

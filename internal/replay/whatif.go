@@ -87,6 +87,10 @@ func newTrial(ctx context.Context, w *walk, tr Trial) error {
 
 // take lets both sides decide and compares.
 func (t *trial) take(ctx context.Context, j *sales.Journal) error {
+	if j.GrownFrom != 0 {
+		_, err := t.shadow.grow(ctx, j) // says why it cannot
+		return err
+	}
 	if err := t.shadow.follow(ctx, j); err != nil {
 		return err
 	}
@@ -138,7 +142,7 @@ func (t *trial) compare(ctx context.Context, j *sales.Journal, i int, a *sales.A
 		t.pending[i][name] = told{Alert: *a, CSN: j.CSN, At: j.Clock, Why: why}
 		return nil
 	}
-	why := other.whyNot(a, sides[i], t.shadow)
+	why := other.whyNot(a, sides[i])
 	if why == "" {
 		why = t.story(a.CustomerID)
 	}

@@ -54,28 +54,53 @@ type side struct {
 	decided engine.Decision
 	events  []sales.Event
 	names   map[string]*sales.Alert
+	about   map[string]*aboutCustomer
+}
+
+// aboutCustomer is what of a commit is about one customer.
+type aboutCustomer struct {
+	passed []engine.Passed
+	opened []*sales.Alert
 }
 
 func newSide(c *core, d engine.Decision, events []sales.Event) *side {
-	s := &side{core: c, decided: d, events: events, names: make(map[string]*sales.Alert, len(d.Alerts))}
+	s := &side{core: c, decided: d, events: events, names: make(map[string]*sales.Alert, len(d.Alerts)), about: map[string]*aboutCustomer{}}
 	for i := range d.Alerts {
-		s.names[alertName(&d.Alerts[i])] = &d.Alerts[i]
+		a := &d.Alerts[i]
+		s.names[alertName(a)] = a
+		if a.Revision == 1 {
+			of := s.of(a.CustomerID)
+			of.opened = append(of.opened, a)
+		}
+	}
+	for _, p := range d.Passed {
+		of := s.of(p.CustomerID)
+		of.passed = append(of.passed, p)
 	}
 	return s
+}
+
+func (s *side) of(customer string) *aboutCustomer {
+	of := s.about[customer]
+	if of == nil {
+		of = &aboutCustomer{}
+		s.about[customer] = of
+	}
+	return of
 }
 
 func (s *side) alert(name string) *sales.Alert { return s.names[name] }
 
 // whyNot is the rule for which this side does not open what the other one does, empty if none stands against it.
-func (s *side) whyNot(a *sales.Alert, other *side, shadow *Shadow) string {
-	for _, p := range s.decided.Passed {
-		if p.CustomerID == a.CustomerID && p.Kind == a.Kind && p.At == a.EventTime && (p.Item == a.ToProduct || p.Item == "") {
+func (s *side) whyNot(a *sales.Alert, other *side) string {
+	of := s.of(a.CustomerID)
+	for _, p := range of.passed {
+		if p.Kind == a.Kind && p.At == a.EventTime && (p.Item == a.ToProduct || p.Item == "") {
 			return string(p.Why)
 		}
 	}
-	for i := range s.decided.Alerts {
-		b := &s.decided.Alerts[i]
-		if b.CustomerID == a.CustomerID && b.Kind == a.Kind && b.Revision == 1 && b.EventTime == a.EventTime {
+	for _, b := range of.opened {
+		if b.Kind == a.Kind && b.EventTime == a.EventTime {
 			return whyOutranked
 		}
 	}
