@@ -2,7 +2,6 @@ package engine
 
 import (
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"hash/crc32"
 	"math"
@@ -14,8 +13,9 @@ import (
 // ErrCorrupt is a blob that was damaged, or not written by this program: the projection it came from cannot be trusted.
 var ErrCorrupt = window.ErrCorrupt
 
-// ErrNewer is a blob of a later release, which this one cannot read.
-var ErrNewer = errors.New("blob of a later release")
+// ErrNewer is a blob of a later release, which this one cannot read, or one whose first byte was damaged: an ErrCorrupt, of which a rebuild
+// tells what it is.
+var ErrNewer = fmt.Errorf("blob of a later release: %w", ErrCorrupt)
 
 // blobVersion is the first byte of the blobs that are written. Those of earlier versions are read too (see blobold.go), and become
 // ones of this version with their customer's next change, or when they move to another shard:

@@ -67,7 +67,7 @@ func TestGoldenBlobs(t *testing.T) {
 		t.Error("a new version needs a golden blob, and a reader of the one before")
 	}
 	current[0]++
-	if _, err := DecodeCustomer(current, items); !errors.Is(err, ErrNewer) || errors.Is(err, ErrCorrupt) {
+	if _, err := DecodeCustomer(current, items); !errors.Is(err, ErrNewer) {
 		t.Errorf("a blob of the next version: %v", err)
 	}
 }

@@ -5,6 +5,7 @@ package integration
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net"
@@ -166,7 +167,7 @@ func startCluster(t *testing.T) string {
 	defer client.Close()
 	within(t, limit, "the cluster works", func() bool {
 		for i := range 20 {
-			if client.Get(t.Context(), fmt.Sprint("slot-", i)).Err() != redis.Nil {
+			if err := client.Get(t.Context(), fmt.Sprint("slot-", i)).Err(); !errors.Is(err, redis.Nil) {
 				return false
 			}
 		}
