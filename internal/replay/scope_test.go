@@ -3,6 +3,7 @@ package replay
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -11,7 +12,9 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"leadline/internal/engine"
+	"leadline/internal/intake"
 	"leadline/internal/sales"
+	"leadline/internal/topics"
 )
 
 // Only what is asked for is compared and counted.
@@ -237,4 +240,34 @@ func TestErased(t *testing.T) {
 			}
 		}
 	})
+}
+
+// What a decision reads is kept as long as the journal that tells of it.
+func TestWhatDecisionsReadOutlivesTheJournal(t *testing.T) {
+	const journal = 90 * 24 * time.Hour
+	least := func(topic topics.Topic, setting string) time.Duration {
+		ms, err := strconv.ParseInt(topic.Configs[setting], 10, 64)
+		if err != nil {
+			t.Fatalf("%s of %s: %v", setting, topic.Name, err)
+		}
+		return time.Duration(ms) * time.Millisecond
+	}
+	o := topics.Options{Partitions: 3, InputRetention: journal, JournalRetention: journal}
+	read := intake.KnowledgeTopics[:]
+	for _, in := range intake.Inputs {
+		read = append(read, in.Topic)
+	}
+	for _, name := range append(read, journalTopic) {
+		topic, err := topics.Find(o, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		setting := "retention.ms"
+		if topic.Compacted() {
+			setting = "min.compaction.lag.ms"
+		}
+		if kept := least(topic, setting); kept < journal {
+			t.Errorf("%s is kept whole for %s, the journal for %s", name, kept, journal)
+		}
+	}
 }
