@@ -22,11 +22,11 @@ const (
 
 // metrics are counted when a commit is certain, so that nothing counts twice.
 type metrics struct {
-	events, alerts, deadLetters, transactions, unreadable *prometheus.CounterVec
-	late, duplicates, decided, timers, held               prometheus.Counter
-	inputLag, watermarkLag, csnGap, queueBytes            *prometheus.GaugeVec
-	rebuilding                                            prometheus.Gauge
-	stages                                                *prometheus.HistogramVec
+	events, alerts, deadLetters, transactions, unreadable, recoveries *prometheus.CounterVec
+	late, duplicates, decided, timers, held                           prometheus.Counter
+	inputLag, watermarkLag, csnGap, queueBytes                        *prometheus.GaugeVec
+	rebuilding                                                        prometheus.Gauge
+	stages                                                            *prometheus.HistogramVec
 }
 
 func newMetrics(reg prometheus.Registerer) *metrics {
@@ -54,12 +54,14 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		watermarkLag: gauges("watermark_lag_seconds", "Wall clock minus the shard's watermark.", "partition"),
 		csnGap:       gauges("csn_gap", "Commits of a shard in Kafka that its projection does not have; never negative.", "partition"),
 		queueBytes:   gauges("projection_queue_bytes", "Committed state waiting for the projection.", "partition"),
-		rebuilding:   prometheus.NewGauge(prometheus.GaugeOpts{Name: "leadline_stream_rebuilding_shards", Help: "Shards in recovery."}),
+		recoveries: counters("recoveries_total", "Attempts to bring a shard's projection to its commit: as_it_was, caught_up, or rebuilt and because of what.",
+			"how", "because"),
+		rebuilding: prometheus.NewGauge(prometheus.GaugeOpts{Name: "leadline_stream_rebuilding_shards", Help: "Shards in recovery."}),
 		stages: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "leadline_stream_stage_seconds",
 			Help: "Time of a batch by stage.", Buckets: prometheus.ExponentialBuckets(0.0001, 4, 9)}, []string{"stage"}),
 	}
 	reg.MustRegister(m.events, m.alerts, m.deadLetters, m.transactions, m.unreadable, m.late, m.duplicates, m.decided, m.timers, m.held,
-		m.inputLag, m.watermarkLag, m.csnGap, m.queueBytes, m.rebuilding, m.stages)
+		m.inputLag, m.watermarkLag, m.csnGap, m.queueBytes, m.rebuilding, m.recoveries, m.stages)
 	return m
 }
 

@@ -76,12 +76,27 @@ func (rc *recovery) once(ctx context.Context) (state.Meta, error) {
 		return meta, err
 	}
 	core, err := rc.restore(ctx)
+	if err == nil {
+		err = rc.stood(ctx, meta)
+	}
 	if err != nil {
 		rc.whole = rc.whole || errors.Is(err, state.ErrCorrupt)
 		return meta, err
 	}
 	rc.core = core
 	return meta, nil
+}
+
+// stood refuses what was read while the store moved: set back to an older snapshot between two reads it may lack the newest timers.
+func (rc *recovery) stood(ctx context.Context, meta state.Meta) error {
+	have, _, err := rc.r.store.Meta(ctx, rc.p)
+	if err != nil {
+		return fmt.Errorf("read meta again: %w", err)
+	}
+	if have != meta {
+		return fmt.Errorf("the projection moved from %v to %v while the shard was restored from it", meta, have)
+	}
+	return nil
 }
 
 // agrees holds the group's offsets against the positions in the shard record of the same commit. They differ only when
@@ -98,6 +113,15 @@ func (f *fetched) agrees(p int32, topics names, rec *sales.ShardRecord) error {
 	return nil
 }
 
+// How a recovery brings the projection to the commit, as the metric names it.
+const (
+	asItWas  = "as_it_was"
+	caughtUp = "caught_up"
+	rebuilt  = "rebuilt"
+)
+
+const tooOld = "too_old"
+
 // project brings the store to the commit: nothing to do, the tail of leadline.state, or a new generation.
 func (rc *recovery) project(ctx context.Context) (state.Meta, error) {
 	want := state.Meta{Cluster: rc.r.cluster, TopicID: rc.r.stateTopicID, CSN: rc.at.csn, StateOffset: rc.last.next}
@@ -106,48 +130,72 @@ func (rc *recovery) project(ctx context.Context) (state.Meta, error) {
 		return state.Meta{}, fmt.Errorf("read meta: %w", err)
 	}
 	want.Generation = have.Generation
-	if !rc.whole && err == nil && sameShard(have, want) && have.Generation > 0 {
-		if have == want {
-			rc.log("the projection is up to date", have, want)
-			return have, nil
-		}
-		if reach, err := rc.reachable(ctx, have, want); err != nil {
+	because := rc.unusable(have, want, err)
+	if because == "" && have == want {
+		rc.log("the projection is up to date", asItWas, "", have, want)
+		return have, nil
+	}
+	if because == "" {
+		if because, err = rc.unreachable(ctx, have); err != nil {
 			return state.Meta{}, err
-		} else if reach {
-			rc.log("bringing the projection up to date", have, want)
-			err := rc.catchUp(ctx, have)
-			rc.whole = errors.Is(err, state.ErrCorrupt)
-			return want, err
 		}
 	}
+	if because == "" {
+		rc.log("bringing the projection up to date", caughtUp, "", have, want)
+		err := rc.catchUp(ctx, have)
+		rc.whole = errors.Is(err, state.ErrCorrupt)
+		return want, err
+	}
 	want.Generation++
-	rc.log("rebuilding the projection", have, want)
+	rc.log("rebuilding the projection", rebuilt, because, have, want)
 	return want, rc.rebuild(ctx, want)
 }
 
-func (rc *recovery) log(what string, have, want state.Meta) {
-	rc.r.log.Info(what, zap.Int32("partition", rc.p), zap.Int64("csn", want.CSN), zap.Int64("projected_csn", have.CSN),
-		zap.Int64("generation", want.Generation))
+// unusable says why nothing of what the store has can be used, in the metric's words; empty: it can.
+func (rc *recovery) unusable(have, want state.Meta, err error) (because string) {
+	switch {
+	case err != nil:
+		return "corrupt_meta"
+	case have.Generation == 0:
+		return "empty"
+	case have.Cluster != want.Cluster:
+		return "other_cluster"
+	case have.TopicID != want.TopicID:
+		return "other_topic"
+	case rc.whole:
+		return "corrupt"
+	case have.CSN > want.CSN, have.CSN == want.CSN && have != want:
+		return "ahead"
+	}
+	return ""
 }
 
-// reachable tells whether the tail of leadline.state from have on still holds all that happened since.
-func (rc *recovery) reachable(ctx context.Context, have, want state.Meta) (bool, error) {
-	if have.CSN >= want.CSN {
-		return false, nil
-	}
+func (rc *recovery) log(what, how, because string, have, want state.Meta) {
+	rc.r.m.recoveries.WithLabelValues(how, because).Inc()
+	rc.r.log.Info(what, zap.String("because", because), zap.Int32("partition", rc.p), zap.Int64("csn", want.CSN),
+		zap.Int64("projected_csn", have.CSN), zap.Int64("generation", want.Generation))
+}
+
+// unreachable says why the tail of leadline.state from have on no longer holds all that happened since, in the metric's words; empty: it does.
+func (rc *recovery) unreachable(ctx context.Context, have state.Meta) (because string, err error) {
 	first, _, err := rc.r.states.bounds(ctx, rc.p)
-	if err != nil || have.StateOffset < first {
-		return false, err
+	if err != nil {
+		return "", err
+	}
+	if have.StateOffset < first {
+		return tooOld, nil
 	}
 	young, err := rc.r.states.adm.ListOffsetsAfterMilli(ctx, time.Now().Add(-tombstonesLast).UnixMilli(), rc.r.states.topic)
 	if err == nil {
 		err = young.Error()
 	}
 	if err != nil {
-		return false, fmt.Errorf("find the age of leadline.state: %w", err)
+		return "", fmt.Errorf("find the age of leadline.state: %w", err)
 	}
-	from, ok := young.Lookup(rc.r.states.topic, rc.p)
-	return ok && from.Timestamp >= 0 && have.StateOffset >= from.Offset, nil
+	if from, ok := young.Lookup(rc.r.states.topic, rc.p); !ok || from.Timestamp < 0 || have.StateOffset < from.Offset {
+		return tooOld, nil
+	}
+	return "", nil
 }
 
 // catchUp applies the tail of leadline.state in steps that end at shard records.
