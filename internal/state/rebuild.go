@@ -2,6 +2,7 @@ package state
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -28,14 +29,18 @@ func (b *redisRebuild) claim() string { return b.token + "|" + strconv.FormatInt
 
 // Rebuild implements Store. Remains of an abandoned attempt, which may have the same generation, go first.
 func (r *Redis) Rebuild(ctx context.Context, p int32, to Meta) (Rebuild, error) {
+	k := shardKeys(r.prefix, p)
 	from, _, err := r.Meta(ctx, p)
+	unreadable := errors.Is(err, ErrCorrupt)
+	if unreadable {
+		err = r.discard(ctx, k)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("begin rebuild: %w", err)
 	}
 	if to.Generation <= from.Generation {
 		return nil, ErrRefused{Have: from}
 	}
-	k := shardKeys(r.prefix, p)
 	abandoned, err := r.client.Exists(ctx, k.claim()).Result()
 	if err != nil {
 		return nil, fmt.Errorf("begin rebuild of shard %d: %w", p, err)
@@ -44,12 +49,21 @@ func (r *Redis) Rebuild(ctx context.Context, p int32, to Meta) (Rebuild, error) 
 	if err := b.turn(ctx, "*", ""); err != nil {
 		return nil, fmt.Errorf("begin rebuild of shard %d: %w", p, err)
 	}
-	if abandoned > 0 {
+	if abandoned > 0 || unreadable {
 		if err := b.sweep(ctx, from.Generation); err != nil {
 			return nil, fmt.Errorf("begin rebuild of shard %d: %w", p, err)
 		}
 	}
 	return b, nil
+}
+
+// discard removes a meta that cannot be read. The generation it spoke of is among the remains.
+func (r *Redis) discard(ctx context.Context, k keys) error {
+	value, err := r.client.Get(ctx, k.meta()).Result()
+	if err != nil && !errors.Is(err, redis.Nil) && !errors.Is(classify(err), ErrCorrupt) {
+		return err
+	}
+	return discardScript.Run(ctx, r.client, []string{k.meta()}, value).Err()
 }
 
 // turn sets the claim, and the meta unless empty, if meta and claim are as expected.

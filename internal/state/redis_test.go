@@ -157,6 +157,39 @@ func TestARebuildThatLostAWriteIsRefused(t *testing.T) {
 	}
 }
 
+// A meta that nobody can read must not stop the rebuild that mends it, and what stood under it is gone afterwards.
+func TestARebuildReplacesAnUnreadableMeta(t *testing.T) {
+	for name, spoil := range map[string]func(ctx context.Context, c redis.UniversalClient, meta string) error{
+		"not one": func(ctx context.Context, c redis.UniversalClient, meta string) error {
+			return c.Set(ctx, meta, "c|t|1|two|3", 0).Err()
+		},
+		"of another type": func(ctx context.Context, c redis.UniversalClient, meta string) error {
+			return errors.Join(c.Del(ctx, meta).Err(), c.RPush(ctx, meta, "x").Err())
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			on(t, func(t *testing.T, o opened) {
+				ctx := t.Context()
+				w := state.Write{To: statetest.At(1, 1), Changes: []engine.Change{{CustomerID: "old", Blob: []byte("o"), Due: 7}}}
+				if err := errors.Join(o.Apply(ctx, 3, w), spoil(ctx, o.client, "{"+o.prefix+"3}meta")); err != nil {
+					t.Fatal(err)
+				}
+				b, err := o.Rebuild(ctx, 3, statetest.At(1, 5))
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := errors.Join(b.Put(ctx, []engine.Change{{CustomerID: "new", Blob: []byte("n")}}, nil), b.Finish(ctx)); err != nil {
+					t.Fatal(err)
+				}
+				m, blobs, err := o.Load(ctx, 3, []string{"old", "new"})
+				if err != nil || m != statetest.At(1, 5) || blobs[0] != nil || string(blobs[1]) != "n" {
+					t.Errorf("it is at %v with %q, %v", m, blobs, err)
+				}
+			})
+		})
+	}
+}
+
 func TestAWriteOntoAnotherTypeIsCorrupt(t *testing.T) {
 	on(t, func(t *testing.T, o opened) {
 		apply(t, o, state.Meta{}, statetest.At(1, 1))

@@ -2,7 +2,7 @@ package state
 
 import "github.com/redis/go-redis/v9"
 
-// All writes to a shard's keys go through these three. Each compares first and then writes, or answers with what it
+// All writes to a shard's keys go through these. Each compares first and then writes, or answers with what it
 // found. Lists are handed to commands in portions, for Lua unpacks only some thousands of values at once.
 
 // writeScript writes changes and item runs under a guard: the shard's meta (Apply) or the claim (Rebuild.Put). Where no
@@ -75,4 +75,10 @@ return 1
 var dropScript = redis.NewScript(`
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return '' end
 return redis.call('UNLINK', unpack(KEYS, 2))
+`)
+
+// discardScript removes a meta that is no string, or is the one that its reader could not read. KEYS meta; ARGV what was read.
+var discardScript = redis.NewScript(`
+if redis.call('TYPE', KEYS[1]).ok == 'string' and redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+return redis.call('UNLINK', KEYS[1])
 `)
