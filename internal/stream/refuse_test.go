@@ -14,6 +14,9 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"go.uber.org/zap"
+
+	"leadline/internal/engine"
+	"leadline/internal/sales"
 )
 
 // refused waits for the engine to end by itself, and wants advice and the words in its error.
@@ -262,4 +265,14 @@ func TestRestoredOffsetsLetTheEngineGoOn(t *testing.T) {
 			t.Errorf("%d alerts after the restart, %d before", len(now), len(said))
 		}
 	})
+}
+
+// A state that a later release has written is not touched: going back to this release is refused, and not tried again for ever.
+func TestRefusesTheStateOfALaterRelease(t *testing.T) {
+	blob := engine.EncodeCustomer(nil, &engine.Customer{OwnerID: "rep"})
+	blob[0] = 99
+	b := stateBatch{changes: []engine.Change{{CustomerID: "cj-1", Blob: blob}}}
+	if err := b.arm(sales.Calendar{}); !isBroken(err) || !strings.Contains(err.Error(), "customer cj-1: blob of version 99") {
+		t.Errorf("%v", err)
+	}
 }
