@@ -154,10 +154,11 @@ func (r *rig) start(name string) error {
 		role = name
 	}
 	port := r.servers.port + enginePorts + slices.Index(append(r.layout.engineNames(), "guest", "analyst"), name)
-	if p := r.roles[name]; p != nil && p.Ended() == "" {
-		port += standInPorts
+	addr := fmt.Sprintf("127.0.0.1:%d", port)
+	if p := r.roles[name]; p != nil && p.Ended() == "" && r.http[name] == addr {
+		addr = fmt.Sprintf("127.0.0.1:%d", port+standInPorts)
 	}
-	r.http[name] = fmt.Sprintf("127.0.0.1:%d", port)
+	r.http[name] = addr
 	cmd := r.command(role)
 	cmd.Env = append(cmd.Env, "LEADLINE_ENGINE_INSTANCE="+name, "LEADLINE_HTTP_ADDR="+r.http[name])
 	p, err := program.Start(name, cmd, filepath.Join(r.dir, name+".log"))
