@@ -101,7 +101,7 @@ func run(t *testing.T, seed uint64, l layout, faults []fault, binary, dir string
 	t.Logf("seed %d: %s; %d faults in %.0f s", seed, l, len(faults), length(faults).Seconds())
 	ctx, fail := context.WithCancelCause(t.Context())
 	defer fail(nil)
-	r := &rig{binary: binary, dir: filepath.Join(dir, "run"), layout: l, say: t.Logf, fail: fail, redises: map[string]*redis.Client{}, roles: map[string]*program.Process{}, http: map[string]string{}}
+	r := &rig{binary: binary, dir: filepath.Join(dir, "run"), layout: l, say: t.Logf, fail: fail, redises: map[string]*redis.Client{}, roles: map[string]*program.Process{}, http: map[*program.Process]string{}}
 	r.servers = local{dir: r.dir, layout: l, port: setting(t, "CHAOS_PORT")}
 	defer func() { err = errors.Join(err, r.close(err != nil)) }()
 	if err := install(ctx, r); err != nil {

@@ -52,7 +52,7 @@ type rig struct {
 
 	mu    sync.Mutex
 	roles map[string]*program.Process
-	http  map[string]string // of each role, host:port
+	http  map[*program.Process]string // host:port of each
 	all   []*program.Process
 	watch sync.WaitGroup
 }
@@ -145,7 +145,7 @@ func (r *rig) command(args ...string) *exec.Cmd {
 	return cmd
 }
 
-// start starts an engine or the analyst, on the same HTTP port each time, unless the process whose place it takes still holds it.
+// start starts an engine or the analyst, on the same HTTP port each time, or on the stand-in's while the process whose place it takes holds that one.
 func (r *rig) start(name string) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -155,17 +155,16 @@ func (r *rig) start(name string) error {
 	}
 	port := r.servers.port + enginePorts + slices.Index(append(r.layout.engineNames(), "guest", "analyst"), name)
 	addr := fmt.Sprintf("127.0.0.1:%d", port)
-	if p := r.roles[name]; p != nil && p.Ended() == "" && r.http[name] == addr {
+	if p := r.roles[name]; p != nil && p.Ended() == "" && r.http[p] == addr {
 		addr = fmt.Sprintf("127.0.0.1:%d", port+standInPorts)
 	}
-	r.http[name] = addr
 	cmd := r.command(role)
-	cmd.Env = append(cmd.Env, "LEADLINE_ENGINE_INSTANCE="+name, "LEADLINE_HTTP_ADDR="+r.http[name])
+	cmd.Env = append(cmd.Env, "LEADLINE_ENGINE_INSTANCE="+name, "LEADLINE_HTTP_ADDR="+addr)
 	p, err := program.Start(name, cmd, filepath.Join(r.dir, name+".log"))
 	if err != nil {
 		return err
 	}
-	r.roles[name] = p
+	r.roles[name], r.http[p] = p, addr
 	r.all = append(r.all, p)
 	r.watch.Go(func() {
 		<-p.Done()
@@ -187,7 +186,7 @@ func (r *rig) redis(name string) *redis.Client { return r.redises[name] }
 // ready tells whether a role says that it is at work.
 func (r *rig) ready(ctx context.Context, name string) bool {
 	r.mu.Lock()
-	addr := r.http[name]
+	addr := r.http[r.roles[name]]
 	r.mu.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
