@@ -76,12 +76,16 @@ func New(o Options) (*Server, error) {
 func take(addr string, log *zap.Logger) (net.Listener, error) {
 	again := time.NewTicker(100 * time.Millisecond)
 	defer again.Stop()
+	told := false
 	for began := time.Now(); ; <-again.C {
 		listener, err := new(net.ListenConfig).Listen(context.Background(), "tcp", addr)
 		if !errors.Is(err, syscall.EADDRINUSE) || time.Since(began) > takeWithin {
 			return listener, err
 		}
-		log.Info("the address is in use, waiting for it to become free", zap.String("address", addr), zap.Duration("at_most", takeWithin))
+		if !told {
+			log.Info("the address is in use, waiting for it to become free", zap.String("address", addr), zap.Duration("at_most", takeWithin))
+		}
+		told = true
 	}
 }
 
