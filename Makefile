@@ -18,6 +18,8 @@ SEEDS ?= 3
 FAULTS ?= 70
 CHAOS_PORT ?= 21000
 CHAOS_DIR ?= $(or $(XDG_STATE_HOME),$(HOME)/.local/state)/leadline-chaos
+# What `make bench` measures.
+MEASURE ?= drain latency recovery
 # Which Go benchmarks run.
 BENCH ?= .
 
@@ -73,8 +75,8 @@ fuzz: ## every fuzz target for FUZZTIME (5s) each
 		done; \
 	done
 
-bench: build ## recovery times on the servers of deploy/local/servers (start them first, Redis must be empty); BENCH_ARGS adds flags
-	@eval "$$(deploy/local/servers env)" && bin/leadline bench recovery $(BENCH_ARGS)
+bench: build ## MEASURE (drain latency recovery) on the servers of deploy/local/servers (start them first, Redis must be empty); BENCH_ARGS adds flags
+	@eval "$$(deploy/local/servers env)" && for what in $(MEASURE); do bin/leadline bench $$what $(BENCH_ARGS) || exit 1; done
 
 microbench: ## Go benchmarks with allocations; BENCH=regexp chooses
 	@go test -run '^$$' -bench '$(BENCH)' -benchmem ./...

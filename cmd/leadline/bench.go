@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -14,7 +15,77 @@ import (
 )
 
 type benchCmd struct {
+	Drain    benchDrainCmd    `cmd:"" help:"How fast an engine reads a year of orders that waits for it, and what it costs."`
+	Latency  benchLatencyCmd  `cmd:"" help:"How soon after an order its alert can be read, at a steady rate."`
 	Recovery benchRecoveryCmd `cmd:"" help:"How soon an engine works again: after kill -9, when another takes over, with an emptied Redis."`
+}
+
+// benchInput is what both measurements of speed ask.
+type benchInput struct {
+	Rounds int    `default:"3" help:"How often it is measured, each time with new topics."`
+	Sparse bool   `help:"A fifth of the rules, about rare categories: few orders cause an alert."`
+	JSON   string `name:"json" placeholder:"FILE" help:"Write the figures to a file too."`
+	Logs   string `placeholder:"DIR" help:"Where the engines' logs go; by default a new temporary directory."`
+}
+
+type benchDrainCmd struct {
+	benchInput
+	Orders    int    `default:"2000000" help:"Orders of the year."`
+	Customers int    `default:"100000" help:"Customers who place them."`
+	Seed      uint64 `default:"2" help:"The same seed, the same orders."`
+}
+
+type benchLatencyCmd struct {
+	benchInput
+	Orders    int     `default:"500000" help:"Orders of the year."`
+	Customers int     `default:"25000" help:"Customers who place them."`
+	Seed      uint64  `default:"3" help:"The same seed, the same orders."`
+	Warm      int     `default:"200000" help:"The first orders, which are read before it is measured."`
+	Rate      float64 `default:"5000" help:"Orders a second."`
+}
+
+// Run measures on the configured servers, under a topic prefix of its own.
+func (cmd benchDrainCmd) Run(ctx context.Context, p *process) error {
+	year := bench.Year{Seed: cmd.Seed, Orders: cmd.Orders, Customers: cmd.Customers, Sparse: cmd.Sparse}
+	return p.measure(ctx, cmd.benchInput, year, func(b *bench.Bench, into *bench.Speed) error {
+		found, err := b.Drain(ctx, year)
+		if found != nil {
+			into.Drains = append(into.Drains, *found)
+		}
+		return err
+	})
+}
+
+// Run measures on the configured servers, under a topic prefix of its own.
+func (cmd benchLatencyCmd) Run(ctx context.Context, p *process) error {
+	year := bench.Year{Seed: cmd.Seed, Orders: cmd.Orders, Customers: cmd.Customers, Sparse: cmd.Sparse}
+	return p.measure(ctx, cmd.benchInput, year, func(b *bench.Bench, into *bench.Speed) error {
+		found, err := b.Latency(ctx, year, cmd.Warm, cmd.Rate)
+		if found != nil {
+			into.Latencies = append(into.Latencies, *found)
+		}
+		return err
+	})
+}
+
+// measure repeats a measurement of speed, each time as a new tenant, and tells all rounds that were completed.
+func (p *process) measure(ctx context.Context, in benchInput, year bench.Year, once func(*bench.Bench, *bench.Speed) error) error {
+	o, done, err := p.bench(in.Logs)
+	if err != nil {
+		return err
+	}
+	defer done()
+	all := &bench.Speed{Year: year, Partitions: o.Topics.Partitions, At: time.Now().UTC()}
+	for range in.Rounds {
+		b, err := bench.New(ctx, o)
+		if err != nil {
+			return err
+		}
+		if err := errors.Join(once(b, all), b.Close(context.WithoutCancel(ctx))); err != nil {
+			return err
+		}
+	}
+	return errors.Join(all.Print(p.stdout), writeJSON(in.JSON, all))
 }
 
 type benchRecoveryCmd struct {

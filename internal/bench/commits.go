@@ -105,3 +105,16 @@ func (c *commits) csn() map[int32]int64 {
 	}
 	return csn
 }
+
+// span tells when the newest commit was seen that read orders, and how many all commits read.
+func (c *commits) span() (last time.Time, orders int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for i := range c.all {
+		if c.all[i].purchases > 0 {
+			last = c.all[i].seen
+			orders += c.all[i].purchases
+		}
+	}
+	return last, orders
+}

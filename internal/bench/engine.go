@@ -15,6 +15,7 @@ import (
 type engine struct {
 	instance string
 	http     string
+	extra    []string // arguments of its own
 	log      string
 	cmd      *exec.Cmd
 	began    time.Time
@@ -23,10 +24,9 @@ type engine struct {
 }
 
 // start begins an engine under its instance name and HTTP address. The log of the life before stays as it is.
-func (b *Bench) start(ctx context.Context, instance, http string) (*engine, error) {
-	args := append([]string{"engine"}, b.o.Args...)
-	args = append(args, "--topic-prefix="+b.prefix, "--engine-instance="+instance, "--http-addr="+http)
-	e := &engine{instance: instance, http: http, cmd: exec.CommandContext(ctx, b.o.Binary, args...), done: make(chan struct{})}
+func (b *Bench) start(ctx context.Context, instance, http string, extra ...string) (*engine, error) {
+	args := slices.Concat([]string{"engine"}, b.o.Args, extra, []string{"--topic-prefix=" + b.prefix, "--engine-instance=" + instance, "--http-addr=" + http})
+	e := &engine{instance: instance, http: http, extra: extra, cmd: exec.CommandContext(ctx, b.o.Binary, args...), done: make(chan struct{})}
 	e.log = filepath.Join(b.o.Dir, fmt.Sprintf("%s%s.%d.log", b.prefix, instance, len(b.engines)))
 	log, err := os.Create(e.log)
 	if err != nil {
@@ -48,7 +48,7 @@ func (b *Bench) start(ctx context.Context, instance, http string) (*engine, erro
 }
 
 // startNew begins an engine at a free address.
-func (b *Bench) startNew(ctx context.Context, instance string) (*engine, error) {
+func (b *Bench) startNew(ctx context.Context, instance string, extra ...string) (*engine, error) {
 	l, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, fmt.Errorf("find a free port: %w", err)
@@ -57,7 +57,7 @@ func (b *Bench) startNew(ctx context.Context, instance string) (*engine, error) 
 	if err := l.Close(); err != nil {
 		return nil, fmt.Errorf("find a free port: %w", err)
 	}
-	return b.start(ctx, instance, http)
+	return b.start(ctx, instance, http, extra...)
 }
 
 // kill ends it as a power cut does, and does not wait for the end.
@@ -71,7 +71,7 @@ func (e *engine) kill() time.Time {
 // restart kills the engine and starts it again in the same moment.
 func (b *Bench) restart(ctx context.Context, e *engine) (next *engine, killed time.Time, err error) {
 	killed = e.kill()
-	next, err = b.start(ctx, e.instance, e.http)
+	next, err = b.start(ctx, e.instance, e.http, e.extra...)
 	return next, killed, err
 }
 

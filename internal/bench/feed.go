@@ -2,7 +2,6 @@ package bench
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -14,8 +13,8 @@ import (
 	"leadline/internal/wire"
 )
 
-func (b *Bench) publishLinks(ctx context.Context) error {
-	for _, l := range b.orders.links() {
+func (b *Bench) publishLinks(ctx context.Context, links []sales.Link) error {
+	for _, l := range links {
 		value, err := b.encoder.AppendLink(nil, &l)
 		if err != nil {
 			return fmt.Errorf("bench: %w", err)
@@ -39,56 +38,54 @@ func (b *Bench) purchase(p *sales.Purchase) (*kgo.Record, error) {
 	return &kgo.Record{Topic: b.topic("purchases"), Key: key, Value: value, Partition: wire.Partition(key, b.o.Topics.Partitions)}, nil
 }
 
-// sendHistory sends the past of all customers as fast as Kafka takes it, all customers' first orders, then the second ones.
+// sendHistory sends the past of all customers, all customers' first orders, then the second ones.
 func (b *Bench) sendHistory(ctx context.Context) error {
 	before := sales.Millis(time.Now().UnixMilli())
-	var failed atomic.Pointer[error]
-	for k := range pastOrders {
-		for customer := range b.o.Customers {
-			rec, err := b.purchase(b.orders.past(customer, k, before))
-			if err != nil {
-				return err
-			}
-			b.client.Produce(ctx, rec, func(_ *kgo.Record, err error) {
-				if err != nil {
-					failed.CompareAndSwap(nil, &err)
+	return b.send(ctx, func(yield func(*sales.Purchase) bool) {
+		for k := range pastOrders {
+			for customer := range b.o.Customers {
+				if !yield(b.orders.past(customer, k, before)) {
+					return
 				}
-			})
-			if failed.Load() != nil || ctx.Err() != nil {
-				break
 			}
 		}
-	}
-	err := b.client.Flush(ctx)
-	if first := failed.Load(); first != nil {
-		err = errors.Join(err, *first)
-	}
-	if err != nil {
-		return fmt.Errorf("send the history: %w", err)
-	}
-	return nil
+	})
 }
 
-// load sends new orders at a steady rate until it is ended. It is an open loop: each order has its time, and one that is late is
-// sent at once.
+// load sends orders at a steady rate until it is ended, or there are no more. It is an open loop: each order has its time, and one
+// that is late is sent at once.
 type load struct {
-	sent   atomic.Uint64
+	rate   float64
+	began  time.Time
+	late   time.Duration // the most
 	failed atomic.Pointer[error]
 	cancel context.CancelFunc
 	done   sync.WaitGroup
 }
 
-// beginLoad goes on where the load before it ended.
-func (b *Bench) beginLoad(ctx context.Context, from uint64) *load {
+// due is when order n is to be sent.
+func (l *load) due(n uint64) time.Time {
+	return l.began.Add(time.Duration(float64(n) / l.rate * float64(time.Second)))
+}
+
+// beginLoad sends what order gives for n = 0, 1, … until that is nil.
+func (b *Bench) beginLoad(ctx context.Context, rate float64, order func(n uint64, due time.Time) *sales.Purchase) *load {
 	ctx, cancel := context.WithCancel(ctx)
-	l := &load{cancel: cancel}
-	l.sent.Store(from)
+	l := &load{rate: rate, began: time.Now(), cancel: cancel}
 	l.done.Go(func() {
-		began := time.Now()
 		timer := time.NewTimer(0)
 		defer timer.Stop()
-		for n := from; ; n++ {
-			due := began.Add(time.Duration(float64(n-from) / b.o.Rate * float64(time.Second)))
+		for n := uint64(0); ; n++ {
+			due := l.due(n)
+			p := order(n, due)
+			if p == nil {
+				return
+			}
+			rec, err := b.purchase(p)
+			if err != nil {
+				l.failed.CompareAndSwap(nil, &err)
+				return
+			}
 			if left := time.Until(due); left > 0 {
 				timer.Reset(left)
 				select {
@@ -100,28 +97,23 @@ func (b *Bench) beginLoad(ctx context.Context, from uint64) *load {
 			if ctx.Err() != nil {
 				return
 			}
-			rec, err := b.purchase(b.orders.present(n, sales.Millis(due.UnixMilli())))
-			if err != nil {
-				l.failed.CompareAndSwap(nil, &err)
-				return
-			}
+			l.late = max(l.late, time.Since(due))
 			b.client.Produce(context.WithoutCancel(ctx), rec, func(_ *kgo.Record, err error) {
 				if err != nil {
 					l.failed.CompareAndSwap(nil, &err)
 				}
 			})
-			l.sent.Store(n + 1)
 		}
 	})
 	return l
 }
 
-// end stops the load and gives the number of the next order.
-func (l *load) end() (next uint64, err error) {
+// end stops the load and tells how late an order was sent at most.
+func (l *load) end() (late time.Duration, err error) {
 	l.cancel()
 	l.done.Wait()
 	if first := l.failed.Load(); first != nil {
-		return l.sent.Load(), fmt.Errorf("send new orders: %w", *first)
+		return l.late, fmt.Errorf("send new orders: %w", *first)
 	}
-	return l.sent.Load(), nil
+	return l.late, nil
 }

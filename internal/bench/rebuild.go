@@ -2,9 +2,6 @@ package bench
 
 import (
 	"context"
-	"fmt"
-	"os"
-	"strings"
 	"time"
 )
 
@@ -30,13 +27,14 @@ func (b *Bench) rebuilds(ctx context.Context, out *Recovery, e *engine) error {
 	if r.RedisBytes, err = b.memory(ctx); err != nil {
 		return err
 	}
-	r.BeforeBytes = residentBytes(e)
+	r.BeforeBytes, _ = residentBytes(e)
 	began := time.Now()
 	if err := b.flush(ctx); err != nil {
 		return err
 	}
 	err = b.await(ctx, 20*time.Millisecond, "every shard has a projection again", func() (bool, error) {
-		r.PeakBytes = max(r.PeakBytes, residentBytes(e))
+		now, _ := residentBytes(e)
+		r.PeakBytes = max(r.PeakBytes, now)
 		for _, p := range b.allShards() {
 			if _, ok, err := b.store.Meta(ctx, p); err != nil || !ok {
 				return false, err
@@ -97,21 +95,4 @@ func backAtWork(began time.Time, made []commit) (first, last time.Duration) {
 		last = max(last, s.at)
 	}
 	return first, last
-}
-
-// residentBytes is 0 where the system does not tell.
-func residentBytes(e *engine) int64 {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", e.cmd.Process.Pid))
-	if err != nil {
-		return 0
-	}
-	fields := strings.Fields(string(text))
-	if len(fields) < 2 {
-		return 0
-	}
-	var pages int64
-	if _, err := fmt.Sscan(fields[1], &pages); err != nil {
-		return 0
-	}
-	return pages * int64(os.Getpagesize())
 }

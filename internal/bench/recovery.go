@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"leadline/internal/sales"
 	"leadline/internal/stream"
 )
 
@@ -47,6 +48,9 @@ func (b *Bench) Recovery(ctx context.Context, parts []string) (*Recovery, error)
 		return nil, errors.New("rebuild empties Redis, and there are keys of others in it: give an empty one, or name the other parts")
 	}
 	out := &Recovery{Seed: b.o.Seed, Customers: b.o.Customers, Partitions: b.o.Topics.Partitions, Rate: b.o.Rate, At: time.Now().UTC()}
+	if err := b.publishLinks(ctx, b.orders.links()); err != nil {
+		return nil, err
+	}
 	e, err := b.startNew(ctx, "one")
 	if err != nil {
 		return nil, err
@@ -54,8 +58,10 @@ func (b *Bench) Recovery(ctx context.Context, parts []string) (*Recovery, error)
 	if err := b.fill(ctx); err != nil {
 		return nil, err
 	}
-	l := b.beginLoad(ctx, 0)
-	defer func() { l.cancel() }()
+	l := b.beginLoad(ctx, b.o.Rate, func(n uint64, due time.Time) *sales.Purchase {
+		return b.orders.present(n, sales.Millis(due.UnixMilli()))
+	})
+	defer l.cancel()
 	for _, part := range parts {
 		switch part {
 		case "kill":

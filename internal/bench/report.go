@@ -3,6 +3,7 @@ package bench
 import (
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"text/tabwriter"
 )
@@ -11,13 +12,7 @@ import (
 func (r *Recovery) Print(out io.Writer) error {
 	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
 	fmt.Fprintf(w, "%d customers, %d shards, %.0f new orders a second, seed %d; seconds: best, median, worst\n", r.Customers, r.Partitions, r.Rate, r.Seed)
-	row := func(what, until string, values []float64) {
-		if len(values) == 0 {
-			return
-		}
-		slices.Sort(values)
-		fmt.Fprintf(w, "%s\t%s\t%d rounds\t%.2f\t%.2f\t%.2f\n", what, until, len(values), values[0], values[len(values)/2], values[len(values)-1])
-	}
+	row := func(what, until string, values []float64) { row(w, what, until, "%.2f", values) }
 	row("kill -9, same instance at once", "first commit", column(r.Kills, func(k Kill) float64 { return k.FirstCommit }))
 	row("", "all shards", column(r.Kills, func(k Kill) float64 { return k.AllShards }))
 	row("", "caught up", column(r.Kills, func(k Kill) float64 { return k.CaughtUp }))
@@ -35,6 +30,82 @@ func (r *Recovery) Print(out io.Writer) error {
 		fmt.Fprintf(w, "\tengine's memory\t%d MiB, at most %d MiB\n", t.BeforeBytes>>20, t.PeakBytes>>20)
 	}
 	return w.Flush()
+}
+
+// row writes the lowest, the median and the highest of the rounds.
+func row(w io.Writer, what, of, format string, values []float64) {
+	if len(values) == 0 {
+		return
+	}
+	slices.Sort(values)
+	format = "%s\t%s\t%d rounds\t" + format + "\t" + format + "\t" + format + "\n"
+	fmt.Fprintf(w, format, what, of, len(values), values[0], values[len(values)/2], values[len(values)-1])
+}
+
+// Print writes the figures as a table.
+func (s *Speed) Print(out io.Writer) error {
+	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
+	rules := "dense"
+	if s.Year.Sparse {
+		rules = "sparse"
+	}
+	fmt.Fprintf(w, "%d orders of %d customers, seed %d, %s rules, %d shards; lowest, median, highest\n", s.Year.Orders, s.Year.Customers, s.Year.Seed,
+		rules, s.Partitions)
+	drains := func(what, of, format string, value func(Drain) float64) {
+		row(w, what, of, format, column(s.Drains, value))
+	}
+	drains("drain", "orders a second", "%.0f", func(d Drain) float64 { return d.Rate })
+	drains("", "start, s", "%.2f", func(d Drain) float64 { return d.Start })
+	drains("", "Redis behind at the end, s", "%.2f", func(d Drain) float64 { return d.Projected })
+	drains("CPU, µs an order", "engine", "%.1f", func(d Drain) float64 { return d.CPU.Engine })
+	drains("", "Redis", "%.1f", func(d Drain) float64 { return d.CPU.Redis })
+	drains("", "Kafka", "%.1f", func(d Drain) float64 { return d.CPU.Kafka })
+	for i, stage := range stageNames(s.Drains) {
+		what := ""
+		if i == 0 {
+			what = "wall time, µs an order"
+		}
+		drains(what, stage, "%.1f", func(d Drain) float64 { return d.Stages[stage] })
+	}
+	drains("memory", "engine at most, MiB", "%.0f", func(d Drain) float64 { return mebibytes(d.PeakBytes) })
+	drains("", "Redis, MiB", "%.0f", func(d Drain) float64 { return mebibytes(d.RedisBytes) })
+	drains("", "Redis, bytes a customer", "%.0f", func(d Drain) float64 { return float64(d.RedisBytes) / float64(s.Year.Customers) })
+	drains("alerts", "said", "%.0f", func(d Drain) float64 { return d.Said })
+	drains("", "decided", "%.0f", func(d Drain) float64 { return d.Decided })
+	drains("timers", "fired", "%.0f", func(d Drain) float64 { return d.TimersFired })
+	s.printLatencies(w)
+	return w.Flush()
+}
+
+func (s *Speed) printLatencies(w io.Writer) {
+	rows := func(what, of, format string, value func(Latency) float64) {
+		row(w, what, of, format, column(s.Latencies, value))
+	}
+	rows("latency", "orders a second", "%.0f", func(l Latency) float64 { return l.Rate })
+	rows("", "alerts", "%.0f", func(l Latency) float64 { return float64(l.Alerts) })
+	rows("ms from due to readable", "p50", "%.1f", func(l Latency) float64 { return l.P50 })
+	rows("", "p90", "%.1f", func(l Latency) float64 { return l.P90 })
+	rows("", "p99", "%.1f", func(l Latency) float64 { return l.P99 })
+	rows("", "p99.9", "%.1f", func(l Latency) float64 { return l.P999 })
+	rows("", "highest", "%.1f", func(l Latency) float64 { return l.Max })
+	rows("", "sent late at most", "%.1f", func(l Latency) float64 { return l.SentLateMax })
+	rows("processors", "engine", "%.2f", func(l Latency) float64 { return l.CPU.Engine })
+	rows("", "Redis", "%.2f", func(l Latency) float64 { return l.CPU.Redis })
+	rows("", "Kafka", "%.2f", func(l Latency) float64 { return l.CPU.Kafka })
+	rows("memory", "engine at most, MiB", "%.0f", func(l Latency) float64 { return mebibytes(l.PeakBytes) })
+}
+
+func mebibytes(n int64) float64 { return float64(n) / (1 << 20) }
+
+// stageNames are those of any round, in the order of their names.
+func stageNames(drains []Drain) []string {
+	all := map[string]bool{}
+	for _, d := range drains {
+		for stage := range d.Stages {
+			all[stage] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(all))
 }
 
 func column[T any](rows []T, of func(T) float64) []float64 {

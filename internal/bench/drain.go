@@ -1,0 +1,143 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"sync/atomic"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"leadline/internal/sales"
+)
+
+// Speed is what the measurements of one input found, round by round.
+type Speed struct {
+	Year       Year      `json:"year"`
+	Partitions int32     `json:"partitions"`
+	At         time.Time `json:"at"`
+	Drains     []Drain   `json:"drains,omitempty"`
+	Latencies  []Latency `json:"latencies,omitempty"`
+}
+
+// Drain is one reading of an input that was there before the engine was. All but Start begins with the engine's first commit, which
+// goes out, so that the start of the process is not in it.
+type Drain struct {
+	Start       float64            `json:"start_s"` // from the start of the process to the first commit that can be read
+	Span        float64            `json:"span_s"`  // from there to the last
+	Rate        float64            `json:"orders_per_second"`
+	CPU         Seconds            `json:"cpu_us_per_order"`
+	Stages      map[string]float64 `json:"stages_us_per_order"` // wall time; the shards' own stages of all shards added up
+	PeakBytes   int64              `json:"engine_peak_bytes"`
+	RedisBytes  int64              `json:"redis_bytes"`
+	Projected   float64            `json:"projected_s"` // after the last commit until Redis had it
+	Said        float64            `json:"alerts_said"`
+	Decided     float64            `json:"alerts_decided"`
+	TimersFired float64            `json:"timers_fired"`
+}
+
+// Drain measures how fast an engine reads a year of orders that waits for it. Time is the data's.
+func (b *Bench) Drain(ctx context.Context, y Year) (*Drain, error) {
+	if err := b.publishLinks(ctx, y.links()); err != nil {
+		return nil, err
+	}
+	b.say("sending %d orders", y.Orders)
+	if err := b.send(ctx, y.orders()); err != nil {
+		return nil, err
+	}
+	e, err := b.startNew(ctx, "one", dataClock)
+	if err != nil {
+		return nil, err
+	}
+	servers, err := b.processes(ctx, e)
+	if err != nil {
+		return nil, err
+	}
+	first, err := b.firstCommit(ctx)
+	if err != nil {
+		return nil, err
+	}
+	cpu := servers.took()
+	before, err := e.metrics(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := b.caughtUp(ctx); err != nil {
+		return nil, err
+	}
+	last, orders := b.commits.span()
+	orders -= first.purchases
+	cpu = servers.took().since(cpu)
+	after, err := e.metrics(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := b.projected(ctx); err != nil {
+		return nil, err
+	}
+	span := last.Sub(first.seen)
+	if span <= 0 {
+		return nil, errors.New("all was read in one commit: send more orders")
+	}
+	d := &Drain{Start: first.seen.Sub(e.began).Seconds(), Span: span.Seconds(), Rate: float64(orders) / span.Seconds(),
+		CPU: cpu.by(float64(orders) / 1e6), Stages: after.since(before), Projected: time.Since(last).Seconds(),
+		Said: after.said, Decided: after.decided, TimersFired: after.timers}
+	for stage := range d.Stages {
+		d.Stages[stage] *= 1e6 / float64(orders)
+	}
+	_, d.PeakBytes = residentBytes(e)
+	d.RedisBytes, err = b.memory(ctx)
+	b.say("drained: %.0f orders a second, %.1f µs CPU an order in the engine, %.1f in Redis, %.1f in Kafka, at most %d MiB",
+		d.Rate, d.CPU.Engine, d.CPU.Redis, d.CPU.Kafka, d.PeakBytes>>20)
+	return d, err
+}
+
+// dataClock makes time pass by the orders alone: the year lies in the past.
+const dataClock = "--clock=data"
+
+// send sends orders as fast as Kafka takes them.
+func (b *Bench) send(ctx context.Context, orders iter.Seq[*sales.Purchase]) error {
+	var failed atomic.Pointer[error]
+	for p := range orders {
+		rec, err := b.purchase(p)
+		if err != nil {
+			return err
+		}
+		b.client.Produce(ctx, rec, func(_ *kgo.Record, err error) {
+			if err != nil {
+				failed.CompareAndSwap(nil, &err)
+			}
+		})
+		if failed.Load() != nil || ctx.Err() != nil {
+			break
+		}
+	}
+	err := b.client.Flush(ctx)
+	if first := failed.Load(); first != nil {
+		err = errors.Join(err, *first)
+	}
+	if err != nil {
+		return fmt.Errorf("send orders: %w", err)
+	}
+	return nil
+}
+
+// firstCommit waits for the first commit that read orders, and adds up what came to be seen with it.
+func (b *Bench) firstCommit(ctx context.Context) (first commit, err error) {
+	err = b.await(ctx, 5*time.Millisecond, "the engine commits", func() (bool, error) {
+		made, err := b.commits.since(time.Time{})
+		for _, c := range made {
+			switch {
+			case c.purchases == 0:
+			case first.seen.IsZero():
+				first = c
+			case c.seen.Equal(first.seen):
+				first.purchases += c.purchases
+			}
+		}
+		return !first.seen.IsZero(), err
+	})
+	return first, err
+}
