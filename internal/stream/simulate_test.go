@@ -187,7 +187,7 @@ func newSimulation(j *judge, seed uint64) *simulation {
 	s.began = time.Now()
 	s.world = newWorldOf(j, 1+rng.Int32N(3))
 	s.world.store = s.store
-	s.opts = []kgo.Opt{kgo.ProducerBatchCompression(kgo.NoCompression()), kgo.WithHooks(&s.brokerFailed)}
+	s.opts = []kgo.Opt{kgo.WithHooks(&s.brokerFailed)}
 	s.adm = kadm.NewClient(s.client)
 	s.ask, s.answer = s.hooks.asked, s.answered
 	s.clock = []engine.Clock{engine.Live, engine.Live, engine.Data}[rng.IntN(3)]
