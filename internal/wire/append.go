@@ -3,7 +3,6 @@ package wire
 import (
 	"encoding/binary"
 	"fmt"
-	"maps"
 	"math"
 	"reflect"
 	"slices"
@@ -69,23 +68,27 @@ func (s *shape) isNull(p unsafe.Pointer) bool {
 	}
 }
 
-// symbolAt is the symbol that the value at p stands for.
-func (s *shape) symbolAt(p unsafe.Pointer) (string, error) {
+// symbolAt is the place in the schema of the symbol that the value at p stands for.
+func (s *shape) symbolAt(p unsafe.Pointer) (int64, error) {
 	var symbol string
 	if s.kind == symbolKind {
 		symbol = *(*string)(p)
-	} else if code := *(*uint8)(p); int(code) < len(s.symbols) {
+	} else if code := *(*uint8)(p); int(code) < len(s.places) {
+		if at := s.places[code]; at >= 0 {
+			return at, nil
+		}
 		symbol = s.symbols[code]
 	}
-	if _, ok := s.indices[symbol]; !ok || symbol == neverWritten {
-		return "", fmt.Errorf("%q is not a symbol of %s", symbol, s.goType)
+	at, ok := s.indices[symbol]
+	if !ok || symbol == neverWritten {
+		return 0, fmt.Errorf("%q is not a symbol of %s", symbol, s.goType)
 	}
-	return symbol, nil
+	return at, nil
 }
 
 func (s *shape) appendSymbol(dst []byte, p unsafe.Pointer) ([]byte, error) {
-	symbol, err := s.symbolAt(p)
-	return binary.AppendVarint(dst, s.indices[symbol]), err
+	at, err := s.symbolAt(p)
+	return binary.AppendVarint(dst, at), err
 }
 
 func (s *shape) appendRecord(dst []byte, p unsafe.Pointer) (_ []byte, err error) {
@@ -126,104 +129,17 @@ func appendEntries[V any](dst []byte, elem *shape, entries map[string]V) (_ []by
 	if len(entries) > 0 {
 		dst = binary.AppendVarint(dst, int64(len(entries)))
 	}
-	for _, key := range slices.Sorted(maps.Keys(entries)) {
-		v := entries[key]
+	keys := make([]string, 0, 16) // most have no more, and then this is no allocation
+	for key := range entries {
+		keys = append(keys, key)
+	}
+	slices.Sort(keys)
+	var v V
+	for _, key := range keys {
+		v = entries[key]
 		if dst, err = elem.append(appendString(dst, key), unsafe.Pointer(&v)); err != nil {
 			return nil, at(key, err)
 		}
 	}
 	return append(dst, 0), nil
-}
-
-// native gives the value at p as goavro wants it. The maps and lists of an earlier value of the same shape, if there is one, are
-// used again: making them is four fifths of the work.
-func (s *shape) native(p unsafe.Pointer, earlier any) (v any, err error) {
-	if !s.optional {
-		return s.nativeValue(p, earlier)
-	}
-	if s.isNull(p) {
-		return nil, nil
-	}
-	union, ok := earlier.(map[string]any)
-	if !ok {
-		union = make(map[string]any, 1)
-	}
-	union[s.branch], err = s.nativeValue(p, union[s.branch])
-	return union, err
-}
-
-func (s *shape) nativeValue(p unsafe.Pointer, earlier any) (any, error) {
-	switch s.kind {
-	case textKind:
-		return *(*string)(p), nil
-	case intKind:
-		return *(*int32)(p), nil
-	case longKind, millisKind:
-		return *(*int64)(p), nil
-	case longRefKind:
-		return **(**int64)(p), nil
-	case doubleKind:
-		return *(*float64)(p), nil
-	case boolKind:
-		return *(*bool)(p), nil
-	case enumKind, symbolKind:
-		return s.symbolAt(p)
-	case listKind:
-		return s.nativeList(p, earlier)
-	case dictKind:
-		return s.nativeDict(p, earlier)
-	default:
-		return s.nativeRecord(p, earlier)
-	}
-}
-
-func (s *shape) nativeRecord(p unsafe.Pointer, earlier any) (any, error) {
-	fields, ok := earlier.(map[string]any)
-	if !ok {
-		fields = make(map[string]any, len(s.members))
-	}
-	for i := range s.members {
-		m := &s.members[i]
-		v, err := m.shape.native(unsafe.Add(p, m.offset), fields[m.name])
-		if err != nil {
-			return nil, at(m.name, err)
-		}
-		fields[m.name] = v
-	}
-	return fields, nil
-}
-
-func (s *shape) nativeList(p unsafe.Pointer, earlier any) (any, error) {
-	h, size := (*sliceHeader)(p), s.elemSize()
-	list, _ := earlier.([]any)
-	for i := range h.len {
-		if i == len(list) {
-			list = append(list, nil)
-		}
-		v, err := s.elem.native(unsafe.Add(h.data, uintptr(i)*size), list[i])
-		if err != nil {
-			return nil, at(fmt.Sprintf("[%d]", i), err)
-		}
-		list[i] = v
-	}
-	return list[:h.len], nil
-}
-
-func (s *shape) nativeDict(p unsafe.Pointer, earlier any) (any, error) {
-	dict, ok := earlier.(map[string]any)
-	if !ok {
-		dict = map[string]any{}
-	}
-	clear(dict)
-	entries := reflect.NewAt(s.goType, p).Elem()
-	for it := entries.MapRange(); it.Next(); {
-		elem := reflect.New(s.goType.Elem())
-		elem.Elem().Set(it.Value())
-		v, err := s.elem.native(elem.UnsafePointer(), nil)
-		if err != nil {
-			return nil, at(it.Key().String(), err)
-		}
-		dict[it.Key().String()] = v
-	}
-	return dict, nil
 }

@@ -134,3 +134,13 @@ func BenchmarkEncodeTally(b *testing.B) {
 		}
 	}
 }
+
+// An alert is encoded a few hundred thousand times a minute when much waits: into a buffer that is there, nothing but the one
+// place for the values of its map may be allocated.
+func TestEncodeAlertAllocatesOnce(t *testing.T) {
+	_, ids := current()
+	e, a, dst := NewEncoder(ids), crossSell(), make([]byte, 0, 4096)
+	if n := testing.AllocsPerRun(100, func() { _, _ = e.AppendAlert(dst[:0], a) }); n > 1 {
+		t.Errorf("%v allocations", n)
+	}
+}

@@ -4,32 +4,20 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"sync"
 	"unsafe"
-
-	"github.com/linkedin/goavro/v2"
 
 	"leadline/internal/sales"
 	"leadline/schemas"
 )
 
-// Encoder writes records in wire format. It may be used by several goroutines. Alerts are written by goavro, the other
-// records directly by their shape, as commits write many of them. Both give the same bytes; a test holds them to it.
-type Encoder struct {
-	ids   map[string]int
-	alert *goavro.Codec
-	spare sync.Pool // natives of earlier alerts
-}
+// Encoder writes records in wire format, directly by their shape. It may be used by several goroutines. The bytes are those that goavro
+// writes; a test holds it to that.
+type Encoder struct{ ids map[string]int }
 
 // NewEncoder takes the schema ids of the subjects without a tenant's prefix, such as "purchases-value". A subject may be
 // missing as long as nothing is written to its topic.
 func NewEncoder(ids map[string]int) *Encoder {
-	text, _ := schemas.Get("Alert")
-	codec, err := goavro.NewCodec(text)
-	if err != nil {
-		panic(fmt.Sprintf("wire: schema Alert: %v", err)) // embedded, and tested
-	}
-	return &Encoder{ids: ids, alert: codec}
+	return &Encoder{ids: ids}
 }
 
 // header appends the wire format's header for the values of a topic.
@@ -130,19 +118,7 @@ func AlertTopic(a *sales.Alert) string {
 
 // AppendAlert appends a value of the alert's AlertTopic.
 func (e *Encoder) AppendAlert(dst []byte, a *sales.Alert) ([]byte, error) {
-	out, err := e.header(dst, AlertTopic(a))
-	if err != nil {
-		return dst, err
-	}
-	native, err := allShapes().alert.native(unsafe.Pointer(a), e.spare.Get())
-	if err != nil {
-		return dst, fmt.Errorf("encode Alert: %w", err)
-	}
-	defer e.spare.Put(native)
-	if out, err = e.alert.BinaryFromNative(out, native); err != nil {
-		return dst, fmt.Errorf("encode Alert: %w", err)
-	}
-	return out, nil
+	return e.append(dst, AlertTopic(a), allShapes().alert, unsafe.Pointer(a))
 }
 
 // AppendLink appends a value of the topic product-links.

@@ -34,8 +34,7 @@ const (
 // schema. Decoder, encoder and JSON all walk it, so a field is bound to its Go name in one place only.
 type shape struct {
 	kind     kind
-	optional bool   // ["null", T]; null is the blank Go value
-	branch   string // optional: what goavro calls T
+	optional bool // ["null", T]; null is the blank Go value
 	goType   reflect.Type
 
 	name    string   // record
@@ -46,6 +45,7 @@ type shape struct {
 	symbols  []string         // enum: Go value → symbol
 	codes    map[string]uint8 // enum: symbol → Go value
 	indices  map[string]int64 // enum and symbol: symbol → index in the schema
+	places   []int64          // enum: Go value → index in the schema, −1 = none that is written
 	fallback string           // enum and symbol: what an unknown symbol is read as
 }
 
@@ -109,7 +109,6 @@ func (b binder) bind(path string, n *avro.SchemaNode, t reflect.Type) *shape {
 	if n.Type == "union" {
 		s.optional = true
 		n = &n.Branches[1]
-		s.branch = branchName(n)
 	}
 	b.bindKind(s, path, n)
 	return s
@@ -166,9 +165,12 @@ func (b binder) bindEnum(s *shape, path string, n *avro.SchemaNode) {
 		return
 	}
 	s.kind, s.symbols = enumKind, symbolsOf[s.goType]
-	s.codes = make(map[string]uint8, len(s.symbols))
+	s.codes, s.places = make(map[string]uint8, len(s.symbols)), make([]int64, len(s.symbols))
 	for code, symbol := range s.symbols {
-		s.codes[symbol] = uint8(code)
+		s.codes[symbol], s.places[code] = uint8(code), -1
+		if at, ok := s.indices[symbol]; ok && symbol != neverWritten {
+			s.places[code] = at
+		}
 	}
 	for _, symbol := range n.Symbols {
 		if _, ok := s.codes[symbol]; !ok || s.goType.Size() != 1 {
