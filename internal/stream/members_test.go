@@ -6,6 +6,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 // shards gives what each engine has, by instance.
@@ -73,5 +75,57 @@ func TestRemovedEngineThatRunsJoinsAgain(t *testing.T) {
 		if n := len(w.said()); n != 9 {
 			t.Errorf("%d alerts, want 9", n)
 		}
+	})
+}
+
+// An engine that the group has given up and that has not heard of it goes on ticking for its idle shards. The tick is refused, and
+// no commit is doubled or missing.
+func TestIdleShardsTickAfterItsPartitionsMoved(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.link("coffee", "filters")
+		old := w.engine("a")
+		old.ready()
+		for i := range 9 {
+			w.buy(customer(i), customer(i), "coffee", time.Now())
+		}
+		w.eventually("all is read", w.allRead)
+		refused := func() bool {
+			return old.count("transactions_total", "refused")+old.count("transactions_total", "unknown") > 0
+		}
+		w.cluster.ControlKey(kmsg.Heartbeat.Int16(), func(req kmsg.Request) (kmsg.Response, error, bool) {
+			beat := req.(*kmsg.HeartbeatRequest)
+			if refused() {
+				return nil, nil, false
+			}
+			w.cluster.KeepControl()
+			if beat.InstanceID == nil || *beat.InstanceID != "a" {
+				return nil, nil, false
+			}
+			return beat.ResponseKind(), nil, true // all is well
+		})
+		if err := Remove(t.Context(), w.admin(), w.prefix, "a"); err != nil {
+			t.Fatal(err)
+		}
+		w.engine("b").ready()
+		if have := w.shards(); len(have) != 1 || !slices.Equal(have["b"], []int32{0, 1, 2}) || refused() {
+			t.Fatalf("before the tick: %v", have)
+		}
+		w.eventually("the old owner's tick is refused", refused)
+		for i := range 9 {
+			w.buy(customer(i), "again-"+customer(i), "tea", time.Now())
+		}
+		w.eventually("all is read", w.allRead)
+		commits := map[int32]int64{}
+		for _, j := range w.journal() {
+			if commits[j.Partition]++; j.CSN != commits[j.Partition] {
+				t.Errorf("shard %d: commit %d follows %d", j.Partition, j.CSN, commits[j.Partition]-1)
+			}
+		}
+		if n := len(w.said()); n != 9 {
+			t.Errorf("%d alerts, want 9", n)
+		}
+		w.eventually("all is projected", w.projected)
+		w.sameState()
 	})
 }
