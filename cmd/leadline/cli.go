@@ -50,7 +50,7 @@ type commands struct {
 	State       stateCmd       `cmd:"" group:"tools" help:"Show what is kept about a customer."`
 	DeadLetters deadLettersCmd `cmd:"" group:"tools" help:"Records that could not be used: count, show, export, edit, send again."`
 	Replay      replayCmd      `cmd:"" group:"tools" help:"Take the decisions of the past again and compare them with the live ones."`
-	Evaluate    evaluateCmd    `cmd:"" group:"tools" help:"Measure on a history how good the offers would have been, beside plain baselines."`
+	Evaluate    evaluateCmd    `cmd:"" group:"tools" help:"Measure on a history how good Leadline would have been, beside plain baselines."`
 	Engines     enginesCmd     `cmd:"" group:"tools" help:"List the engines of the group, or remove one that does not come back."`
 	Bench       benchCmd       `cmd:"" group:"tools" help:"Measure this program on the configured servers."`
 	Check       checkCmd       `cmd:"" group:"tools" help:"Check configuration, connections, topics, schemas, clock and permissions."`

@@ -37,3 +37,34 @@ func TestEvaluateLinks(t *testing.T) {
 		}
 	}
 }
+
+// The same year is asked who was about to slip away.
+func TestEvaluateDeclining(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "world")
+	if code, _, stderr := leadline(t, nil, "simulate", "--out", dir, "--customers=400", "--days=300"); code != 0 {
+		t.Fatal(stderr)
+	}
+	ask := []string{"evaluate", "declining", dir, "--cut=2025-07-20/60", "--cut=2025-08-20/60"}
+	code, out, stderr := leadline(t, nil, ask...)
+	if code != 0 || !matches(out, `(?m)^It looks ahead`) || !matches(out, `(?m)^leadline  +0\.`) || !matches(out, `all 2 cuts together`) {
+		t.Errorf("exit %d: %s%s", code, out, stderr)
+	}
+	code, out, stderr = leadline(t, nil, append(ask, "--label=none", "--json")...)
+	var report evaluate.DecliningReport
+	if err := json.Unmarshal([]byte(out), &report); code != 0 || err != nil || report.Label != evaluate.None || len(report.Cuts) != 2 ||
+		len(report.Cuts[0].Each) != report.Cuts[0].Cases || report.Pooled == nil {
+		t.Errorf("exit %d, %v: %.300s%s", code, err, out, stderr)
+	}
+	for arg, want := range map[string]string{
+		"--cut=2025-07-20":    "want a day and how many days",
+		"--cut=2031-01-01/60": "the history goes from",
+		"--cut=2025-07-20/30": "cuts with 60 and 30 days",
+		"--label=gone":        "--label",
+		"--min-days=0":        "--min-days 1 or more",
+	} {
+		code, _, stderr := leadline(t, nil, "evaluate", "declining", dir, "--cut=2025-07-20/60", arg)
+		if code == 0 || !strings.Contains(stderr, want) {
+			t.Errorf("%s: exit %d, said %q, want %q", arg, code, stderr, want)
+		}
+	}
+}

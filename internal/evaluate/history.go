@@ -8,9 +8,11 @@ package evaluate
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 
 	"leadline/internal/sales"
+	"leadline/internal/slipping"
 )
 
 // Level says what an item is.
@@ -34,6 +36,12 @@ type Merchandise struct {
 	ExcludeCategories  []string
 }
 
+// Cut is a moment and how far is looked from it.
+type Cut struct {
+	Day         sales.Day
+	HorizonDays int
+}
+
 // History is who bought which item on which day. Make it with NewHistory, give it products before the purchases of them.
 type History struct {
 	m         Merchandise
@@ -49,7 +57,8 @@ type History struct {
 // customer is one customer's purchases.
 type customer struct {
 	id     string
-	bought []bought // by day and item, once the history is complete
+	bought []bought // merchandise, by day and item, once the history is complete
+	visits []slipping.Visit
 }
 
 // bought is an item on a day.
@@ -100,11 +109,18 @@ func (h *History) Purchase(p *sales.Purchase) {
 		h.customers[p.CustomerID] = c
 	}
 	day := h.m.Calendar.Day(p.OccurredAt)
+	visit, came := slipping.Visit{Day: day}, false
 	for i := range p.Lines {
+		came = came || p.Lines[i].Quantity > 0
+		visit.SpentMinor += p.Lines[i].AmountMinor
 		if item, ok := h.item(&p.Lines[i]); ok {
 			c.bought = append(c.bought, bought{day, item})
 		}
 	}
+	if !came {
+		return
+	}
+	c.visits = append(c.visits, visit)
 	if h.first == 0 || day < h.first {
 		h.first = day
 	}
@@ -137,16 +153,31 @@ func (h *History) item(l *sales.Line) (int32, bool) {
 	return id, true
 }
 
-// sorted gives the customers by id, each one's purchases by day and item, an item once a day.
+// sorted gives the customers by id, each one's purchases by day and item, an item once a day, and the days with a purchase.
 func (h *History) sorted() []*customer {
 	all := make([]*customer, 0, len(h.customers))
 	for _, c := range h.customers {
 		slices.SortFunc(c.bought, func(a, b bought) int { return cmp.Or(cmp.Compare(a.day, b.day), cmp.Compare(a.item, b.item)) })
 		c.bought = slices.Compact(c.bought)
+		c.visits = byDay(c.visits)
 		all = append(all, c)
 	}
 	slices.SortFunc(all, func(a, b *customer) int { return cmp.Compare(a.id, b.id) })
 	return all
+}
+
+// byDay makes one visit of all on a day.
+func byDay(visits []slipping.Visit) []slipping.Visit {
+	slices.SortFunc(visits, func(a, b slipping.Visit) int { return cmp.Compare(a.Day, b.Day) })
+	days := visits[:0]
+	for _, v := range visits {
+		if n := len(days); n > 0 && days[n-1].Day == v.Day {
+			days[n-1].SpentMinor += v.SpentMinor
+			continue
+		}
+		days = append(days, v)
+	}
+	return days
 }
 
 // First and Last are the days of the first and the last purchase, 0 of an empty history.
@@ -154,6 +185,14 @@ func (h *History) First() sales.Day { return h.first }
 
 // Last is the day of the last purchase, 0 of an empty history.
 func (h *History) Last() sales.Day { return h.last }
+
+// reaches refuses a cut of which the history shows nothing before, or not all of the horizon.
+func (h *History) reaches(cut Cut) error {
+	if end := cut.Day + sales.Day(cut.HorizonDays) - 1; cut.Day <= h.first || end > h.last {
+		return fmt.Errorf("cut %s with %d days: the history goes from %s to %s", cut.Day, cut.HorizonDays, h.first, h.last)
+	}
+	return nil
+}
 
 // between gives the purchases of the days [from, to).
 func (c *customer) between(from, to sales.Day) []bought {

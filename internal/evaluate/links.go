@@ -16,12 +16,6 @@ type LinksOptions struct {
 	Offers     int // how many a customer is made
 }
 
-// Cut is a moment and how far is looked from it.
-type Cut struct {
-	Day         sales.Day
-	HorizonDays int
-}
-
 // LinksReport says, for each cut, what each ranker's offers came to.
 type LinksReport struct {
 	Level      Level      `json:"level"`
@@ -67,8 +61,8 @@ func (h *History) Links(o LinksOptions) (*LinksReport, error) {
 	report := &LinksReport{Level: h.m.Level, WindowDays: o.WindowDays, Offers: o.Offers}
 	all := h.sorted()
 	for _, cut := range o.Cuts {
-		if end := cut.Day + sales.Day(cut.HorizonDays) - 1; cut.Day <= h.first || end > h.last {
-			return nil, fmt.Errorf("cut %s with %d days: the history goes from %s to %s", cut.Day, cut.HorizonDays, h.first, h.last)
+		if err := h.reaches(cut); err != nil {
+			return nil, err
 		}
 		q, err := h.ask(all, cut.Day, sales.Day(cut.HorizonDays), sales.Day(o.WindowDays), o.MinBuyers)
 		if err != nil {

@@ -6,7 +6,7 @@ import (
 	"slices"
 )
 
-// Estimate is a mean over customers with its 95% interval.
+// Estimate is a figure over customers with its 95% interval.
 type Estimate struct {
 	Mean float64 `json:"mean"`
 	Low  float64 `json:"low"`
@@ -17,20 +17,37 @@ type Estimate struct {
 const resamples = 2_000
 
 // bootstrap is the percentile interval of a mean (B. Efron, "Bootstrap methods: another look at the jackknife", Annals of Statistics 7,
-// 1979). Given differences by customer it is the paired one. Every call draws the same customers.
+// 1979). Given differences by customer it is the paired one.
 func bootstrap(values []float64) Estimate {
-	rng := rand.New(rand.NewPCG(1979, 7))
-	means := make([]float64, resamples)
-	for i := range means {
+	means := make([]float64, 0, resamples)
+	redraw(len(values), func(times []float64) {
 		sum := 0.0
-		for range values {
-			sum += values[rng.IntN(len(values))]
+		for i, n := range times {
+			sum += n * values[i]
 		}
-		means[i] = sum / float64(len(values))
+		means = append(means, sum/float64(len(values)))
+	})
+	return interval(mean(values), means)
+}
+
+// redraw draws n customers anew, with replacement, and says how often each was drawn. Every call draws the same ones.
+func redraw(n int, look func(times []float64)) {
+	rng := rand.New(rand.NewPCG(1979, 7))
+	times := make([]float64, n)
+	for range resamples {
+		clear(times)
+		for range n {
+			times[rng.IntN(n)]++
+		}
+		look(times)
 	}
-	slices.Sort(means)
-	at := func(share float64) float64 { return means[int(math.Round(share*float64(resamples-1)))] }
-	return Estimate{Mean: mean(values), Low: at(0.025), High: at(0.975)}
+}
+
+// interval is that of a figure by what it came to when drawn anew.
+func interval(figure float64, drawn []float64) Estimate {
+	slices.Sort(drawn)
+	at := func(share float64) float64 { return drawn[int(math.Round(share*float64(len(drawn)-1)))] }
+	return Estimate{Mean: figure, Low: at(0.025), High: at(0.975)}
 }
 
 func mean(values []float64) float64 {

@@ -1,0 +1,99 @@
+package slipping
+
+import (
+	"errors"
+	"fmt"
+	"math"
+
+	"gonum.org/v1/gonum/mathext"
+	"gonum.org/v1/gonum/optimize"
+
+	"leadline/internal/sales"
+)
+
+// Buyer is what MBG/NBD knows of a customer: the days with a purchase after the first one, how many days after the first the last of them
+// was (0 without any), and how many days the customer has been seen.
+type Buyer struct {
+	Repeats  int
+	LastDays float64
+	SeenDays float64
+}
+
+// Buyer is the customer's summary.
+func (p *Past) Buyer() Buyer {
+	return Buyer{Repeats: p.Days - 1, LastDays: float64(p.Age() - p.Silence()), SeenDays: float64(p.Age())}
+}
+
+// BuyerOf summarises what came before the day at, ok false if that was nothing.
+func BuyerOf(all []Visit, at sales.Day) (b Buyer, ok bool) {
+	n := search(all, at)
+	if n == 0 {
+		return b, false
+	}
+	first := all[0].Day
+	return Buyer{Repeats: n - 1, LastDays: float64(all[n-1].Day - first), SeenDays: float64(at - first)}, true
+}
+
+// Population are the parameters of MBG/NBD: customers buy at Poisson rates drawn from a gamma distribution (shape R, scale 1/Alpha days), and
+// after each purchase, the first too, leave with a probability drawn from a beta distribution (A, B). E. P. Batislam, M. Denizel and A.
+// Filiztekin, "Empirical validation and comparison of models for customer base analysis", International Journal of Research in
+// Marketing 24, 2007; D. Hoppe and U. Wagner, "Customer base analysis: the case for a central variant of the Betageometric/NBD model", Marketing
+// ZFP 29, 2007.
+type Population struct{ R, Alpha, A, B float64 }
+
+// Estimate finds the parameters under which the buyers are likeliest.
+func Estimate(buyers []Buyer) (Population, error) {
+	if len(buyers) == 0 {
+		return Population{}, errors.New("nobody has bought")
+	}
+	at := func(logs []float64) Population {
+		return Population{math.Exp(logs[0]), math.Exp(logs[1]), math.Exp(logs[2]), math.Exp(logs[3])}
+	}
+	problem := optimize.Problem{Func: func(logs []float64) float64 {
+		p, sum := at(logs), 0.0
+		for _, l := range logs { // keeps the search where the functions are numbers: a parameter of e^±8 is as good as a limit
+			sum += math.Pow(max(0, math.Abs(l)-8), 2)
+		}
+		for i := range buyers {
+			sum -= p.logLikelihood(&buyers[i]) / float64(len(buyers))
+		}
+		return sum
+	}}
+	settings := &optimize.Settings{Converger: &optimize.FunctionConverge{Absolute: 1e-7, Iterations: 40}, FuncEvaluations: 1500}
+	found, err := optimize.Minimize(problem, []float64{0, 3, -1, 0.5}, settings, &optimize.NelderMead{})
+	if err != nil && found == nil {
+		return Population{}, fmt.Errorf("estimate MBG/NBD: %w", err)
+	}
+	return at(found.X), nil
+}
+
+func (p Population) logLikelihood(b *Buyer) float64 {
+	x := float64(b.Repeats)
+	l := lgamma(p.R+x) - lgamma(p.R) + p.R*math.Log(p.Alpha) - (p.R+x)*math.Log(p.Alpha+b.SeenDays) +
+		lgamma(p.A+p.B) + lgamma(p.B+x+1) - lgamma(p.B) - lgamma(p.A+p.B+x+1)
+	return l + math.Log1p(p.goneOdds(b))
+}
+
+// goneOdds are the odds that the buyer has left.
+func (p Population) goneOdds(b *Buyer) float64 {
+	x := float64(b.Repeats)
+	return p.A / (p.B + x) * math.Exp((p.R+x)*math.Log((p.Alpha+b.SeenDays)/(p.Alpha+b.LastDays)))
+}
+
+// Expected is how many purchase days the buyer is expected to have in the next days.
+func (p Population) Expected(b Buyer, days float64) float64 {
+	x, a := float64(b.Repeats), p.A
+	if math.Abs(a-1) < 1e-6 {
+		a = 1 + 1e-6 // the formula's limit, where it divides by 0
+	}
+	z := days / (p.Alpha + b.SeenDays + days)
+	// The hypergeometric function after Euler's transformation, F(r+x, b+x+1; a+b+x; z) = (1-z)^(a-1-r-x) F(a+b-r, a-1; a+b+x; z), where
+	// the powers of 1-z cancel those of the formula and no term is large.
+	left := math.Pow(1-z, a-1) * mathext.Hypergeo(a+p.B-p.R, a-1, a+p.B+x, z)
+	return (a + p.B + x) / (a - 1) * (1 - left) / (1 + p.goneOdds(&b))
+}
+
+func lgamma(x float64) float64 {
+	l, _ := math.Lgamma(x)
+	return l
+}
