@@ -22,6 +22,7 @@ import (
 	"go.uber.org/zap"
 
 	"leadline/internal/affinity"
+	"leadline/internal/promise"
 	"leadline/internal/sales"
 	"leadline/internal/wire"
 )
@@ -99,12 +100,11 @@ func (a *Analyst) Run(ctx context.Context) error {
 	for {
 		began := time.Now()
 		err := a.session(ctx)
-		var broken *Broken
 		switch {
-		case ctx.Err() != nil && !errors.As(err, &broken):
+		case ctx.Err() != nil && !promise.IsBroken(err):
 			a.say("stopped")
 			return nil
-		case errors.As(err, &broken):
+		case promise.IsBroken(err):
 			a.say(err.Error())
 			return fmt.Errorf("analyst: %w", err)
 		}
@@ -121,27 +121,12 @@ func (a *Analyst) Run(ctx context.Context) error {
 	}
 }
 
-// Broken is an error that trying again cannot mend: the analyst stops, and Do says what a person can do.
-type Broken struct {
-	Err error
-	Do  string
-}
-
-func (b *Broken) Error() string { return b.Err.Error() + ": " + b.Do }
-
-// Unwrap gives the error without the advice.
-func (b *Broken) Unwrap() error { return b.Err }
-
-func broken(do, format string, args ...any) error {
-	return &Broken{Err: fmt.Errorf(format, args...), Do: do}
-}
-
 // unreadable sorts an error of the decoder: what Leadline wrote itself must be readable, unless the registry is away.
 func unreadable(err error, topic string, offset int64) error {
 	err = fmt.Errorf("read %s-0 at %d: %w", topic, offset, err)
 	var poison *wire.Poison
 	if errors.As(err, &poison) {
-		return &Broken{Err: err, Do: "only Leadline may write to this topic; sums without the record would be wrong"}
+		return promise.Break("only Leadline may write to this topic; sums without the record would be wrong", "%w", err)
 	}
 	return err
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"leadline/internal/promise"
 	"leadline/internal/sales"
 )
 
@@ -275,7 +276,7 @@ func TestBrokenPromisesStopIt(t *testing.T) {
 				c.harm(w)
 				time.Sleep(time.Minute)
 				err := m.stop()
-				var broken *Broken
+				var broken *promise.Broken
 				if !errors.As(err, &broken) || !strings.Contains(err.Error(), c.says) {
 					t.Errorf("stopped with %v, want a broken promise that says %q", err, c.says)
 				}

@@ -9,6 +9,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"leadline/internal/promise"
 	"leadline/internal/sales"
 )
 
@@ -31,7 +32,7 @@ func (s *session) foldAll(ctx context.Context, fetches kgo.Fetches) error {
 			return unreadable(err, rec.Topic, rec.Offset)
 		}
 		if kind != tally.Kind {
-			return broken("only Leadline may write tallies", "%s-0 at %d holds a tally of %q", rec.Topic, rec.Offset, tally.Kind)
+			return promise.Break("only Leadline may write tallies", "%s-0 at %d holds a tally of %q", rec.Topic, rec.Offset, tally.Kind)
 		}
 		if err := s.memory.sums.fold(&tally, rec.Offset); err != nil {
 			return fmt.Errorf("fold %s-0 at %d: %w", rec.Topic, rec.Offset, err)
@@ -53,7 +54,7 @@ func fetchError(fetches kgo.Fetches) error {
 		switch {
 		case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		case errors.Is(err, kerr.OffsetOutOfRange):
-			all = append(all, broken("tallies are gone that were never counted; learn anew from leadline.state, or restore the topic",
+			all = append(all, promise.Break("tallies are gone that were never counted; learn anew from leadline.state, or restore the topic",
 				"read %s-%d: %w", topic, partition, err))
 		default:
 			all = append(all, fmt.Errorf("read %s-%d: %w", topic, partition, err))

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"leadline/internal/promise"
 	"leadline/internal/sales"
 )
 
@@ -56,7 +57,7 @@ func (p *progress) follow(t *sales.Tally) (shardProgress, error) {
 	case t.CSN == last.csn && t.CSN > 0 && goesOn:
 		return last, nil
 	}
-	return last, broken("was a topic or a consumer group deleted or reset? sums can be learned anew from the first tally on: delete the analyst's "+
+	return last, promise.Break("was a topic or a consumer group deleted or reset? sums can be learned anew from the first tally on: delete the analyst's "+
 		"consumer group and the topic leadline.knowledge-state, if the tally topics still hold everything",
 		"tally %q of shard %d is of commit %d and follows that of commit %d", t.Kind, t.Partition, t.CSN, last.csn)
 }

@@ -13,6 +13,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/plugin/kzap"
 	"go.uber.org/zap"
+
+	"leadline/internal/promise"
 )
 
 // session is one life of the transactional group member. It ends with the context, or with an error after which only what is
@@ -71,7 +73,7 @@ func (a *Analyst) session(ctx context.Context) error {
 	s := &session{Analyst: a, opened: make(chan struct{})}
 	client, err := kgo.NewGroupTransactSession(s.options()...)
 	if err != nil {
-		return broken("mend the configuration", "open session: %w", err)
+		return promise.Break("mend the configuration", "open session: %w", err)
 	}
 	s.client = client
 	close(s.opened)
@@ -125,7 +127,7 @@ func (s *session) checkTopics(ctx context.Context) error {
 		case d.Err != nil:
 			return fmt.Errorf("topic %s: %w", name, d.Err)
 		case len(d.Partitions) != 1:
-			return broken("it must have 1", "topic %s has %d partitions", name, len(d.Partitions))
+			return promise.Break("it must have 1", "topic %s has %d partitions", name, len(d.Partitions))
 		}
 	}
 	return nil

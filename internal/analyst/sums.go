@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"leadline/internal/affinity"
+	"leadline/internal/promise"
 	"leadline/internal/sales"
 	"leadline/internal/wire"
 )
@@ -49,7 +50,7 @@ func newSums() *sums {
 func (s *sums) fold(t *sales.Tally, offset int64) error {
 	p, ok := s.progress[t.Kind]
 	if !ok {
-		return broken("only Leadline may write tallies", "tally of unknown kind %q", t.Kind)
+		return promise.Break("only Leadline may write tallies", "tally of unknown kind %q", t.Kind)
 	}
 	last, err := p.follow(t)
 	if err != nil {

@@ -5,7 +5,7 @@ package architecture
 // layers lists Leadline's packages from the bottom up. A package may import those of lower layers only, so that each can
 // be understood, and tested, with nothing above it in mind.
 var layers = [][]string{
-	{"schemas", "internal/sales", "internal/committed"},
+	{"schemas", "internal/sales", "internal/committed", "internal/promise"},
 	{"internal/window", "internal/simulate", "internal/slipping"},
 	{"internal/activity", "internal/catalogue"},
 	{"internal/affinity", "internal/evaluate"},

@@ -86,23 +86,3 @@ func (c *Config) validate() error {
 
 func (c *Config) group() string           { return c.Prefix + "leadline-engine" }
 func (c *Config) transactionalID() string { return c.Prefix + "leadline-engine-" + c.InstanceID }
-
-// Broken is an error that trying again cannot mend: the runtime stops, and Do says what a person can do.
-type Broken struct {
-	Err error
-	Do  string
-}
-
-func (b *Broken) Error() string { return b.Err.Error() + ": " + b.Do }
-
-// Unwrap gives the error without the advice.
-func (b *Broken) Unwrap() error { return b.Err }
-
-func broken(do, format string, args ...any) error {
-	return &Broken{Err: fmt.Errorf(format, args...), Do: do}
-}
-
-func isBroken(err error) bool {
-	var b *Broken
-	return errors.As(err, &b)
-}

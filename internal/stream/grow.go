@@ -12,6 +12,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"go.uber.org/zap"
 
+	"leadline/internal/promise"
 	"leadline/internal/wire"
 )
 
@@ -203,7 +204,7 @@ func (g *growth) agrees(p int32, f *fetched) error {
 		return nil
 	}
 	if record == nil || record.CSN != f.csn {
-		return broken("run leadline state restore-offsets first", "the group's offsets of shard %d are not those of its last commit", p)
+		return promise.Break("run leadline state restore-offsets first", "the group's offsets of shard %d are not those of its last commit", p)
 	}
 	return f.agrees(p, g.names, record)
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"leadline/internal/promise"
 	"leadline/internal/wire"
 )
 
@@ -97,7 +98,7 @@ func (o *owned) read(resp *kmsg.OffsetFetchResponse) (map[int32]fetched, error) 
 					continue // the client asks again, or surfaces it
 				}
 				if p.Partition >= o.partitions {
-					return nil, broken("stop all engines, then run leadline topics grow, which brings the customers to their new shards",
+					return nil, promise.Break("stop all engines, then run leadline topics grow, which brings the customers to their new shards",
 						"%s has grown beyond the %d partitions that it had when this engine started", name, o.partitions)
 				}
 				f := shards[p.Partition]
@@ -111,7 +112,7 @@ func (o *owned) read(resp *kmsg.OffsetFetchResponse) (map[int32]fetched, error) 
 	}
 	for p, n := range maps.All(seen) {
 		if n != len(inputs) {
-			return nil, broken("let every member of the group be a leadline engine of the same release",
+			return nil, promise.Break("let every member of the group be a leadline engine of the same release",
 				"partition %d of only %d of %d inputs is assigned here", p, n, len(inputs))
 		}
 	}
@@ -136,7 +137,7 @@ func (f *fetched) take(at int, p kmsg.OffsetFetchResponseGroupTopicPartition) er
 }
 
 func missingOffsets(p int32, topic string) error {
-	return broken("nothing was changed; restore the group's offsets from the shard records before starting again",
+	return promise.Break("nothing was changed; restore the group's offsets from the shard records before starting again",
 		"the committed offset of %s-%d is missing or was not written by an engine", topic, p)
 }
 

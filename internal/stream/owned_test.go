@@ -4,6 +4,8 @@ import (
 	"testing"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"leadline/internal/promise"
 )
 
 // A shard of which only some inputs are assigned here cannot be worked on: its commits would not be fenced by one generation.
@@ -21,7 +23,7 @@ func TestHalfAShardIsRefused(t *testing.T) {
 		t.Fatalf("read %v, %v", shards, err)
 	}
 	resp.Groups[0].Topics = resp.Groups[0].Topics[1:]
-	if _, err := o.read(resp); !isBroken(err) {
+	if _, err := o.read(resp); !promise.IsBroken(err) {
 		t.Errorf("a shard without its customers: %v", err)
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"leadline/internal/promise"
 )
 
 // strangerPatience is how long somebody else may hold this engine's place in the group before that counts as another engine. It may
@@ -48,7 +50,7 @@ func (r *Runtime) stillOurs(ctx context.Context) error {
 			r.place.stranger = time.Now()
 		}
 		if time.Since(r.place.stranger) > strangerPatience {
-			return broken("give each engine an instance id of its own", "another engine runs as %q, as member %s of the group", r.cfg.InstanceID, m.MemberID)
+			return promise.Break("give each engine an instance id of its own", "another engine runs as %q, as member %s of the group", r.cfg.InstanceID, m.MemberID)
 		}
 		return fmt.Errorf("member %s of the group may be another engine that runs as %q", m.MemberID, r.cfg.InstanceID)
 	}

@@ -9,6 +9,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"go.uber.org/zap"
+
+	"leadline/internal/promise"
 )
 
 // pause makes the consumer read all shards but those, and forgets what it has read of them beyond their committed offsets.
@@ -90,10 +92,10 @@ func (r *Runtime) fetchErrors(fetches kgo.Fetches) (broke error) {
 		switch {
 		case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled), errors.Is(err, kgo.ErrClientClosed):
 		case errors.Is(err, kerr.OffsetOutOfRange), errors.As(err, &loss):
-			broke = broken("its retention was shorter than the engine's absence, or it was made anew; decide where to go on "+
+			broke = promise.Break("its retention was shorter than the engine's absence, or it was made anew; decide where to go on "+
 				"and set the group's offsets by hand", "%s-%d is not there at the committed offset: %w", topic, p, err)
 		case errors.Is(err, kerr.FencedInstanceID):
-			broke = broken("give each engine an instance id of its own", "another engine runs as %q: %w", r.cfg.InstanceID, err)
+			broke = promise.Break("give each engine an instance id of its own", "another engine runs as %q: %w", r.cfg.InstanceID, err)
 		case errors.As(err, &group):
 			r.log.Warn("not in the group, joining again", zap.Error(err))
 		default:

@@ -12,6 +12,7 @@ import (
 	"go.uber.org/zap"
 
 	"leadline/internal/engine"
+	"leadline/internal/promise"
 	"leadline/internal/sales"
 	"leadline/internal/state"
 )
@@ -46,7 +47,7 @@ func (rc *recovery) run(ctx context.Context) recovered {
 	wait := firstBackoff
 	for {
 		meta, err := rc.once(ctx)
-		if err == nil || isBroken(err) || ctx.Err() != nil {
+		if err == nil || promise.IsBroken(err) || ctx.Err() != nil {
 			return recovered{rc, meta, err}
 		}
 		rc.r.log.Warn("recover shard: trying again", zap.Int32("partition", rc.p), zap.Duration("in", wait), zap.Error(err))
@@ -107,7 +108,7 @@ func (f *fetched) agrees(p int32, topics names, rec *sales.ShardRecord) error {
 		if at < 0 || rec.Inputs[at].Next == f.next[i] {
 			continue
 		}
-		return broken("nothing was changed; restore the group's offsets from the shard records before starting again",
+		return promise.Break("nothing was changed; restore the group's offsets from the shard records before starting again",
 			"the committed offset of %s-%d is %d, its shard record says %d", topics.topic(in.Topic), p, f.next[i], rec.Inputs[at].Next)
 	}
 	return nil
@@ -328,7 +329,7 @@ func (b *stateBatch) arm(calendar sales.Calendar) error {
 		}
 		due, err := engine.BlobDue(c.Blob, calendar)
 		if errors.Is(err, engine.ErrNewer) {
-			return broken("run the release that wrote it: there is no way back to an earlier one", "state of customer %s: %w", c.CustomerID, err)
+			return promise.Break("run the release that wrote it: there is no way back to an earlier one", "state of customer %s: %w", c.CustomerID, err)
 		}
 		if err != nil {
 			return fmt.Errorf("state of customer %s: %w", c.CustomerID, err)

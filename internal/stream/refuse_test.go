@@ -16,6 +16,7 @@ import (
 	"go.uber.org/zap"
 
 	"leadline/internal/engine"
+	"leadline/internal/promise"
 	"leadline/internal/sales"
 )
 
@@ -24,7 +25,7 @@ func (r *running) refused(words ...string) {
 	r.w.t.Helper()
 	select {
 	case err := <-r.ended:
-		var b *Broken
+		var b *promise.Broken
 		if !errors.As(err, &b) || b.Do == "" {
 			r.w.t.Fatalf("ended with %v, without advice", err)
 		}
@@ -272,7 +273,7 @@ func TestRefusesTheStateOfALaterRelease(t *testing.T) {
 	blob := engine.EncodeCustomer(nil, &engine.Customer{OwnerID: "rep"})
 	blob[0] = 99
 	b := stateBatch{changes: []engine.Change{{CustomerID: "cj-1", Blob: blob}}}
-	if err := b.arm(sales.Calendar{}); !isBroken(err) || !strings.Contains(err.Error(), "customer cj-1: blob of version 99") {
+	if err := b.arm(sales.Calendar{}); !promise.IsBroken(err) || !strings.Contains(err.Error(), "customer cj-1: blob of version 99") {
 		t.Errorf("%v", err)
 	}
 }

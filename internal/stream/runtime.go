@@ -23,6 +23,7 @@ import (
 	"go.uber.org/zap"
 
 	"leadline/internal/engine"
+	"leadline/internal/promise"
 	"leadline/internal/state"
 	"leadline/internal/wire"
 )
@@ -158,7 +159,7 @@ func (r *Runtime) serve(ctx, work context.Context) error {
 	for ctx.Err() == nil && err == nil {
 		began := time.Now()
 		err = r.session(ctx, work)
-		if err == nil || isBroken(err) {
+		if err == nil || promise.IsBroken(err) {
 			break
 		}
 		if time.Since(began) > lastBackoff {
@@ -184,7 +185,7 @@ func (r *Runtime) drain(ctx context.Context) {
 
 // unlessEnded gives the error, unless it is only the end of the context, or a consequence of it.
 func unlessEnded(ctx context.Context, err error) error {
-	if ctx.Err() != nil && !isBroken(err) {
+	if ctx.Err() != nil && !promise.IsBroken(err) {
 		return nil
 	}
 	return err

@@ -12,6 +12,7 @@ import (
 	"go.uber.org/zap"
 
 	"leadline/internal/engine"
+	"leadline/internal/promise"
 )
 
 // session is one life of the transactional group member. It ends with the context (nil), with an error after which only a
@@ -22,7 +23,7 @@ func (r *Runtime) session(ctx, work context.Context) error {
 	}
 	sess, err := kgo.NewGroupTransactSession(r.sessionOptions()...)
 	if err != nil {
-		return broken("mend the configuration", "open session: %w", err)
+		return promise.Break("mend the configuration", "open session: %w", err)
 	}
 	defer sess.Close()
 	defer func() {

@@ -13,6 +13,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"go.uber.org/zap"
 
+	"leadline/internal/promise"
 	"leadline/internal/sales"
 )
 
@@ -24,7 +25,7 @@ func (r *Runtime) start(ctx context.Context) error {
 	began := time.Now()
 	err := r.retry(ctx, "look at the topics", func() error {
 		err := r.lookAtTopics(ctx)
-		if isBroken(err) && errors.Is(err, kerr.UnknownTopicOrPartition) && time.Since(began) < topicsPatience {
+		if promise.IsBroken(err) && errors.Is(err, kerr.UnknownTopicOrPartition) && time.Since(began) < topicsPatience {
 			return errors.New("not there yet: " + err.Error()) // no longer broken
 		}
 		return err
@@ -48,7 +49,7 @@ func (r *Runtime) fence(ctx context.Context) error {
 	cl, err := kgo.NewClient(slices.Concat(r.cfg.Kafka, []kgo.Opt{
 		kgo.TransactionalID(r.cfg.transactionalID()), kgo.TransactionTimeout(transactionTimeout)})...)
 	if err != nil {
-		return broken("mend the configuration", "open producer: %w", err)
+		return promise.Break("mend the configuration", "open producer: %w", err)
 	}
 	defer cl.Close()
 	return producerID(ctx, cl)
@@ -68,7 +69,7 @@ func (r *Runtime) retry(ctx context.Context, what string, try func() error) erro
 	wait := firstBackoff
 	for {
 		err := try()
-		if err == nil || isBroken(err) {
+		if err == nil || promise.IsBroken(err) {
 			return err
 		}
 		if ctx.Err() != nil {
@@ -100,7 +101,7 @@ func (r *Runtime) lookAtTopics(ctx context.Context) error {
 		detail := meta.Topics[r.names.topic(t)]
 		switch err := detail.Err; {
 		case errors.Is(err, kerr.UnknownTopicOrPartition):
-			return broken("create it with leadline topics create", "topic %s: %w", r.names.topic(t), err)
+			return promise.Break("create it with leadline topics create", "topic %s: %w", r.names.topic(t), err)
 		case err != nil:
 			return fmt.Errorf("topic %s: %w", r.names.topic(t), err)
 		}
@@ -122,13 +123,13 @@ func (r *Runtime) equalCounts() error {
 	r.owned.partitions = r.partitions
 	for _, t := range shardTopics() {
 		if n := r.counts[t]; n != r.partitions {
-			return broken("if they grew, run leadline topics grow; else give all topics of the shards the same number of partitions",
+			return promise.Break("if they grew, run leadline topics grow; else give all topics of the shards the same number of partitions",
 				"topic %s has %d partitions, %s has %d", r.names.topic(t), n, r.names.topic(inputs[purchasesInput].Topic), r.partitions)
 		}
 	}
 	for _, t := range singleTopics() {
 		if n := r.counts[t]; n != 1 {
-			return broken("make it anew with one partition", "topic %s has %d partitions", r.names.topic(t), n)
+			return promise.Break("make it anew with one partition", "topic %s has %d partitions", r.names.topic(t), n)
 		}
 	}
 	return nil
@@ -168,9 +169,9 @@ func (r *Runtime) counted(rec *sales.ShardRecord) error {
 	case n == 0 || n == r.partitions: // 0: a release that did not say
 		return nil
 	case n > r.partitions:
-		return broken("start again", "the topics had %d partitions when this engine started, and have grown to %d", r.partitions, n)
+		return promise.Break("start again", "the topics had %d partitions when this engine started, and have grown to %d", r.partitions, n)
 	default:
-		return broken(fmt.Sprintf("nothing was changed; run leadline topics grow --partitions %d, which brings the customers to their new shards", r.partitions),
+		return promise.Break(fmt.Sprintf("nothing was changed; run leadline topics grow --partitions %d, which brings the customers to their new shards", r.partitions),
 			"the topics have %d partitions, and the customers are still kept by %d shards", r.partitions, n)
 	}
 }
@@ -186,7 +187,7 @@ func (r *Runtime) lostOffsets(ctx context.Context, last placed) error {
 	if !slices.Contains(shards, p) {
 		return fmt.Errorf("shard %d has just been begun by another engine", p)
 	}
-	return broken("nothing was changed; restore the group's offsets from the shard records before starting again",
+	return promise.Break("nothing was changed; restore the group's offsets from the shard records before starting again",
 		"shard %d has committed %d times, but the group %s has lost its offsets", p, last.record.CSN, r.cfg.group())
 }
 

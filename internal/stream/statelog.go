@@ -10,6 +10,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"leadline/internal/promise"
 	"leadline/internal/sales"
 	"leadline/internal/wire"
 )
@@ -165,7 +166,7 @@ func (l *stateLog) record(ctx context.Context, p int32, csn int64) (placed, erro
 		}
 		wait = min(2*wait, lastBackoff)
 	}
-	return placed{}, broken("was leadline.state deleted? restore it, or delete the group's offsets to begin anew",
+	return placed{}, promise.Break("was leadline.state deleted? restore it, or delete the group's offsets to begin anew",
 		"the offsets of shard %d name commit %d, and leadline.state has no record of it", p, csn)
 }
 
