@@ -2,6 +2,7 @@ package evaluate
 
 import (
 	"fmt"
+	"iter"
 
 	"leadline/internal/activity"
 	"leadline/internal/sales"
@@ -89,31 +90,38 @@ func (c *customer) ahead(from, to sales.Day) (days int, minor int64) {
 	return len(bought), minor
 }
 
-// examples are customers at earlier cuts whose horizon ends before this one. Shorter horizons are learned from too: they show what has
-// become of customers of whom the whole horizon is not known yet, and what tells is much the same.
+// examples are customers at earlier moments, evenly thinned if there are too many.
 func (m *moment) examples() []slipping.Example {
-	type at struct {
-		slipCase
-		q slipping.Question
+	all := 0
+	for range m.earlier() {
+		all++
 	}
-	var seen []at
-	for _, days := range horizons(m.question.HorizonDays) {
-		q := slipping.Question{WindowDays: m.question.WindowDays, HorizonDays: days}
-		for day := m.at - sales.Day(days); day >= m.first+sales.Day(q.WindowDays); day -= exampleEvery {
-			for _, c := range m.all {
-				if k, ok := m.look(c, q, day); ok {
-					seen = append(seen, at{k, q})
+	taken := min(all, mostExamples)
+	out := make([]slipping.Example, 0, taken)
+	i := 0
+	for q, k := range m.earlier() {
+		if i++; i*taken/all > len(out) {
+			out = append(out, slipping.Example{Features: q.Features(&k.past), Slipped: k.slipped})
+		}
+	}
+	return out
+}
+
+// earlier gives the customers at moments whose horizon ends before this one begins. Shorter horizons are learned from too: they show
+// what has become of customers of whom the whole horizon is not known yet, and what tells is much the same.
+func (m *moment) earlier() iter.Seq2[slipping.Question, slipCase] {
+	return func(yield func(slipping.Question, slipCase) bool) {
+		for _, days := range horizons(m.question.HorizonDays) {
+			q := slipping.Question{WindowDays: m.question.WindowDays, HorizonDays: days}
+			for day := m.at - sales.Day(days); day >= m.first+sales.Day(q.WindowDays); day -= exampleEvery {
+				for _, c := range m.all {
+					if k, ok := m.look(c, q, day); ok && !yield(q, k) {
+						return
+					}
 				}
 			}
 		}
 	}
-	n := min(len(seen), mostExamples)
-	out := make([]slipping.Example, n)
-	for i := range out {
-		k := &seen[i*len(seen)/n]
-		out[i] = slipping.Example{Features: k.q.Features(&k.past), Slipped: k.slipped}
-	}
-	return out
 }
 
 // horizons are the question's own and two shorter ones.

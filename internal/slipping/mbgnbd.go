@@ -81,16 +81,21 @@ func (p Population) goneOdds(b *Buyer) float64 {
 }
 
 // Expected is how many purchase days the buyer is expected to have in the next days.
-func (p Population) Expected(b Buyer, days float64) float64 {
-	x, a := float64(b.Repeats), p.A
-	if math.Abs(a-1) < 1e-6 {
-		a = 1 + 1e-6 // the formula's limit, where it divides by 0
-	}
+//
+// It is the sum over k of P(a buyer who does not leave buys more than k times), a negative binomial's tail, times P(this one has not left
+// after k purchases more): the papers' formula without its hypergeometric function, whose terms cancel, and its division by A-1.
+func (p Population) Expected(b Buyer, days float64) (sum float64) {
+	x := float64(b.Repeats)
 	z := days / (p.Alpha + b.SeenDays + days)
-	// The hypergeometric function after Euler's transformation, F(r+x, b+x+1; a+b+x; z) = (1-z)^(a-1-r-x) F(a+b-r, a-1; a+b+x; z), where
-	// the powers of 1-z cancel those of the formula and no term is large.
-	left := math.Pow(1-z, a-1) * mathext.Hypergeo(a+p.B-p.R, a-1, a+p.B+x, z)
-	return (a + p.B + x) / (a - 1) * (1 - left) / (1 + p.goneOdds(&b))
+	stays := 1 / (1 + p.goneOdds(&b))
+	for k := 0.0; ; k++ {
+		term := stays * mathext.RegIncBeta(k+1, p.R+x, z)
+		sum += term
+		if !(term > 1e-9*sum) {
+			return sum
+		}
+		stays *= (p.B + x + 1 + k) / (p.A + p.B + x + 1 + k)
+	}
 }
 
 func lgamma(x float64) float64 {

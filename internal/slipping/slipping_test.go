@@ -233,6 +233,22 @@ func TestMBGNBDAgainstItsStory(t *testing.T) {
 	}
 }
 
+// Far beyond the parameters of any history too, what is expected is a number that grows with the days, from 0 on.
+func TestExpectedIsANumber(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		parameter := func(name string, from, to float64) float64 { return math.Exp(rapid.Float64Range(from, to).Draw(t, name)) }
+		p := Population{parameter("r", -6, 4), parameter("alpha", 0, 8), parameter("a", -6, 8), parameter("b", -6, 8)}
+		b := Buyer{Repeats: rapid.IntRange(0, 400).Draw(t, "repeats"), SeenDays: rapid.Float64Range(1, 2_000).Draw(t, "seen")}
+		if b.Repeats > 0 {
+			b.LastDays = b.SeenDays * rapid.Float64Range(0.001, 1).Draw(t, "last")
+		}
+		soon, later := p.Expected(b, 30), p.Expected(b, 90)
+		if !(soon >= -1e-6) || !(later >= soon-1e-6*math.Abs(soon)) || math.IsInf(later, 0) {
+			t.Fatalf("%+v of %+v: %g in 30 days, %g in 90", p, b, soon, later)
+		}
+	})
+}
+
 // Buyers drawn from the model give its parameters back, near enough that what is expected of them is the same.
 func TestEstimateFindsThePopulation(t *testing.T) {
 	truth := Population{R: 1, Alpha: 15, A: 0.8, B: 3}
