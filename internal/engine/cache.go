@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -9,11 +8,12 @@ import (
 	"leadline/internal/sales"
 )
 
-// cache holds the customers that are in memory.
+// cache holds the customers that are in memory. Over its ring goes a hand that drops those which were not used since it was there last.
 type cache struct {
 	entries map[string]*entry
 	bytes   int
-	clock   int64 // counts uses
+	ring    []*entry
+	hand    int
 }
 
 // entry is a customer in memory with its pre-image: the blob as last committed.
@@ -24,8 +24,8 @@ type entry struct {
 	blob    []byte       // nil: nothing was kept
 	due     sales.Millis // of the committed state
 	csn     int64        // of the commit that wrote blob, or took it away
-	used    int64
 	size    int
+	used    bool // since the hand was there
 	touched bool // by the open step
 	dirty   bool // changed by the open step
 	next    pending
@@ -65,48 +65,55 @@ func (s *Shard) Load(customerID string, blob []byte) error {
 	if e.csn > s.acked {
 		return fmt.Errorf("load customer %s: commit %d is ahead of the acknowledged %d: %w", customerID, e.csn, s.acked, ErrCorrupt)
 	}
-	s.cache.entries[e.id] = e
-	s.cache.use(e)
-	s.cache.resize(e)
+	s.cache.add(e)
 	return nil
 }
 
 // Acknowledge says that the projection has everything up to the commit.
 func (s *Shard) Acknowledge(csn int64) { s.acked = max(s.acked, csn) }
 
-// Evict drops customers that the projection has until the rest takes about keepBytes, the longest unused first. Not between Plan and
-// Commit or Rollback.
+// Evict drops customers that the projection has until the rest takes about keepBytes, those first that were not used for long. Not
+// between Plan and Commit or Rollback.
 func (s *Shard) Evict(keepBytes int) {
-	if s.cache.bytes <= keepBytes {
-		return
-	}
-	var old []*entry
-	for _, e := range s.cache.entries {
-		if e.csn <= s.acked && !e.touched {
-			old = append(old, e)
+	c := &s.cache
+	for left := 2 * len(c.ring); left > 0 && c.bytes > keepBytes; left-- { // twice around finds all that can go
+		if c.hand >= len(c.ring) {
+			c.hand = 0
 		}
-	}
-	slices.SortFunc(old, func(a, b *entry) int { return cmp.Or(cmp.Compare(a.used, b.used), cmp.Compare(a.id, b.id)) })
-	// Down to seven eighths, so that not every batch sorts the cache.
-	for _, e := range old {
-		if s.cache.bytes <= keepBytes/8*7 {
-			return
+		switch e := c.ring[c.hand]; {
+		case e.csn > s.acked || e.touched:
+			c.hand++
+		case e.used:
+			e.used = false
+			c.hand++
+		default:
+			c.dropAtHand()
 		}
-		s.cache.bytes -= e.size
-		delete(s.cache.entries, e.id)
 	}
 }
 
-func (c *cache) use(e *entry) {
-	c.clock++
-	e.used = c.clock
+func (c *cache) add(e *entry) {
+	c.entries[e.id] = e
+	c.ring = append(c.ring, e)
+	e.used = true
+	c.resize(e)
 }
 
-// resize counts the entry's memory: the structs, and the slices that grow.
+// dropAtHand puts the ring's last one in the place of the dropped one.
+func (c *cache) dropAtHand() {
+	e, last := c.ring[c.hand], len(c.ring)-1
+	c.ring[c.hand], c.ring[last] = c.ring[last], nil
+	c.ring = c.ring[:last]
+	c.bytes -= e.size
+	delete(c.entries, e.id)
+}
+
+// resize counts the entry's memory: the structs, and the slices that grow, with the room that they have to grow into.
 func (c *cache) resize(e *entry) {
 	const structs = 512
 	w := &e.state.Window
 	c.bytes -= e.size
-	e.size = structs + len(e.id) + len(e.blob) + 24*len(w.Lines()) + 24*len(w.Orders()) + 16*len(w.Touches())
+	e.size = structs + len(e.id) + cap(e.blob) + 24*cap(w.Lines()) + 24*cap(w.Orders()) + 16*cap(w.Touches()) +
+		40*cap(e.state.Open) + 12*cap(e.state.Said)
 	c.bytes += e.size
 }

@@ -98,8 +98,7 @@ func (s *Shard) touch(e *entry) {
 	if e.touched {
 		return
 	}
-	e.touched = true
-	s.cache.use(e)
+	e.touched, e.used = true, true
 	s.step.touched = append(s.step.touched, e)
 	s.step.tally.remember(e, s.heldBy(&e.state))
 }

@@ -32,9 +32,27 @@ func (s *Shard) tallies() []sales.Tally {
 		}
 		out = append(out, tally)
 	}
-	t.links, t.tiers, t.days, t.held = t.links[:0], t.tiers[:0], t.days[:0], t.held[:0]
+	t.reset()
 	return out
 }
+
+// reset keeps the memory for the next step, but not that of a step which needed far more than this one.
+func (t *tallies) reset() {
+	if most := max(len(t.links), len(t.tiers), len(t.days)); outgrown(most, cap(t.sums)) {
+		t.sums, t.spare = nil, nil
+	}
+	t.links, t.tiers, t.days, t.held = emptied(t.links), emptied(t.tiers), emptied(t.days), emptied(t.held)
+}
+
+func emptied[T any](list []T) []T {
+	if outgrown(len(list), cap(list)) {
+		return nil
+	}
+	return list[:0]
+}
+
+// outgrown tells whether a list's memory is many times what was needed, and worth giving back.
+func outgrown(needed, have int) bool { return have > 1<<14 && needed < have/8 }
 
 func (s *Shard) linkCells() []sales.Cell {
 	t, names := &s.step.tally, s.level.ranked()

@@ -28,7 +28,11 @@ type Events struct {
 
 // Reset empties it for the next batch.
 func (e *Events) Reset() {
-	e.purchases.used, e.touchpoints.used, e.customers.used, e.outcomes.used, e.identities.used = 0, 0, 0, 0, 0
+	e.purchases.reset()
+	e.touchpoints.reset()
+	e.customers.reset()
+	e.outcomes.reset()
+	e.identities.reset()
 	clear(e.List)
 	e.List = e.List[:0]
 }
@@ -40,6 +44,14 @@ type slab[T any] struct {
 }
 
 const slabChunk = 256
+
+// reset lets go what the batch did not need: it still points into the records of an earlier one, and with them into everything that was
+// fetched with these.
+func (s *slab[T]) reset() {
+	needed := (s.used + slabChunk - 1) / slabChunk
+	clear(s.chunks[needed:])
+	s.chunks, s.used = s.chunks[:needed], 0
+}
 
 func (s *slab[T]) next() *T {
 	chunk, at := s.used/slabChunk, s.used%slabChunk
