@@ -236,7 +236,9 @@ func TestMBGNBDAgainstItsStory(t *testing.T) {
 // Far beyond the parameters of any history too, what is expected is a number that grows with the days, from 0 on.
 func TestExpectedIsANumber(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		parameter := func(name string, from, to float64) float64 { return math.Exp(rapid.Float64Range(from, to).Draw(t, name)) }
+		parameter := func(name string, from, to float64) float64 {
+			return math.Exp(rapid.Float64Range(from, to).Draw(t, name))
+		}
 		p := Population{parameter("r", -6, 4), parameter("alpha", 0, 8), parameter("a", -6, 8), parameter("b", -6, 8)}
 		b := Buyer{Repeats: rapid.IntRange(0, 400).Draw(t, "repeats"), SeenDays: rapid.Float64Range(1, 2_000).Draw(t, "seen")}
 		if b.Repeats > 0 {

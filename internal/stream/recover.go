@@ -165,8 +165,8 @@ func (rc *recovery) unusable(have, want state.Meta, err error) (because string) 
 		return "other_topic"
 	case rc.whole:
 		return "corrupt"
-	case have.CSN > want.CSN, have.CSN == want.CSN && have != want:
-		return "ahead"
+	case have != want && (have.CSN >= want.CSN || have.StateOffset >= want.StateOffset):
+		return "ahead" // in either: a tail that begins behind the commit would never come to it
 	}
 	return ""
 }

@@ -88,6 +88,7 @@ func TestRecoveryBranches(t *testing.T) {
 		"empty":                      {idle: func(w *recoveryWorld) { w.store.Flush() }, how: rebuilt, because: "empty"},
 		"ahead":                      {idle: forge(func(m *state.Meta) { m.CSN++ }), how: rebuilt, because: "ahead"},
 		"the same csn elsewhere":     {idle: forge(func(m *state.Meta) { m.StateOffset++ }), how: rebuilt, because: "ahead"},
+		"its place is ahead":         {idle: forge(func(m *state.Meta) { m.CSN, m.StateOffset = m.CSN-1, m.StateOffset+1 }), how: rebuilt, because: "ahead"},
 		"other cluster id":           {idle: forge(func(m *state.Meta) { m.Cluster = "another" }), how: rebuilt, because: "other_cluster"},
 		"other topic id":             {idle: forge(func(m *state.Meta) { m.TopicID = "another" }), how: rebuilt, because: "other_topic"},
 		"corrupt blob":               {idle: (*recoveryWorld).rot, how: rebuilt, because: "corrupt"},

@@ -17,7 +17,7 @@ import (
 )
 
 // small mounts a little file system in name spaces of its own, lets ballast take most of it, and becomes leadline.
-const small = `mount -t tmpfs -o size=96m none "$1" && head -c 64m /dev/zero >"$1/ballast" && shift && exec "$@"`
+const small = `mount -t tmpfs -o size=256m none "$1" && head -c 224m /dev/zero >"$1/ballast" && shift && exec "$@"`
 
 // The demo's embedded broker has a small disk, which is full in the middle of the sample. It says so and waits; when there is room it goes
 // on, and in the end nothing is lost, doubled or different.
