@@ -27,7 +27,7 @@ type Config struct {
 	CommitEvery time.Duration // a transaction waits at most this long for more records, 50 ms, at most 100 ms
 	TickEvery   time.Duration // how often a silent shard looks for due timers under the live clock, 1 s
 	CacheBytes  int           // customers kept in memory, all shards together, 256 MiB
-	QueueBytes  int           // committed but not yet projected state of one shard; beyond it the shard waits, 64 MiB
+	QueueBytes  int           // committed but not yet projected state of one shard; beyond it the shard waits, 16 MiB
 }
 
 // Deps is what the runtime works with. All of it is used by several goroutines.
@@ -59,7 +59,7 @@ func (c *Config) setDefaults() {
 	orElse(&c.CommitEvery, 50*time.Millisecond)
 	orElse(&c.TickEvery, time.Second)
 	orElse(&c.CacheBytes, 256<<20)
-	orElse(&c.QueueBytes, 64<<20)
+	orElse(&c.QueueBytes, 16<<20)
 	orElse(&c.Clock, engine.Live)
 }
 
