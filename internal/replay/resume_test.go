@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -51,7 +52,7 @@ func (w *world) killedAfter(commits int64, edit ...func(*Options)) (dir string) 
 	o.Progress = func(p Progress) {
 		if p.Commits >= commits && !copied {
 			copied = true
-			if err := os.CopyFS(filepath.Join(dir, "state"), os.DirFS(running)); err != nil {
+			if err := copyFiles(dir, running); err != nil {
 				w.t.Error(err)
 			}
 			cancel()
@@ -61,7 +62,29 @@ func (w *world) killedAfter(commits int64, edit ...func(*Options)) (dir string) 
 	if !copied || !errors.Is(err, context.Canceled) || report == nil || !report.Stopped || report.Verified {
 		w.t.Fatalf("copied %t, %v, report %+v", copied, err, report)
 	}
-	return filepath.Join(dir, "state")
+	return dir
+}
+
+// copyFiles copies a directory in which others are writing: a file that got its final name meanwhile is found under that, or was there
+// before.
+func copyFiles(to, from string) error {
+	files, err := os.ReadDir(from)
+	if err != nil {
+		return err
+	}
+	for _, f := range files {
+		content, err := os.ReadFile(filepath.Join(from, f.Name()))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err == nil {
+			err = os.WriteFile(filepath.Join(to, f.Name()), content, 0o600)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // A run that is killed wherever it is goes on from what it had kept, and comes to the report that it would have come to.
