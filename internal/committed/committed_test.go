@@ -45,7 +45,7 @@ func check(t *testing.T, err error) {
 	}
 }
 
-// write puts the values on t-0 in one transaction, which ends as told.
+// write puts the values on one partition in one transaction, which ends as told.
 func write(t *testing.T, cl *kgo.Client, end kgo.TransactionEndTry, topic string, p int32, values ...string) {
 	t.Helper()
 	check(t, cl.BeginTransaction())
