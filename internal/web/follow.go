@@ -89,7 +89,9 @@ func (r *reader) decode(ctx context.Context, record *kgo.Record) error {
 		return nil // a replay's, about what is long past: nobody is told
 	}
 	if a.SuppressedBy != sales.NotSuppressed {
-		r.feed.Suppressed(a.SuppressedBy)
+		if a.Status == sales.Opened { // what became of it is no further decision
+			r.feed.Suppressed(a.SuppressedBy)
+		}
 		return nil
 	}
 	text, err := r.decoder.JSON(ctx, record.Value)

@@ -100,13 +100,18 @@ func TestFollowShowsWhatWasCommittedAndNotTheControlGroup(t *testing.T) {
 	}
 	mended := alert(6, sales.CrossSell, 0)
 	mended.RunID = "backfill-1"
-	write(t, addrs, kgo.TryCommit, mended, alert(4, sales.Declining, 0), alert(5, sales.Upsell, sales.ByCap))
+	over := alert(7, sales.CrossSell, sales.ByHoldout)
+	over.Revision, over.Status = 2, sales.Expired
+	write(t, addrs, kgo.TryCommit, mended, over, alert(4, sales.Declining, 0), alert(5, sales.Upsell, sales.ByCap))
 	got = append(got, receive(t, sub))
 	if len(got) != 2 || got[0].Kind != sales.CrossSell || got[1].Kind != sales.Declining {
 		t.Errorf("%+v", got)
 	}
 	for deadline := time.Now().Add(10 * time.Second); ; {
 		c, _ := feed.totals()
+		if c.Suppressed["holdout"] > 1 {
+			t.Fatalf("an end of what was held out counts as one more decision: %+v", c)
+		}
 		if c.Suppressed["holdout"] == 1 && c.Suppressed["cap"] == 1 {
 			break
 		}
