@@ -8,7 +8,7 @@ var layers = [][]string{
 	{"schemas", "internal/sales", "internal/committed", "internal/promise"},
 	{"internal/window", "internal/simulate", "internal/slipping"},
 	{"internal/activity", "internal/catalogue"},
-	{"internal/affinity", "internal/evaluate"},
+	{"internal/affinity", "internal/evaluate", "internal/declining"}, // declining asks activity's test
 	{"internal/engine"},
 	{"internal/wire", "internal/config"},
 	{"internal/intake", "internal/state", "internal/topics", "internal/embedded", "internal/sample"},
@@ -20,7 +20,7 @@ var layers = [][]string{
 }
 
 // pure are the packages whose results depend on their arguments alone. A replay must take the same decisions again.
-var pure = []string{"internal/sales", "internal/window", "internal/affinity", "internal/activity", "internal/slipping", "internal/catalogue",
+var pure = []string{"internal/sales", "internal/window", "internal/affinity", "internal/activity", "internal/declining", "internal/slipping", "internal/catalogue",
 	"internal/engine", "internal/simulate", "internal/evaluate"}
 
 // noIO may hold caches and locks, but neither read nor write anything outside the process.

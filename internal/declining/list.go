@@ -1,0 +1,182 @@
+package declining
+
+import (
+	"cmp"
+	"math"
+	"slices"
+	"sort"
+	"strings"
+)
+
+// Filter says who of those whose rate fell is shown. It changes nobody's figures.
+type Filter struct {
+	OwnerID        string
+	Attribute      string // with Value: a segment; empty = all
+	Value          string
+	Currency       string
+	MinAtRiskMinor int64 // in each customer's own currency
+	MaxQ           float64
+}
+
+func (f *Filter) shows(r *Row, v *Verdict) bool {
+	return v.Ratio < 1 && v.Q <= f.MaxQ && r.AtRiskMinor >= f.MinAtRiskMinor &&
+		(f.OwnerID == "" || f.OwnerID == r.Customer.OwnerID) && (f.Currency == "" || f.Currency == r.Customer.Currency) &&
+		(f.Attribute == "" || r.Customer.Profile.Has(f.Attribute, f.Value))
+}
+
+// Sort is what a list is ordered by.
+type Sort string
+
+// The orders: what comes first.
+const (
+	ByRisk  Sort = "risk"  // most money at risk; customers of the currency that most are in come first, for currencies do not compare
+	ByP     Sort = "p"     // smallest p-value
+	ByRatio Sort = "ratio" // deepest fall
+	ByLast  Sort = "last"  // longest without a purchase
+)
+
+// Sorts lists the orders.
+func Sorts() []Sort { return []Sort{ByRisk, ByP, ByRatio, ByLast} }
+
+func (s Sort) key(r *Row, v *Verdict) float64 {
+	switch s {
+	case ByP:
+		return v.P
+	case ByRatio:
+		return v.Ratio
+	case ByLast:
+		return float64(r.LastDay)
+	default:
+		return -float64(r.AtRiskMinor)
+	}
+}
+
+// Sum is what the shown customers of one currency come to.
+type Sum struct {
+	Currency    string
+	Customers   int
+	AtRiskMinor int64
+}
+
+// List is the answer to a question: the customers whose rate fell and whom the filter shows, in order.
+type List struct {
+	Question Question
+	Everyone Everyone
+	Sums     []Sum // by number of customers, then by currency
+
+	study *study
+	sort  Sort
+	rows  []Row
+	order []ranked
+}
+
+// ranked is a row's place: by currency if amounts are compared, by key, by money at risk, by customer.
+type ranked struct {
+	rank int32
+	row  int32
+	key  float64
+}
+
+// NewList puts all parts of a question together.
+func NewList(q Question, f Filter, by Sort, parts []*Part) *List {
+	l := &List{Question: q, sort: by, study: newStudy(&q, parts)}
+	l.Everyone = l.study.everyone
+	sums := map[string]*Sum{}
+	for _, p := range parts {
+		for i := range p.rows {
+			r := &p.rows[i]
+			v := l.study.verdicts[l.study.place(r)]
+			if r.Baseline.Days == 0 {
+				continue
+			}
+			if r.AtRiskMinor = l.study.atRisk(r, v); !f.shows(r, v) {
+				continue
+			}
+			l.rows = append(l.rows, *r)
+			s := sums[r.Customer.Currency]
+			if s == nil {
+				s = &Sum{Currency: r.Customer.Currency}
+				sums[s.Currency] = s
+			}
+			s.Customers++
+			s.AtRiskMinor = saturating(s.AtRiskMinor, r.AtRiskMinor)
+		}
+	}
+	for _, s := range sums {
+		l.Sums = append(l.Sums, *s)
+	}
+	slices.SortFunc(l.Sums, func(a, b Sum) int {
+		return cmp.Or(cmp.Compare(b.Customers, a.Customers), cmp.Compare(a.Currency, b.Currency))
+	})
+	l.rank()
+	return l
+}
+
+func (l *List) rank() {
+	l.order = make([]ranked, len(l.rows))
+	for i := range l.rows {
+		r := &l.rows[i]
+		l.order[i] = ranked{l.currencyRank(r.Customer.Currency), int32(i), l.sort.key(r, l.verdict(r))}
+	}
+	slices.SortFunc(l.order, func(a, b ranked) int {
+		if a.rank != b.rank {
+			return cmp.Compare(a.rank, b.rank)
+		}
+		if a.key != b.key {
+			return cmp.Compare(a.key, b.key)
+		}
+		x, y := &l.rows[a.row], &l.rows[b.row]
+		return cmp.Or(cmp.Compare(y.AtRiskMinor, x.AtRiskMinor), strings.Compare(x.Customer.ID, y.Customer.ID))
+	})
+}
+
+// currencyRank is 0 where amounts are not compared, and beyond all for a currency that nobody has.
+func (l *List) currencyRank(currency string) int32 {
+	if l.sort != ByRisk {
+		return 0
+	}
+	at := slices.IndexFunc(l.Sums, func(s Sum) bool { return s.Currency == currency })
+	if at < 0 {
+		return math.MaxInt32
+	}
+	return int32(at)
+}
+
+func (l *List) verdict(r *Row) *Verdict { return l.study.verdicts[l.study.place(r)] }
+
+// Len is how many customers are on it.
+func (l *List) Len() int { return len(l.order) }
+
+// At gives the row in a place from 0 on, and its verdict.
+func (l *List) At(place int) (*Row, *Verdict) {
+	r := &l.rows[l.order[place].row]
+	return r, l.verdict(r)
+}
+
+// Mark names a row by what it is ordered by, so that reading goes on behind it in a list made later too.
+type Mark struct {
+	Currency    string
+	Key         float64
+	AtRiskMinor int64
+	CustomerID  string
+}
+
+// Mark names the row in a place.
+func (l *List) Mark(place int) Mark {
+	r, _ := l.At(place)
+	return Mark{r.Customer.Currency, l.order[place].key, r.AtRiskMinor, r.Customer.ID}
+}
+
+// After is the place of the first row behind the mark.
+func (l *List) After(m Mark) int {
+	rank := l.currencyRank(m.Currency)
+	return sort.Search(len(l.order), func(i int) bool {
+		o := &l.order[i]
+		r := &l.rows[o.row]
+		return cmp.Or(cmp.Compare(o.rank, rank), cmp.Compare(o.key, m.Key), cmp.Compare(m.AtRiskMinor, r.AtRiskMinor),
+			strings.Compare(r.Customer.ID, m.CustomerID)) > 0
+	})
+}
+
+// SilentDays is how long before the end of the recent window the last purchase was, 0 if it was on its last day or later.
+func (l *List) SilentDays(r *Row) int { return max(0, int(l.Question.Recent.To-r.LastDay)) }
