@@ -9,13 +9,13 @@ import (
 	"leadline/internal/engine"
 )
 
-// String gives the form in which Redis holds it: cluster|topic id|generation|csn|next state offset. The script compares
+// String gives the form in which Redis holds it: cluster|topic id|generation|csn|next state offset. A write compares
 // it as a whole.
 func (m Meta) String() string {
 	return fmt.Sprintf("%s|%s|%d|%d|%d", m.Cluster, m.TopicID, m.Generation, m.CSN, m.StateOffset)
 }
 
-// encode is String with the zero Meta as the empty string, which is how scripts see a key that is not there.
+// encode is String with the zero Meta as the empty string, which is how writes see a key that is not there.
 func (m Meta) encode() string {
 	if m == (Meta{}) {
 		return ""
@@ -88,7 +88,7 @@ func (k keys) belongs(key string) (gen int64, ok bool) {
 	return gen, err == nil
 }
 
-// runHead is the length of the first index, in hex, before a run in the items list. Text, because the script reads it.
+// runHead is the length of the first index, in hex, before a run in the items list. Text, for who looks with redis-cli.
 const runHead = 8
 
 func encodeRun(run engine.ItemsRun) string {

@@ -79,7 +79,7 @@ func (b *redisRebuild) turn(ctx context.Context, claim, meta string) error {
 	return nil
 }
 
-// putAtOnce bounds how long one script of a rebuild occupies the server that other shards are waiting for.
+// putAtOnce bounds how long one write of a rebuild occupies the server that other shards are waiting for.
 const putAtOnce = 2000
 
 // Put implements Rebuild.

@@ -136,31 +136,6 @@ func (r *Redis) Apply(ctx context.Context, p int32, w Write) error {
 	return nil
 }
 
-// guard is what writeScript compares before it writes.
-type guard struct{ key, want, set string }
-
-// write runs writeScript; done is false, and have the guard's value, when the guard was not as wanted.
-func (r *Redis) write(ctx context.Context, k keys, g guard, gen int64, changes []engine.Change, runs []engine.ItemsRun) (have string, done bool, err error) {
-	before := k.customers(gen)
-	names := append(make([]string, 0, 4+len(changes)), g.key, k.claim(), k.timers(gen), k.items(gen))
-	args := append(make([]any, 0, 4+2*len(changes)+len(runs)), g.want, g.set, len(before), len(changes))
-	for _, c := range changes {
-		names = append(names, before+c.CustomerID)
-		args = append(args, c.Blob, due(c))
-	}
-	for _, run := range runs {
-		args = append(args, encodeRun(run))
-	}
-	return verdict(writeScript.Run(ctx, r.client, names, args...).Result())
-}
-
-func due(c engine.Change) string {
-	if c.Due == 0 {
-		return ""
-	}
-	return strconv.FormatInt(int64(c.Due), 10)
-}
-
 // verdict reads a script's answer: 1 when it wrote, a string when its comparison failed.
 func verdict(answer any, err error) (have string, done bool, _ error) {
 	if err != nil {

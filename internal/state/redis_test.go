@@ -3,6 +3,7 @@ package state_test
 import (
 	"context"
 	"errors"
+	"net"
 	"slices"
 	"strings"
 	"testing"
@@ -33,9 +34,16 @@ func apply(t *testing.T, o opened, from, to state.Meta, changes ...engine.Change
 
 func TestAServerThatForgotTheScriptsIsTaughtAgain(t *testing.T) {
 	on(t, func(t *testing.T, o opened) {
-		apply(t, o, state.Meta{}, statetest.At(1, 1))
-		o.nodes(t, func(ctx context.Context, node *redis.Client) error { return node.ScriptFlush(ctx).Err() })
-		apply(t, o, statetest.At(1, 1), statetest.At(1, 2))
+		for generation := range int64(2) {
+			b, err := o.Rebuild(t.Context(), 3, statetest.At(1+generation, 1))
+			if err != nil {
+				t.Fatal(err)
+			}
+			o.nodes(t, func(ctx context.Context, node *redis.Client) error { return node.ScriptFlush(ctx).Err() })
+			if err := b.Finish(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
 	})
 }
 
@@ -190,17 +198,94 @@ func TestARebuildReplacesAnUnreadableMeta(t *testing.T) {
 	}
 }
 
+// A command of a transaction that fails does not stop the others: the meta must not move on over timers or items that are something else.
 func TestAWriteOntoAnotherTypeIsCorrupt(t *testing.T) {
-	on(t, func(t *testing.T, o opened) {
-		apply(t, o, state.Meta{}, statetest.At(1, 1))
-		if err := o.client.Set(t.Context(), "{"+o.prefix+"3}1:timers", "x", 0).Err(); err != nil {
-			t.Fatal(err)
+	for _, key := range []string{"1:timers", "1:items"} {
+		t.Run(key, func(t *testing.T) {
+			on(t, func(t *testing.T, o opened) {
+				apply(t, o, state.Meta{}, statetest.At(1, 1))
+				if err := o.client.Set(t.Context(), "{"+o.prefix+"3}"+key, "x", 0).Err(); err != nil {
+					t.Fatal(err)
+				}
+				w := state.Write{From: statetest.At(1, 1), To: statetest.At(1, 2), Changes: []engine.Change{{CustomerID: "ann", Blob: []byte("b"), Due: 1}},
+					ItemRuns: []engine.ItemsRun{{Run: []byte("x")}}}
+				if err := o.Apply(t.Context(), 3, w); !errors.Is(err, state.ErrCorrupt) {
+					t.Errorf("apply gives %v", err)
+				}
+				if m, _, err := o.Meta(t.Context(), 3); m != w.From || err != nil {
+					t.Errorf("it is at %v, %v", m, err)
+				}
+			})
+		})
+	}
+}
+
+// atExec is a hook that does something when a client is about to send a transaction, which is after it has looked, and knows its
+// connections.
+type atExec struct {
+	do    func()
+	conns []net.Conn
+}
+
+func (h *atExec) DialHook(next redis.DialHook) redis.DialHook {
+	return func(ctx context.Context, network, addr string) (net.Conn, error) {
+		conn, err := next(ctx, network, addr)
+		h.conns = append(h.conns, conn)
+		return conn, err
+	}
+}
+
+func (h *atExec) ProcessHook(next redis.ProcessHook) redis.ProcessHook { return next }
+
+func (h *atExec) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return func(ctx context.Context, cmds []redis.Cmder) error {
+		if cmds[0].Name() == "multi" && h.do != nil {
+			do := h.do
+			h.do = nil
+			do()
 		}
-		w := state.Write{From: statetest.At(1, 1), To: statetest.At(1, 2), Changes: []engine.Change{{CustomerID: "ann", Blob: []byte("b"), Due: 1}}}
-		if err := o.Apply(t.Context(), 3, w); !errors.Is(err, state.ErrCorrupt) {
-			t.Errorf("apply gives %v", err)
-		}
-	})
+		return next(ctx, cmds)
+	}
+}
+
+// Between the look of a write and its EXEC lies a moment, in which another engine may write, or the connection end, and with it the
+// watch. Nothing of the write may happen then.
+func TestAWriteThatIsOvertakenChangesNothing(t *testing.T) {
+	for name, cut := range map[string]bool{"on a connection that stands": false, "on one that ends": true} {
+		t.Run(name, func(t *testing.T) {
+			on(t, func(t *testing.T, o opened) {
+				if _, single := o.client.(*redis.Client); !single {
+					t.Skip("a cluster's nodes take no hooks")
+				}
+				apply(t, o, state.Meta{}, statetest.At(1, 1))
+				other := state.Dial(state.Options{Addrs: []string{o.client.(*redis.Client).Options().Addr}})
+				defer other.Close()
+				late, hook := state.NewRedis(other, o.prefix), &atExec{}
+				other.AddHook(hook)
+				hook.do = func() {
+					apply(t, o, statetest.At(1, 1), statetest.At(1, 2), engine.Change{CustomerID: "ann", Blob: []byte("first")})
+					if cut {
+						for _, conn := range hook.conns {
+							conn.Close()
+						}
+					}
+				}
+				w := state.Write{From: statetest.At(1, 1), To: statetest.At(1, 3), Changes: []engine.Change{{CustomerID: "ann", Blob: []byte("late")},
+					{CustomerID: "bob", Blob: []byte("late")}}}
+				err := late.Apply(t.Context(), 3, w)
+				if errors.As(err, &state.ErrRefused{}) == cut || err == nil {
+					t.Errorf("the overtaken write gives %v", err)
+				}
+				if err := late.Apply(t.Context(), 3, w); !errors.As(err, &state.ErrRefused{}) {
+					t.Errorf("again it gives %v", err)
+				}
+				m, blobs, err := o.Load(t.Context(), 3, []string{"ann", "bob"})
+				if m != statetest.At(1, 2) || string(blobs[0]) != "first" || blobs[1] != nil || err != nil {
+					t.Errorf("it is at %v with %q, %v", m, blobs, err)
+				}
+			})
+		})
+	}
 }
 
 // TestRedisDoesWhatMemoryDoes runs random histories of writes, rebuilds, flushes and stale writers on both.

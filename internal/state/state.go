@@ -1,7 +1,7 @@
 // Package state keeps the Redis projection of the shards' state: what Kafka has committed, where a lookup by customer
 // takes microseconds.
 //
-// Kafka decides, this projects. Every write of a shard is one script that compares the shard's meta (cluster, topic,
+// Kafka decides, this projects. Every write of a shard is one transaction that compares the shard's meta (cluster, topic,
 // generation, commit sequence number) with what the writer believes and writes all or nothing, so a writer that was
 // fenced off in Kafka cannot harm the projection, and a projection that was emptied, rewound or swapped is noticed
 // before anything read from it is believed. It is disposable: Rebuild makes a new one beside the old, invisible until

@@ -80,7 +80,7 @@ func TestChaos(t *testing.T) {
 	}
 }
 
-// Redis acknowledges with appendfsync always, loses its tail in the middle of what a script wrote, goes on, and starts once more: Redis
+// Redis acknowledges with appendfsync always, loses its tail in the middle of a transaction, goes on, and starts once more: Redis
 // 7.0.15 then brings half of the torn batch back, and loses what it acknowledged after it. The engine must not believe either.
 func TestAppendOnlyFileTornInsideMulti(t *testing.T) {
 	binary, dir := place(t)

@@ -145,7 +145,7 @@ func tearRedis(ctx context.Context, r *rig, f fault) error {
 	return r.without(ctx, f, func() error { return redisData(r.servers.data(f.whom)).tear(int64(1 + f.luck%4096)) })
 }
 
-// tearMulti tears inside what a script wrote, lets Redis go on, and kills it once more: what was acknowledged in between may be gone,
+// tearMulti tears inside a transaction, lets Redis go on, and kills it once more: what was acknowledged in between may be gone,
 // and half of what was torn may be back (Redis 7.0.15).
 func tearMulti(ctx context.Context, r *rig, f fault) error {
 	whole := f.last

@@ -88,7 +88,7 @@ func (d redisData) tear(n int64) error {
 
 var multi = []byte("*1\r\n$5\r\nMULTI\r\n")
 
-// tearMulti cuts the append-only file inside what the last script wrote. Luck says where.
+// tearMulti cuts the append-only file inside the last transaction. Luck says where.
 func (d redisData) tearMulti(luck uint64) error {
 	name, err := d.appended()
 	if err != nil {
