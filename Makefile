@@ -19,7 +19,7 @@ FAULTS ?= 70
 CHAOS_PORT ?= 21000
 CHAOS_DIR ?= $(or $(XDG_STATE_HOME),$(HOME)/.local/state)/leadline-chaos
 # What `make bench` measures.
-MEASURE ?= drain latency recovery
+MEASURE ?= drain latency growth recovery
 # Which Go benchmarks run.
 BENCH ?= .
 
@@ -75,7 +75,7 @@ fuzz: ## every fuzz target for FUZZTIME (5s) each
 		done; \
 	done
 
-bench: build ## MEASURE (drain latency recovery) on the servers of deploy/local/servers (start them first, Redis must be empty); BENCH_ARGS adds flags
+bench: build ## MEASURE (drain latency growth recovery) on the servers of deploy/local/servers (start them first, Redis must be empty); BENCH_ARGS adds flags
 	@eval "$$(deploy/local/servers env)" && for what in $(MEASURE); do bin/leadline bench $$what $(BENCH_ARGS) || exit 1; done
 
 microbench: ## Go benchmarks with allocations; BENCH=regexp chooses

@@ -1,5 +1,6 @@
 // Package bench measures the built leadline on real servers: how fast it reads a year of orders and what that costs, how soon an
-// alert can be read at a steady rate, and how soon it works again after a kill, a takeover, or an emptied Redis. It is the driver behind the command bench.
+// alert can be read at a steady rate, how the cost of an order grows, and how soon it works again after a kill, a takeover, or an emptied
+// Redis. It is the driver behind the command bench.
 //
 // It guarantees that load at a rate is an open loop (what is due is sent when it is due, however slow the engine is), that the same seed
 // sends the same orders, that times are taken outside the engine, by a reader of what is committed, and that its tenant is

@@ -106,12 +106,12 @@ func (c *commits) csn() map[int32]int64 {
 	return csn
 }
 
-// span tells when the newest commit was seen that read orders, and how many all commits read.
-func (c *commits) span() (last time.Time, orders int64) {
+// span tells when the newest commit was seen that read orders, and how many the commits read that were written after a moment.
+func (c *commits) span(from time.Time) (last time.Time, orders int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for i := range c.all {
-		if c.all[i].purchases > 0 {
+		if c.all[i].purchases > 0 && c.all[i].made.After(from) {
 			last = c.all[i].seen
 			orders += c.all[i].purchases
 		}

@@ -22,8 +22,8 @@ type Speed struct {
 	Latencies  []Latency `json:"latencies,omitempty"`
 }
 
-// Drain is one reading of an input that was there before the engine was. All but Start begins with the engine's first commit, which
-// goes out, so that the start of the process is not in it.
+// Drain is one reading of an input that waited for the engine. Span, rate, stages and CPU begin with the engine's first commit, which
+// goes out, so that the start of the process is not in it. CPU ends when Redis has everything, the others with the last commit.
 type Drain struct {
 	Start       float64            `json:"start_s"` // from the start of the process to the first commit that can be read
 	Span        float64            `json:"span_s"`  // from there to the last
@@ -36,6 +36,7 @@ type Drain struct {
 	Said        float64            `json:"alerts_said"`
 	Decided     float64            `json:"alerts_decided"`
 	TimersFired float64            `json:"timers_fired"`
+	ColdReads   float64            `json:"cold_reads"` // customers read from Redis because they were not in memory, new ones too
 }
 
 // Drain measures how fast an engine reads a year of orders that waits for it. Time is the data's.
@@ -51,39 +52,46 @@ func (b *Bench) Drain(ctx context.Context, y Year) (*Drain, error) {
 	if err != nil {
 		return nil, err
 	}
+	return b.drained(ctx, e, e.began, counted{})
+}
+
+// drained measures how the engine reads what waits for it, from its first commit after the moment on. Counters began at before.
+func (b *Bench) drained(ctx context.Context, e *engine, from time.Time, before counted) (*Drain, error) {
 	servers, err := b.processes(ctx, e)
 	if err != nil {
 		return nil, err
 	}
-	first, err := b.firstCommit(ctx)
+	first, err := b.firstCommit(ctx, from)
 	if err != nil {
 		return nil, err
 	}
 	cpu := servers.took()
-	before, err := e.metrics(ctx)
+	atFirst, err := e.metrics(ctx)
 	if err != nil {
 		return nil, err
 	}
 	if err := b.caughtUp(ctx); err != nil {
 		return nil, err
 	}
-	last, orders := b.commits.span()
+	last, orders := b.commits.span(from)
 	orders -= first.purchases
-	cpu = servers.took().since(cpu)
-	after, err := e.metrics(ctx)
+	atLast, err := e.metrics(ctx)
 	if err != nil {
 		return nil, err
 	}
 	if err := b.projected(ctx); err != nil {
 		return nil, err
 	}
+	projected := time.Since(last)
+	cpu = servers.took().since(cpu)
 	span := last.Sub(first.seen)
 	if span <= 0 {
 		return nil, errors.New("all was read in one commit: send more orders")
 	}
-	d := &Drain{Start: first.seen.Sub(e.began).Seconds(), Span: span.Seconds(), Rate: float64(orders) / span.Seconds(),
-		CPU: cpu.by(float64(orders) / 1e6), Stages: after.since(before), Projected: time.Since(last).Seconds(),
-		Said: after.said, Decided: after.decided, TimersFired: after.timers}
+	all := atLast.since(before)
+	d := &Drain{Start: first.seen.Sub(from).Seconds(), Span: span.Seconds(), Rate: float64(orders) / span.Seconds(),
+		CPU: cpu.by(float64(orders) / 1e6), Stages: atLast.since(atFirst).stages, Projected: projected.Seconds(),
+		Said: all.said, Decided: all.decided, TimersFired: all.timers, ColdReads: all.read}
 	for stage := range d.Stages {
 		d.Stages[stage] *= 1e6 / float64(orders)
 	}
@@ -124,10 +132,10 @@ func (b *Bench) send(ctx context.Context, orders iter.Seq[*sales.Purchase]) erro
 	return nil
 }
 
-// firstCommit waits for the first commit that read orders, and adds up what came to be seen with it.
-func (b *Bench) firstCommit(ctx context.Context) (first commit, err error) {
+// firstCommit waits for the first commit after the moment that read orders, and adds up what came to be seen with it.
+func (b *Bench) firstCommit(ctx context.Context, from time.Time) (first commit, err error) {
 	err = b.await(ctx, 5*time.Millisecond, "the engine commits", func() (bool, error) {
-		made, err := b.commits.since(time.Time{})
+		made, err := b.commits.since(from)
 		for _, c := range made {
 			switch {
 			case c.purchases == 0:

@@ -60,19 +60,21 @@ func categoryName(n uint64) string { return fmt.Sprintf("category %d", n) }
 
 // links lead from popular categories to rarer ones.
 func (o orders) links() []sales.Link {
-	const (
-		from, each = 40, 5
-		customers  = 100_000
-	)
+	const from, each = 40, 5
 	var all []sales.Link
 	luck := o.luck(0, 0)
 	for a := range uint64(from) {
 		for range each {
 			b := from + luck.Uint64N(categories-from)
-			all = append(all, sales.Link{Kind: sales.CrossSellLink, Level: "category", From: categoryName(a), To: categoryName(b),
-				Customers: customers, FromHolders: 4000, ToHolders: 2000, Both: 800, Confidence: .2, ConfidenceLow: .18, ConfidenceHigh: .22,
-				Baseline: .02, Lift: 10, LiftLow: 8, LiftHigh: 12, GSquared: 900, Score: luck.Float64(), TypicalMinor: 1500})
+			all = append(all, link(a, b, luck.Float64()))
 		}
 	}
 	return all
+}
+
+// link is one as an analyst would have published it.
+func link(from, to uint64, score float64) sales.Link {
+	return sales.Link{Kind: sales.CrossSellLink, Level: "category", From: categoryName(from), To: categoryName(to),
+		Customers: 100_000, FromHolders: 4000, ToHolders: 2000, Both: 800, Confidence: .2, ConfidenceLow: .18, ConfidenceHigh: .22,
+		Baseline: .02, Lift: 10, LiftLow: 8, LiftHigh: 12, GSquared: 900, Score: score, TypicalMinor: 1500}
 }

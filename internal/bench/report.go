@@ -115,3 +115,18 @@ func column[T any](rows []T, of func(T) float64) []float64 {
 	}
 	return out
 }
+
+// Print writes the figures as a table.
+func (g *Growth) Print(out io.Writer) error {
+	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintf(w, "curve\tat\tspan\torders/s\tengine µs\tRedis µs\tKafka µs\tlooks/order\talerts/order\tcold/order\tengine MiB\tat most\tRedis B/customer\t\n")
+	for _, p := range g.Points {
+		for i := range p.Spans {
+			s := &p.Spans[i]
+			fmt.Fprintf(w, "%s\t%.0f\t%s\t%.0f\t%.1f\t%.1f\t%.1f\t%.2f\t%.2f\t%.2f\t%.0f\t%.0f\t%.0f\t\n", p.Curve, p.At(), s.Name, s.Rate,
+				s.CPU.Engine, s.CPU.Redis, s.CPU.Kafka, s.Looks(), s.Alerts(), s.Cold(), mebibytes(s.ResidentBytes), mebibytes(s.PeakBytes),
+				p.CustomerBytes)
+		}
+	}
+	return w.Flush()
+}

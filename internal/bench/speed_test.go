@@ -72,12 +72,14 @@ leadline_stream_alerts_total{kind="declining",status="OPENED",suppressed_by=""} 
 leadline_stream_alerts_total{kind="declining",status="OPENED",suppressed_by="cap"} 4
 # TYPE leadline_stream_timers_fired_total counter
 leadline_stream_timers_fired_total 9
+# TYPE leadline_stream_customers_read_total counter
+leadline_stream_customers_read_total 11
 `
 	before, after := read(fmt.Sprintf(format, 2)), read(fmt.Sprintf(format, 5))
-	if diff := cmp.Diff(map[string]float64{"step": 3}, after.since(before)); diff != "" {
+	if diff := cmp.Diff(map[string]float64{"step": 3}, after.since(before).stages); diff != "" {
 		t.Error(diff)
 	}
-	if after.said != 3 || after.decided != 7 || after.timers != 9 {
+	if after.said != 3 || after.decided != 7 || after.timers != 9 || after.read != 11 {
 		t.Errorf("got %+v", after)
 	}
 }

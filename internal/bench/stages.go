@@ -17,6 +17,7 @@ type counted struct {
 	said    float64            // alerts
 	decided float64            // alerts, suppressed ones too
 	timers  float64            // fired
+	read    float64            // customers that were not in memory
 }
 
 // metrics asks the engine.
@@ -55,6 +56,9 @@ func readCounted(text io.Reader) (c counted, err error) {
 	for _, m := range families["leadline_stream_timers_fired_total"].GetMetric() {
 		c.timers = m.GetCounter().GetValue()
 	}
+	for _, m := range families["leadline_stream_customers_read_total"].GetMetric() {
+		c.read = m.GetCounter().GetValue()
+	}
 	return c, nil
 }
 
@@ -67,11 +71,12 @@ func label(m *dto.Metric, name string) string {
 	return ""
 }
 
-// since gives what came to the stages after an earlier look.
-func (c counted) since(before counted) map[string]float64 {
-	spent := map[string]float64{}
+// since gives what came after an earlier look.
+func (c counted) since(before counted) counted {
+	spent := counted{stages: map[string]float64{}, said: c.said - before.said, decided: c.decided - before.decided,
+		timers: c.timers - before.timers, read: c.read - before.read}
 	for stage, seconds := range c.stages {
-		spent[stage] = seconds - before.stages[stage]
+		spent.stages[stage] = seconds - before.stages[stage]
 	}
 	return spent
 }

@@ -23,7 +23,7 @@ const (
 // metrics are counted when a commit is certain, so that nothing counts twice.
 type metrics struct {
 	events, alerts, deadLetters, transactions, unreadable, recoveries *prometheus.CounterVec
-	late, duplicates, decided, timers, held                           prometheus.Counter
+	late, duplicates, decided, timers, held, read                     prometheus.Counter
 	inputLag, watermarkLag, csnGap, queueBytes                        *prometheus.GaugeVec
 	rebuilding                                                        prometheus.Gauge
 	stages                                                            *prometheus.HistogramVec
@@ -50,6 +50,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		decided:      counter("decided_total", "Alerts decided: said, suppressed and expired together."),
 		timers:       counter("timers_fired_total", "Timers fired."),
 		held:         counter("shard_waits_total", "Times a shard waited for the registry or the store."),
+		read:         counter("customers_read_total", "Customers read from the store because they were not in memory, new ones too."),
 		inputLag:     gauges("input_lag_records", "Records of an input partition not yet read.", "topic", "partition"),
 		watermarkLag: gauges("watermark_lag_seconds", "Wall clock minus the shard's watermark.", "partition"),
 		csnGap:       gauges("csn_gap", "Commits of a shard in Kafka that its projection does not have; never negative.", "partition"),
@@ -60,7 +61,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		stages: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "leadline_stream_stage_seconds",
 			Help: "Time of a batch by stage.", Buckets: prometheus.ExponentialBuckets(0.0001, 4, 9)}, []string{"stage"}),
 	}
-	reg.MustRegister(m.events, m.alerts, m.deadLetters, m.transactions, m.unreadable, m.late, m.duplicates, m.decided, m.timers, m.held,
+	reg.MustRegister(m.events, m.alerts, m.deadLetters, m.transactions, m.unreadable, m.late, m.duplicates, m.decided, m.timers, m.held, m.read,
 		m.inputLag, m.watermarkLag, m.csnGap, m.queueBytes, m.rebuilding, m.recoveries, m.stages)
 	return m
 }

@@ -144,6 +144,7 @@ func (r *Runtime) load(ctx context.Context, s *shard, missing []string) error {
 			return errBehind{fmt.Sprintf("customer %s: %v", id, err), true}
 		}
 	}
+	r.m.read.Add(float64(len(missing)))
 	return nil
 }
 
