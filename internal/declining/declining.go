@@ -14,21 +14,12 @@ type Customer struct {
 	ID       string
 	OwnerID  string // the rep, empty when none is known
 	Currency string // of all amounts, empty before the first purchase
-	Profile  *Profile
+	Segments []Segment
 	History  History
 }
 
-// Profile is the attributes of customers who have the same ones. A nil Profile has none.
-type Profile struct{ Attributes map[string]string }
-
-// Has tells whether the attribute has the value.
-func (p *Profile) Has(attribute, value string) bool {
-	if p == nil {
-		return false
-	}
-	has, ok := p.Attributes[attribute]
-	return ok && has == value
-}
+// Segment is the number of an attribute's value in the customers' profiles, from 1 on, as whoever holds the customers counts them.
+type Segment int32
 
 // Window is the days from From to To, both included.
 type Window struct{ From, To sales.Day }

@@ -10,9 +10,8 @@ import (
 
 // Filter says who of those whose rate fell is shown. It changes nobody's figures.
 type Filter struct {
-	OwnerID        string
-	Attribute      string // with Value: a segment; empty = all
-	Value          string
+	OwnerID        string  // empty = all, as with Currency
+	Segment        Segment // 0 = all
 	Currency       string
 	MinAtRiskMinor int64 // in each customer's own currency
 	MaxQ           float64
@@ -21,7 +20,7 @@ type Filter struct {
 func (f *Filter) shows(r *Row, v *Verdict) bool {
 	return v.Ratio < 1 && v.Q <= f.MaxQ && r.AtRiskMinor >= f.MinAtRiskMinor &&
 		(f.OwnerID == "" || f.OwnerID == r.Customer.OwnerID) && (f.Currency == "" || f.Currency == r.Customer.Currency) &&
-		(f.Attribute == "" || r.Customer.Profile.Has(f.Attribute, f.Value))
+		(f.Segment == 0 || slices.Contains(r.Customer.Segments, f.Segment))
 }
 
 // Sort is what a list is ordered by.

@@ -24,10 +24,9 @@ type shopper struct {
 func drawShoppers(t *rapid.T, items *window.Items) []shopper {
 	var all []shopper
 	packer := new(Packer)
-	grey := &Profile{Attributes: map[string]string{"hair": "grey"}}
 	for i := range rapid.IntRange(1, 12).Draw(t, "customers") {
 		s := shopper{Customer{ID: fmt.Sprint("c", i), OwnerID: rapid.SampledFrom([]string{"", "rep1", "rep2"}).Draw(t, "owner"),
-			Currency: rapid.SampledFrom([]string{"EUR", "USD"}).Draw(t, "currency"), Profile: rapid.SampledFrom([]*Profile{nil, grey}).Draw(t, "profile")}, drawWindow(t, 30)}
+			Currency: rapid.SampledFrom([]string{"EUR", "USD"}).Draw(t, "currency"), Segments: rapid.SampledFrom([][]Segment{nil, {1, 3}, {2}}).Draw(t, "segments")}, drawWindow(t, 30)}
 		s.History = packer.Pack(s.window, items)
 		all = append(all, s)
 	}
@@ -207,7 +206,7 @@ func TestFiltersChangeNoFigure(t *testing.T) {
 		f := Filter{MaxQ: rapid.SampledFrom([]float64{0.2, 0.7, 1}).Draw(t, "q"), OwnerID: rapid.SampledFrom([]string{"", "rep1"}).Draw(t, "owner"),
 			Currency: rapid.SampledFrom([]string{"", "EUR"}).Draw(t, "currency"), MinAtRiskMinor: rapid.Int64Range(0, 800).Draw(t, "min")}
 		if rapid.Bool().Draw(t, "segment") {
-			f.Attribute, f.Value = "hair", "grey"
+			f.Segment = 3
 		}
 		owners := map[string]*Customer{}
 		for i := range shoppers {
@@ -218,7 +217,7 @@ func TestFiltersChangeNoFigure(t *testing.T) {
 		for _, x := range lines(listOf(q, Filter{MaxQ: 1}, ByLast, shoppers, 1)) {
 			c := owners[x.id]
 			if x.q <= f.MaxQ && (f.OwnerID == "" || f.OwnerID == c.OwnerID) && (f.Currency == "" || f.Currency == c.Currency) &&
-				x.row.AtRiskMinor >= f.MinAtRiskMinor && (f.Attribute == "" || c.Profile != nil) {
+				x.row.AtRiskMinor >= f.MinAtRiskMinor && (f.Segment == 0 || len(c.Segments) == 2) {
 				want = append(want, x)
 				if sums[c.Currency] == nil {
 					sums[c.Currency] = &Sum{Currency: c.Currency}

@@ -15,9 +15,10 @@ import (
 type Query struct {
 	Question
 	Filter
-	Sort   Sort
-	Limit  int    // rows of a page; 0 = all
-	Cursor string // where reading goes on, empty = at the top
+	Attribute, Value string // the segment that the filter's number must become; an empty attribute = all
+	Sort             Sort
+	Limit            int    // rows of a page
+	Cursor           string // where reading goes on, empty = at the top
 }
 
 // Usual is what counts where nothing is said.

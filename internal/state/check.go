@@ -38,15 +38,7 @@ func (r *Redis) Check(ctx context.Context) (Health, error) {
 		all.Notes = append(all.Notes, found.Notes...)
 		return nil
 	}
-	var err error
-	switch client := r.client.(type) {
-	case *redis.ClusterClient:
-		err = client.ForEachMaster(ctx, look)
-	case *redis.Client:
-		err = look(ctx, client)
-	default:
-		err = fmt.Errorf("check redis: %T is neither a single node nor a cluster", client)
-	}
+	err := r.eachMaster(ctx, look)
 	return all, err
 }
 

@@ -1,0 +1,165 @@
+package book
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+	"go.uber.org/zap"
+
+	"leadline/internal/declining"
+	"leadline/internal/sales"
+)
+
+// Book answers questions about all customers.
+type Book struct {
+	source  Source
+	current atomic.Pointer[edition]
+	wanted  chan struct{} // closed with the first question: until then nothing is read
+	want    sync.Once
+	trouble atomic.Pointer[error]
+}
+
+// New knows nobody yet.
+func New(s Source) *Book { return &Book{source: s, wanted: make(chan struct{})} }
+
+// Commit is up to which commit of a shard all is counted.
+type Commit struct {
+	Shard int32        `json:"shard"`
+	CSN   int64        `json:"csn"`
+	At    sales.Millis `json:"-"` // when it was made; 0 = before the book was read
+}
+
+// ErrReading says that the customers are being read: ask again.
+var ErrReading = errors.New("the customers are being read")
+
+// edition is what is known now. The first question makes Follow begin: who never asks pays neither time nor memory.
+func (b *Book) edition() (*edition, error) {
+	b.want.Do(func() { close(b.wanted) })
+	if e := b.current.Load(); e != nil {
+		return e, nil
+	}
+	if why := b.trouble.Load(); why != nil {
+		return nil, fmt.Errorf("%w: %w", ErrReading, *why)
+	}
+	return nil, ErrReading
+}
+
+// Newest is how far the customers' time has come: what lies back from there as far as the engine keeps is whole for everybody.
+func (b *Book) Newest() (day sales.Day, customers int, err error) {
+	e, err := b.edition()
+	if err != nil {
+		return 0, 0, err
+	}
+	day, customers = e.newest()
+	return day, customers, nil
+}
+
+// Categories are all that were ever bought, and attributes those whose values are segments, by name.
+func (b *Book) Categories() (categories, attributes []string, err error) {
+	e, err := b.edition()
+	if err != nil {
+		return nil, nil, err
+	}
+	return e.categories(), e.segments.names(), nil
+}
+
+// List asks everybody, and says as of which commits. A segment that cannot be asked by is a *declining.BadQuery.
+func (b *Book) List(q *declining.Query) (*declining.List, []Commit, error) {
+	e, err := b.edition()
+	if err != nil {
+		return nil, nil, err
+	}
+	f := q.Filter
+	if q.Attribute != "" {
+		var why string
+		if f.Segment, why = e.segments.find(q.Attribute, q.Value); why != "" {
+			return nil, nil, &declining.BadQuery{Parameter: "segment", Why: why}
+		}
+	}
+	parts, commits := e.count(&q.Question)
+	return declining.NewList(q.Question, f, q.Sort, parts), commits, nil
+}
+
+// Load reads everything once, up to what is committed now, for whoever asks one question.
+func (b *Book) Load(ctx context.Context) error {
+	r, err := b.source.read(ctx)
+	if err != nil {
+		return err
+	}
+	b.current.Store(r.edition)
+	return nil
+}
+
+const firstWait, longestWait = 250 * time.Millisecond, 10 * time.Second
+
+// Follow reads everything when the first question comes, and keeps it up until the context ends. Where it cannot go on it forgets, and
+// reads again.
+func (b *Book) Follow(ctx context.Context) error {
+	select {
+	case <-b.wanted:
+	case <-ctx.Done():
+		return nil
+	}
+	for wait := firstWait; ctx.Err() == nil; wait = min(2*wait, longestWait) {
+		began := time.Now()
+		err := b.follow(ctx)
+		if ctx.Err() != nil {
+			return nil
+		}
+		if time.Since(began) > longestWait {
+			wait = firstWait
+		}
+		b.trouble.Store(&err)
+		b.current.Store(nil)
+		b.source.Log.Warn("customers are read again", zap.Error(err), zap.Duration("in", wait))
+		timer := time.NewTimer(wait)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+		}
+	}
+	return nil
+}
+
+// follow reads everything and then what is added, until that fails.
+func (b *Book) follow(ctx context.Context) error {
+	began := time.Now()
+	r, err := b.source.read(ctx)
+	if err != nil {
+		return err
+	}
+	b.current.Store(r.edition)
+	b.trouble.Store(nil)
+	_, customers := r.edition.newest()
+	b.source.Log.Info("customers read", zap.Int("customers", customers), zap.Duration("took", time.Since(began)))
+	from := map[string]map[int32]kgo.Offset{}
+	for topic, parts := range r.next {
+		from[topic] = map[int32]kgo.Offset{}
+		for p, span := range parts {
+			from[topic][p] = kgo.NewOffset().At(span.From)
+		}
+	}
+	client, err := kgo.NewClient(append([]kgo.Opt{kgo.ConsumePartitions(from), kgo.ConsumeResetOffset(kgo.NoResetOffset()),
+		kgo.FetchIsolationLevel(kgo.ReadCommitted())}, b.source.Kafka...)...)
+	if err != nil {
+		return fmt.Errorf("follow customers: %w", err)
+	}
+	defer client.Close()
+	for {
+		fetches := client.PollFetches(ctx)
+		if err := errors.Join(ctx.Err(), fetches.Err()); err != nil {
+			return fmt.Errorf("follow customers: %w", err)
+		}
+		for rec := range fetches.RecordsAll() {
+			if err := r.take(ctx, rec); err != nil {
+				return err
+			}
+		}
+	}
+}
