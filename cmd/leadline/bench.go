@@ -18,6 +18,7 @@ type benchCmd struct {
 	Drain    benchDrainCmd    `cmd:"" help:"How fast an engine reads a year of orders that waits for it, and what it costs."`
 	Latency  benchLatencyCmd  `cmd:"" help:"How soon after an order its alert can be read, at a steady rate."`
 	Growth   benchGrowthCmd   `cmd:"" help:"What an order costs with more customers, denser windows, more partitions, more links."`
+	Job      benchJobCmd      `cmd:"" help:"Work as the engine of a comparison: the job that stream engines are compared by, on this runtime."`
 	Recovery benchRecoveryCmd `cmd:"" help:"How soon an engine works again: after kill -9, when another takes over, with an emptied Redis."`
 }
 

@@ -13,6 +13,7 @@ var layers = [][]string{
 	{"internal/wire", "internal/config"},
 	{"internal/intake", "internal/state", "internal/topics", "internal/embedded", "internal/sample"},
 	{"internal/stream", "internal/analyst", "internal/load", "internal/replay", "internal/web", "internal/reference", "internal/book"},
+	{"internal/comparison"},
 	{"internal/deadletter"}, // its HTTP interface answers as web does
 	{"internal/app", "internal/bench"},
 	{"internal/demo"},
@@ -55,13 +56,13 @@ var bans = []ban{
 	{
 		imports: []string{"github.com/redis/go-redis"},
 		reason:  "Redis is a projection behind state; app and the commands only make its client, and bench empties it",
-		except:  []string{"internal/state", "internal/bench", "internal/app", "internal/demo", "cmd/leadline"},
+		except:  []string{"internal/state", "internal/bench", "internal/comparison", "internal/app", "internal/demo", "cmd/leadline"},
 	},
 	{
 		imports: []string{"github.com/twmb/franz-go/pkg/kgo", "github.com/twmb/franz-go/pkg/kadm", "github.com/twmb/franz-go/pkg/kmsg"},
 		reason:  "Kafka belongs to the roles and their wiring",
 		except: []string{"internal/committed", "internal/stream", "internal/analyst", "internal/topics", "internal/load", "internal/deadletter", "internal/replay",
-			"internal/reference", "internal/web", "internal/book", "internal/bench", "internal/embedded", "internal/app", "internal/demo", "cmd/leadline"},
+			"internal/reference", "internal/web", "internal/book", "internal/bench", "internal/comparison", "internal/embedded", "internal/app", "internal/demo", "cmd/leadline"},
 	},
 	{
 		imports: []string{"github.com/twmb/franz-go/pkg/kfake", "github.com/alicebob/miniredis", "github.com/twmb/franz-go/pkg/sr/srfake"},

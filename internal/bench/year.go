@@ -10,6 +10,7 @@ import (
 	"sort"
 	"strconv"
 
+	"leadline/internal/comparison"
 	"leadline/internal/sales"
 )
 
@@ -119,27 +120,24 @@ func orderNumber(eventID string) (int, bool) {
 	return int(n), err == nil
 }
 
-// rule says that buyers of one category are to be offered another.
-type rule struct {
-	from, to         string
-	confidence, lift float64
-}
-
-// rules are the same for all seeds.
-func (y Year) rules() []rule {
+// Rules are the same for all seeds.
+func (y Year) Rules() []comparison.Rule {
 	luck, categories := rand.New(rand.NewPCG(7, 7)), categoryShares()
 	seen := map[[2]int]bool{}
-	var all []rule
+	var all []comparison.Rule
 	for len(all) < yearRules {
 		pair := [2]int{luck.IntN(yearCategories), pick(luck, categories)}
 		if pair[0] == pair[1] || seen[pair] {
 			continue
 		}
 		seen[pair] = true
-		all = append(all, rule{yearCategory(pair[0]), yearCategory(pair[1]), thousandths(0.05 + 0.9*luck.Float64()), thousandths(1.1 + 5*luck.Float64())})
+		all = append(all, comparison.Rule{From: yearCategory(pair[0]), To: yearCategory(pair[1]),
+			Confidence: thousandths(0.05 + 0.9*luck.Float64()), Lift: thousandths(1.1 + 5*luck.Float64())})
 	}
 	if y.Sparse {
-		slices.SortFunc(all, func(a, b rule) int { return cmp.Or(-cmp.Compare(a.from, b.from), cmp.Compare(a.to, b.to)) })
+		slices.SortFunc(all, func(a, b comparison.Rule) int {
+			return cmp.Or(-cmp.Compare(a.From, b.From), cmp.Compare(a.To, b.To))
+		})
 		all = all[:sparseRules]
 	}
 	return all
@@ -156,11 +154,11 @@ func thousandths(x float64) float64 {
 func (y Year) links() []sales.Link {
 	const customers, fromHolders, baseline = 100_000, 4_000, .02
 	var all []sales.Link
-	for _, r := range y.rules() {
-		all = append(all, sales.Link{Kind: sales.CrossSellLink, Level: "category", From: r.from, To: r.to,
-			Customers: customers, FromHolders: fromHolders, ToHolders: customers * baseline, Both: int64(fromHolders * r.confidence),
-			Confidence: r.confidence, ConfidenceLow: r.confidence, ConfidenceHigh: r.confidence, Baseline: baseline,
-			Lift: r.lift, LiftLow: r.lift, LiftHigh: r.lift, GSquared: 900, Score: r.confidence, TypicalMinor: 1500})
+	for _, r := range y.Rules() {
+		all = append(all, sales.Link{Kind: sales.CrossSellLink, Level: "category", From: r.From, To: r.To,
+			Customers: customers, FromHolders: fromHolders, ToHolders: customers * baseline, Both: int64(fromHolders * r.Confidence),
+			Confidence: r.Confidence, ConfidenceLow: r.Confidence, ConfidenceHigh: r.Confidence, Baseline: baseline,
+			Lift: r.Lift, LiftLow: r.Lift, LiftHigh: r.Lift, GSquared: 900, Score: r.Confidence, TypicalMinor: 1500})
 	}
 	return all
 }

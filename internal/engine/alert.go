@@ -69,9 +69,6 @@ func (s *Shard) suppression(e *entry) sales.Suppression {
 // is the event time of the cause.
 func (s *Shard) alert(e *entry, ep *Episode, status sales.AlertStatus, at sales.Millis) *sales.Alert {
 	b, out := s.step.batch, &s.step.out
-	if out.Alerts == nil {
-		out.Alerts = make([]sales.Alert, 0, s.step.alerts)
-	}
 	out.Alerts = append(out.Alerts, sales.Alert{
 		AlertID: s.alertID(e.id, ep).String(), Revision: 1, Kind: ep.Kind, Status: status,
 		SubjectType: "customer", SubjectID: e.id, CustomerID: e.id, OwnerID: e.state.OwnerID,

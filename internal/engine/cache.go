@@ -14,6 +14,7 @@ type cache struct {
 	bytes   int
 	ring    []*entry
 	hand    int
+	whole   bool // all customers of the shard are in memory: who is not is new
 }
 
 // entry is a customer in memory with its pre-image: the blob as last committed.
@@ -39,7 +40,7 @@ type pending struct {
 	due     sales.Millis
 }
 
-func newCache() cache { return cache{entries: map[string]*entry{}} }
+func newCache() cache { return cache{entries: map[string]*entry{}, whole: true} }
 
 // restore makes the entry's state what its committed blob says.
 func (s *Shard) restore(e *entry) error {
@@ -57,7 +58,8 @@ func (s *Shard) Load(customerID string, blob []byte) error {
 	if s.cache.entries[customerID] != nil {
 		return nil
 	}
-	e := &entry{id: strings.Clone(customerID), lot: s.draw(customerID), blob: slices.Clone(blob)}
+	e := s.entry(customerID)
+	e.blob = slices.Clone(blob)
 	if err := s.restore(e); err != nil {
 		return fmt.Errorf("load customer %s: %w", customerID, err)
 	}
@@ -68,6 +70,9 @@ func (s *Shard) Load(customerID string, blob []byte) error {
 	s.cache.add(e)
 	return nil
 }
+
+// entry is a customer of whom nothing is kept yet.
+func (s *Shard) entry(id string) *entry { return &entry{id: strings.Clone(id), lot: s.draw(id)} }
 
 // Acknowledge says that the projection has everything up to the commit.
 func (s *Shard) Acknowledge(csn int64) { s.acked = max(s.acked, csn) }
@@ -106,6 +111,7 @@ func (c *cache) dropAtHand() {
 	c.ring = c.ring[:last]
 	c.bytes -= e.size
 	delete(c.entries, e.id)
+	c.whole = false
 }
 
 // resize counts the entry's memory: the structs, and the slices that grow, with the room that they have to grow into.

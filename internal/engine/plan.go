@@ -31,7 +31,7 @@ func (s *Shard) PlanAt(events []sales.Event, now, watermark sales.Millis) Plan {
 func (s *Shard) plan(events []sales.Event, now, watermark sales.Millis, limit int) Plan {
 	p := Plan{Now: max(s.clock.now, s.timers.stage(now, limit)), Watermark: watermark}
 	missing := func(id string) {
-		if id != "" && s.cache.entries[id] == nil {
+		if id != "" && !s.cache.whole && s.cache.entries[id] == nil {
 			p.Missing = append(p.Missing, id)
 		}
 	}

@@ -70,11 +70,14 @@ func (s *Shard) purchase(i int, ev *sales.Event) {
 		return
 	}
 	s.record(e, &o, event)
-	if p.Kind == sales.Refund {
+	switch {
+	case p.Kind == sales.Refund:
 		s.refund(e, &o)
-		return
+	case s.cfg.Job != nil:
+		s.hand(e, &o)
+	default:
+		s.buy(e, &o)
 	}
-	s.buy(e, &o)
 }
 
 // identify finds the items of the lines. If the dictionary has no room for them all, none is added.
@@ -117,7 +120,7 @@ func (s *Shard) record(e *entry, o *order, event uint64) {
 		c.Window.SetLast(window.Purchase{Event: event, At: o.OccurredAt, Partition: o.source.Partition, Offset: o.source.Offset})
 	}
 	c.Window.AddOrder(trace)
-	if first {
+	if first && s.cfg.Job == nil {
 		c.LookDay = c.Day + sales.Day(s.rules.Declining.LookEveryDays)
 	}
 }

@@ -48,6 +48,7 @@ func (s *Shard) begin(b *Batch) {
 	}
 	st := &s.step
 	st.open, st.batch, st.before, st.itemsBefore = true, b, s.clock, s.items.Len()
+	st.out.Alerts = make([]sales.Alert, 0, st.alerts)
 	st.today = s.cfg.Calendar.Day(s.clock.now)
 	st.scratch.use(b.Knowledge)
 }
@@ -87,6 +88,10 @@ func (s *Shard) tooOld(day sales.Day, kind sales.EventKind) bool {
 // customer is one that Plan named. Whatever is about to change it calls touch first.
 func (s *Shard) customer(id string) *entry {
 	e := s.cache.entries[id]
+	if e == nil && s.cache.whole {
+		e = s.entry(id)
+		s.cache.add(e)
+	}
 	if e == nil {
 		panic(fmt.Sprintf("engine: step about customer %q, which Plan named and nobody loaded", id))
 	}
@@ -133,7 +138,9 @@ func (s *Shard) decide() {
 	for first := st.itemsBefore; first < s.items.Len(); first += window.RunItems {
 		st.out.NewItems = append(st.out.NewItems, ItemsRun{First: int32(first), Run: s.items.AppendRun(first)})
 	}
-	st.out.Tallies = s.tallies()
+	if s.cfg.Job == nil {
+		st.out.Tallies = s.tallies()
+	}
 }
 
 // fireDue fires what is due up to now, in the order of (due, customer_id): what Plan took out, and what the events have armed since.

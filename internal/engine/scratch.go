@@ -20,6 +20,7 @@ type scratch struct {
 	ids      []int32
 	blob     []byte
 	windows  window.Decoder
+	job      JobOrder
 	name     []byte    // what an alert's id is made from
 	sha      hash.Hash // SHA-1, as UUIDs of version 5 are defined
 }

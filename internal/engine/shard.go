@@ -39,6 +39,7 @@ type Config struct {
 	Clock      Clock
 	Calendar   sales.Calendar // fixed for the life of the state: its days are in every blob
 	Rules      Rules
+	Job        Job // nil: Leadline's own
 }
 
 // Shard is the state of one partition's customers.
@@ -98,6 +99,7 @@ func (s *Shard) Restore(record *sales.ShardRecord, items []ItemsRun, timers []Ti
 			return fmt.Errorf("restore shard %d: %d items where the record says %d: %w",
 				s.cfg.Partition, fresh.items.Len(), record.Items, ErrCorrupt)
 		}
+		fresh.cache.whole = false
 		fresh.clock.csn, fresh.clock.now, fresh.acked = record.CSN, record.Now, record.CSN
 		for _, in := range record.Inputs {
 			switch in.Topic {

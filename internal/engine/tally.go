@@ -73,6 +73,9 @@ func (t *tallies) remember(e *entry, held []int32) {
 // heldBy is what the customer contributes to the links' tallies: a pure function of the state, so that what the step before added can
 // be taken away again by any later step, after any restart. The slice is scratch.
 func (s *Shard) heldBy(c *Customer) []int32 {
+	if s.cfg.Job != nil {
+		return nil
+	}
 	sc := &s.step.scratch
 	sc.own.next(s.level.len())
 	sc.ids = sc.ids[:0]

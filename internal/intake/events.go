@@ -28,6 +28,9 @@ type Events struct {
 
 // Reset empties it for the next batch.
 func (e *Events) Reset() {
+	for i := range e.purchases.used {
+		clear(e.purchases.at(i).Lines) // an order of fewer lines would not overwrite them all
+	}
 	e.purchases.reset()
 	e.touchpoints.reset()
 	e.customers.reset()
@@ -54,13 +57,14 @@ func (s *slab[T]) reset() {
 }
 
 func (s *slab[T]) next() *T {
-	chunk, at := s.used/slabChunk, s.used%slabChunk
-	if chunk == len(s.chunks) {
+	if s.used == len(s.chunks)*slabChunk {
 		s.chunks = append(s.chunks, make([]T, slabChunk))
 	}
 	s.used++
-	return &s.chunks[chunk][at]
+	return s.at(s.used - 1)
 }
+
+func (s *slab[T]) at(i int) *T { return &s.chunks[i/slabChunk][i%slabChunk] }
 
 // Reader reads the records of customer-keyed inputs.
 type Reader struct {

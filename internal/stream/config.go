@@ -22,8 +22,9 @@ type Config struct {
 	InstanceID string    // names this engine among the group, the same after a restart; it must not be shared
 	Clock      engine.Clock
 	Calendar   sales.Calendar
+	Job        engine.Job // nil: Leadline's own
 
-	MaxPoll     int           // records of one transaction, 10,000
+	MaxPoll     int           // records of one transaction at most, 6,000; fewer when they would take longer than cycleTime
 	CommitEvery time.Duration // a transaction waits at most this long for more records, 50 ms, at most 100 ms
 	TickEvery   time.Duration // how often a silent shard looks for due timers under the live clock, 1 s
 	CacheBytes  int           // customers kept in memory, all shards together, 256 MiB
@@ -35,9 +36,15 @@ type Deps struct {
 	Store      state.Store
 	Decoder    *wire.Decoder
 	Encoder    *wire.Encoder
+	Alerts     AlertWriter         // nil: by Encoder, as CloudEvents on the topics of their kinds
 	Rules      func() engine.Rules // may answer differently from one moment to the next; looked at between batches
 	Log        *zap.Logger
 	Registerer prometheus.Registerer
+}
+
+// AlertWriter says where an alert goes, and in what form. Its topics have as many partitions as the inputs.
+type AlertWriter interface {
+	Alert(a *sales.Alert) (topic string, value []byte, headers []kgo.RecordHeader, err error)
 }
 
 const (
@@ -55,7 +62,7 @@ const (
 )
 
 func (c *Config) setDefaults() {
-	orElse(&c.MaxPoll, 10_000)
+	orElse(&c.MaxPoll, 6_000)
 	orElse(&c.CommitEvery, 50*time.Millisecond)
 	orElse(&c.TickEvery, time.Second)
 	orElse(&c.CacheBytes, 256<<20)

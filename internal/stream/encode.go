@@ -55,19 +55,30 @@ func (o *outbox) add(topic string, p int32, key, value []byte, headers []kgo.Rec
 }
 
 func (o *outbox) alert(a *sales.Alert, st *step) error {
-	value, err := o.r.encoder.AppendAlert(nil, a)
+	topic, value, headers, err := o.r.alerts.Alert(a)
 	if err != nil {
 		return err
-	}
-	var headers []kgo.RecordHeader
-	for _, h := range wire.CloudEvent(a, o.r.source) {
-		headers = append(headers, kgo.RecordHeader{Key: h.Key, Value: h.Value})
 	}
 	if parent, ok := st.traceparent(a); ok {
 		headers = append(headers, parent)
 	}
-	o.add(wire.AlertTopic(a), o.p, []byte(a.CustomerID), value, headers)
+	o.records = append(o.records, &kgo.Record{Topic: topic, Partition: o.p, Key: []byte(a.CustomerID), Value: value, Headers: headers})
 	return nil
+}
+
+// cloudEvents is how Leadline writes its alerts.
+type cloudEvents struct {
+	encoder *wire.Encoder
+	names   names
+	source  string // ce_source
+}
+
+func (c cloudEvents) Alert(a *sales.Alert) (topic string, value []byte, headers []kgo.RecordHeader, err error) {
+	value, err = c.encoder.AppendAlert(nil, a)
+	for _, h := range wire.CloudEvent(a, c.source) {
+		headers = append(headers, kgo.RecordHeader{Key: h.Key, Value: h.Value})
+	}
+	return c.names.topic(wire.AlertTopic(a)), value, headers, err
 }
 
 // traceparent finds the trace of the record that caused the alert. A timer's alert has no such record.

@@ -58,8 +58,8 @@ func (r *Runtime) gather(ctx context.Context, sess *kgo.GroupTransactSession, un
 	got, n := batch{}, 0
 	wait, cancel := context.WithDeadline(ctx, until)
 	defer cancel()
-	for n < r.cfg.MaxPoll {
-		fetches := sess.PollRecords(wait, r.cfg.MaxPoll-n)
+	for n < r.pace.records {
+		fetches := sess.PollRecords(wait, r.pace.records-n)
 		if err := r.fetchErrors(fetches); err != nil {
 			return nil, err
 		}
@@ -81,7 +81,32 @@ func (r *Runtime) gather(ctx context.Context, sess *kgo.GroupTransactSession, un
 			break
 		}
 	}
+	r.pace.full = n >= r.pace.records
 	return got, nil
+}
+
+// pace is how many records a cycle reads at most: as many as it brings to their commit in about cycleTime, so that alerts are committed
+// as often while the engine catches up as they are when it has.
+type pace struct {
+	records int
+	most    int
+	full    bool // the last cycle read so many
+}
+
+const (
+	cycleTime     = 90 * time.Millisecond
+	fewestRecords = 500
+)
+
+func newPace(most int) pace { return pace{records: max(most/4, min(most, fewestRecords)), most: most} }
+
+// took learns from a full cycle; it goes half the way, for one may have met with a pause of the broker.
+func (p *pace) took(d time.Duration) {
+	if !p.full || d <= 0 {
+		return
+	}
+	fitting := int(float64(p.records) * min(float64(cycleTime)/float64(d), 2))
+	p.records = min(max((p.records+fitting)/2, fewestRecords), p.most)
 }
 
 // fetchErrors sorts what the consumer complains about: lost data breaks a promise, the rest passes.

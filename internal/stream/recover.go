@@ -358,7 +358,7 @@ func (rc *recovery) restore(ctx context.Context) (*engine.Shard, error) {
 		return nil, fmt.Errorf("read the timers: %w", err)
 	}
 	core := engine.NewShard(engine.Config{Prefix: rc.r.cfg.Prefix, Partition: rc.p, Partitions: rc.r.partitions,
-		Clock: rc.r.cfg.Clock, Calendar: rc.r.cfg.Calendar, Rules: rc.rules})
+		Clock: rc.r.cfg.Clock, Calendar: rc.r.cfg.Calendar, Rules: rc.rules, Job: rc.r.cfg.Job})
 	if err := core.Restore(record, items, timers); err != nil {
 		return nil, fmt.Errorf("restore: %w: %w", state.ErrCorrupt, err)
 	}

@@ -37,7 +37,7 @@ type Runtime struct {
 	encoder *wire.Encoder
 	log     *zap.Logger
 	m       *metrics
-	source  string // ce_source of the alerts
+	alerts  AlertWriter
 
 	adm          *kadm.Client
 	cluster      string
@@ -54,6 +54,7 @@ type Runtime struct {
 	recovered  chan recovered
 	rebuilds   chan struct{} // taken by those that rebuild
 
+	pace      pace
 	states    *stateLog
 	knowledge *knowledge
 	projector *projector
@@ -80,7 +81,7 @@ func New(cfg Config, deps Deps) (*Runtime, error) {
 	n := names{cfg.Prefix}
 	r := &Runtime{
 		cfg: cfg, names: n, store: deps.Store, decoder: deps.Decoder, encoder: deps.Encoder, log: log, m: m,
-		source:     "/leadline/" + cfg.Prefix + "engine",
+		alerts:     deps.Alerts,
 		counts:     map[string]int32{},
 		owned:      &owned{topicNames: map[[16]byte]string{}, inputs: map[string]int{}},
 		place:      place{members: map[string]bool{}},
@@ -88,9 +89,13 @@ func New(cfg Config, deps Deps) (*Runtime, error) {
 		recovering: map[int32]*recovery{},
 		recovered:  make(chan recovered),
 		rebuilds:   make(chan struct{}, rebuildsAtOnce),
+		pace:       newPace(cfg.MaxPoll),
 		knowledge:  newKnowledge(n, cfg.Calendar, deps.Decoder, log, m),
 		projector:  newProjector(deps.Store, log, m),
 		rules:      rules{get: deps.Rules},
+	}
+	if r.alerts == nil {
+		r.alerts = cloudEvents{deps.Encoder, n, "/leadline/" + cfg.Prefix + "engine"}
 	}
 	for i, in := range inputs {
 		r.owned.inputs[n.topic(in.Topic)] = i

@@ -98,7 +98,9 @@ func (r *Runtime) cycle(ctx, work context.Context, sess *kgo.GroupTransactSessio
 	if err != nil || len(done) == 0 {
 		return err
 	}
-	return r.commit(work, sess, done)
+	err = r.commit(work, sess, done)
+	r.pace.took(time.Since(began))
+	return err
 }
 
 // adopt makes the shards those of the current ownership. Ending without a transaction clears the session's mark that a

@@ -1,0 +1,97 @@
+package comparison
+
+import (
+	"context"
+	_ "embed"
+	"encoding/binary"
+	"fmt"
+	"math"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"leadline/internal/sales"
+	"leadline/internal/wire"
+	"leadline/schemas"
+)
+
+// The comparison has no registry: these are the ids that all its engines use.
+const (
+	purchaseID = 1
+	alertID    = 2
+)
+
+//go:embed schemas/purchase.avsc
+var purchaseSchema string
+
+//go:embed schemas/alert.avsc
+var alertSchema string
+
+// source answers the comparison's schemas, and those of Leadline's own topics under the ids that follow.
+type source map[int]string
+
+func newSource() (source, map[string]int) {
+	s, ids := source{purchaseID: purchaseSchema, alertID: alertSchema}, map[string]int{}
+	for _, topic := range schemas.Topics() {
+		id := len(s) + 1
+		ids[schemas.Subject(topic)] = id
+		s[id], _ = schemas.ForTopic(topic)
+	}
+	return s, ids
+}
+
+// SchemaByID implements wire.SchemaSource.
+func (s source) SchemaByID(_ context.Context, id int) (string, error) {
+	text, ok := s[id]
+	if !ok {
+		return "", fmt.Errorf("schema %d: %w", id, wire.ErrUnknownSchema)
+	}
+	return text, nil
+}
+
+// alerts writes them all to one topic by the comparison's schema.
+type alerts struct{ topic string }
+
+// Alert implements stream.AlertWriter.
+func (w alerts) Alert(a *sales.Alert) (topic string, value []byte, headers []kgo.RecordHeader, err error) {
+	kind := "declining"
+	if a.Kind == sales.CrossSell {
+		kind = "cross_sell"
+	}
+	cause := a.Reasons[0].Evidence[0].EventID
+	v := make([]byte, 0, 64+len(a.AlertID)+len(kind)+len(a.CustomerID)+len(a.FromProduct)+len(a.ToProduct)+len(cause))
+	v = binary.BigEndian.AppendUint32(append(v, 0), alertID)
+	v = appendText(v, a.AlertID)
+	v = appendText(v, kind)
+	v = appendText(v, a.CustomerID)
+	v = appendOptional(v, a.FromProduct)
+	v = appendOptional(v, a.ToProduct)
+	v = binary.AppendVarint(v, int64(a.EventTime))
+	v = appendShare(v, a.Details, confidence)
+	v = appendShare(v, a.Details, lift)
+	return w.topic, appendText(v, cause), nil, nil
+}
+
+func appendText(dst []byte, s string) []byte {
+	return append(binary.AppendVarint(dst, int64(len(s))), s...)
+}
+
+// The branches of a union with null: null is the first.
+const (
+	null  = 0
+	value = 2 // 1, zigzag
+)
+
+func appendOptional(dst []byte, s string) []byte {
+	if s == "" {
+		return append(dst, null)
+	}
+	return appendText(append(dst, value), s)
+}
+
+func appendShare(dst []byte, details map[string]float64, name string) []byte {
+	x, ok := details[name]
+	if !ok {
+		return append(dst, null)
+	}
+	return binary.LittleEndian.AppendUint64(append(dst, value), math.Float64bits(x))
+}
