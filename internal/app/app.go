@@ -190,7 +190,7 @@ func (a *App) engine(ctx context.Context, ready *readiness) error {
 	if err != nil {
 		return err
 	}
-	runtime, err := stream.New(streamConfig(a.config, a.kafka), stream.Deps{
+	runtime, err := stream.NewEngine(streamConfig(a.config, a.kafka), stream.Deps{
 		Store:      store,
 		Decoder:    wire.NewDecoder(topics.NewSchemaSource(a.registry).Knowing(ids)),
 		Encoder:    wire.NewEncoder(ids),

@@ -45,7 +45,7 @@ func readCounted(text io.Reader) (c counted, err error) {
 	}
 	c.stages = map[string]float64{}
 	for _, m := range families["leadline_stream_stage_seconds"].GetMetric() {
-		c.stages[label(m, "stage")] = m.GetHistogram().GetSampleSum()
+		c.stages[label(m, "stage")] += m.GetHistogram().GetSampleSum()
 	}
 	for _, m := range families["leadline_stream_alerts_total"].GetMetric() {
 		c.decided += m.GetCounter().GetValue()

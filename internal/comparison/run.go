@@ -43,7 +43,7 @@ func Run(ctx context.Context, o Options) error {
 	}
 	var once sync.Once
 	schemas, ids := newSource()
-	runtime, err := stream.New(stream.Config{Kafka: o.Kafka, Prefix: o.Topics.Prefix, InstanceID: o.Instance, Clock: engine.Data,
+	runtime, err := stream.NewEngine(stream.Config{Kafka: o.Kafka, Prefix: o.Topics.Prefix, InstanceID: o.Instance, Clock: engine.Data,
 		Calendar: sales.NewCalendar(time.UTC), CacheBytes: o.CacheBytes, Job: newJob(o.Rules, func() { once.Do(func() { o.First(time.Now()) }) })},
 		stream.Deps{Store: state.NewRedis(o.Redis, o.Topics.Prefix), Decoder: wire.NewDecoder(schemas), Encoder: wire.NewEncoder(ids),
 			Alerts: alerts{o.Alerts}, Rules: rules, Log: o.Log, Registerer: o.Metrics})

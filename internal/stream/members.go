@@ -1,17 +1,17 @@
 package stream
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 )
 
-// Member is an engine that the group counts on, running or not.
+// Member is an engine that the group counts on, running or not: all lanes of one process.
 type Member struct {
 	Instance string
 	Host     string  // from where it joined
@@ -32,22 +32,30 @@ func Members(ctx context.Context, adm *kadm.Client, prefix string) ([]Member, er
 		return nil, fmt.Errorf("describe group %s: %w", group, err)
 	}
 	purchases := names{prefix}.topic(inputs[purchasesInput].Topic)
-	var members []Member
+	found := map[string]*Member{}
 	for _, m := range groups[group].Members {
-		member := Member{Host: m.ClientHost}
+		instance := ""
 		if m.InstanceID != nil {
-			member.Instance = *m.InstanceID
+			instance = processOf(*m.InstanceID)
+		}
+		member := found[instance]
+		if member == nil {
+			member = &Member{Instance: instance, Host: m.ClientHost}
+			found[instance] = member
 		}
 		if assigned, ok := m.Assigned.AsConsumer(); ok {
 			for _, t := range assigned.Topics {
 				if t.Topic == purchases {
-					member.Shards = slices.Sorted(slices.Values(t.Partitions))
+					member.Shards = append(member.Shards, t.Partitions...)
 				}
 			}
 		}
-		members = append(members, member)
 	}
-	slices.SortFunc(members, func(a, b Member) int { return cmp.Compare(a.Instance, b.Instance) })
+	var members []Member
+	for _, instance := range slices.Sorted(maps.Keys(found)) {
+		slices.Sort(found[instance].Shards)
+		members = append(members, *found[instance])
+	}
 	return members, nil
 }
 
@@ -56,17 +64,30 @@ func Members(ctx context.Context, adm *kadm.Client, prefix string) ([]Member, er
 // does not know.
 func Remove(ctx context.Context, adm *kadm.Client, prefix string, instances ...string) error {
 	group := (&Config{Prefix: prefix}).group()
-	left, err := adm.LeaveGroup(ctx, kadm.LeaveGroup(group).Reason("removed by leadline engines remove").InstanceIDs(instances...))
+	var members []string
+	for _, instance := range instances {
+		for lane := range lanes {
+			members = append(members, laneOf(instance, lane))
+		}
+	}
+	left, err := adm.LeaveGroup(ctx, kadm.LeaveGroup(group).Reason("removed by leadline engines remove").InstanceIDs(members...))
 	if err != nil {
 		return fmt.Errorf("remove from group %s: %w", group, err)
 	}
 	var errs []error
+	known := map[string]bool{}
 	for _, l := range left.Sorted() {
-		switch {
-		case errors.Is(l.Err, kerr.UnknownMemberID):
-			errs = append(errs, fmt.Errorf("group %s has no engine %q", group, l.InstanceID))
-		case l.Err != nil:
+		if errors.Is(l.Err, kerr.UnknownMemberID) {
+			continue
+		}
+		known[processOf(l.InstanceID)] = true
+		if l.Err != nil {
 			errs = append(errs, fmt.Errorf("remove %q from group %s: %w", l.InstanceID, group, l.Err))
+		}
+	}
+	for _, instance := range instances {
+		if !known[instance] {
+			errs = append(errs, fmt.Errorf("group %s has no engine %q", group, instance))
 		}
 	}
 	return errors.Join(errs...)
