@@ -25,7 +25,7 @@ type Config struct {
 	Job        engine.Job // nil: Leadline's own
 
 	MaxPoll     int           // records of one transaction at most, 6,000; fewer when they would take longer than cycleTime
-	CommitEvery time.Duration // a transaction waits at most this long for more records, 50 ms, at most 100 ms
+	CommitEvery time.Duration // a transaction waits at most this long for more records, 20 ms, at most 100 ms
 	TickEvery   time.Duration // how often a silent shard looks for due timers under the live clock, 1 s
 	CacheBytes  int           // customers kept in memory, all shards together, 256 MiB
 	QueueBytes  int           // committed but not yet projected state of one shard; beyond it the shard waits, 16 MiB
@@ -63,7 +63,7 @@ const (
 
 func (c *Config) setDefaults() {
 	orElse(&c.MaxPoll, 6_000)
-	orElse(&c.CommitEvery, 50*time.Millisecond)
+	orElse(&c.CommitEvery, 20*time.Millisecond)
 	orElse(&c.TickEvery, time.Second)
 	orElse(&c.CacheBytes, 256<<20)
 	orElse(&c.QueueBytes, 16<<20)
