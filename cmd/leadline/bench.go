@@ -28,10 +28,13 @@ type benchInput struct {
 	Sparse bool   `help:"A fifth of the rules, about rare categories: few orders cause an alert."`
 	JSON   string `name:"json" placeholder:"FILE" help:"Write the figures to a file too."`
 	Logs   string `placeholder:"DIR" help:"Where the engines' logs go; by default a new temporary directory."`
+
+	job bool // the comparison's
 }
 
 type benchDrainCmd struct {
 	benchInput
+	Job       string `enum:"all,b1" default:"all" help:"all that the engine does, or b1, the job by which stream engines are compared."`
 	Orders    int    `default:"2000000" help:"Orders of the year."`
 	Customers int    `default:"100000" help:"Customers who place them."`
 	Seed      uint64 `default:"2" help:"The same seed, the same orders."`
@@ -49,6 +52,7 @@ type benchLatencyCmd struct {
 // Run measures on the configured servers, under a topic prefix of its own.
 func (cmd benchDrainCmd) Run(ctx context.Context, p *process) error {
 	year := bench.Year{Seed: cmd.Seed, Orders: cmd.Orders, Customers: cmd.Customers, Sparse: cmd.Sparse}
+	cmd.job = cmd.Job == "b1"
 	return p.measure(ctx, cmd.benchInput, year, func(b *bench.Bench, into *bench.Speed) error {
 		found, err := b.Drain(ctx, year)
 		if found != nil {
@@ -77,6 +81,7 @@ func (p *process) measure(ctx context.Context, in benchInput, year bench.Year, o
 		return err
 	}
 	defer done()
+	o.Job = in.job
 	all := &bench.Speed{Year: year, Partitions: o.Topics.Partitions, At: time.Now().UTC()}
 	for range in.Rounds {
 		b, err := bench.New(ctx, o)

@@ -38,6 +38,7 @@ type Options struct {
 	Kafka    []kgo.Opt
 	Registry *sr.Client
 	Redis    redis.UniversalClient
+	Job      bool // measure the job by which stream engines are compared instead of Leadline's own
 
 	Seed      uint64
 	Customers int     // of the history

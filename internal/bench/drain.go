@@ -36,19 +36,27 @@ type Drain struct {
 	Said        float64            `json:"alerts_said"`
 	Decided     float64            `json:"alerts_decided"`
 	TimersFired float64            `json:"timers_fired"`
-	ColdReads   float64            `json:"cold_reads"` // customers read from Redis because they were not in memory, new ones too
+	Job         *Sameness          `json:"job,omitempty"` // of the comparison's job
+	ColdReads   float64            `json:"cold_reads"`    // customers read from Redis because they were not in memory, new ones too
 }
 
 // Drain measures how fast an engine reads a year of orders that waits for it. Time is the data's.
 func (b *Bench) Drain(ctx context.Context, y Year) (*Drain, error) {
+	if b.o.Job {
+		return b.drainJob(ctx, y)
+	}
 	if err := b.publishLinks(ctx, y.links()); err != nil {
 		return nil, err
 	}
+	return b.drainYear(ctx, y, dataClock)
+}
+
+func (b *Bench) drainYear(ctx context.Context, y Year, extra ...string) (*Drain, error) {
 	b.say("sending %d orders", y.Orders)
 	if err := b.send(ctx, y.orders()); err != nil {
 		return nil, err
 	}
-	e, err := b.startNew(ctx, "one", dataClock)
+	e, err := b.startNew(ctx, "one", extra...)
 	if err != nil {
 		return nil, err
 	}

@@ -25,7 +25,11 @@ type engine struct {
 
 // start begins an engine under its instance name and HTTP address. The log of the life before stays as it is.
 func (b *Bench) start(ctx context.Context, instance, http string, extra ...string) (*engine, error) {
-	args := slices.Concat([]string{"engine"}, b.o.Args, extra, []string{"--topic-prefix=" + b.prefix, "--engine-instance=" + instance, "--http-addr=" + http})
+	command := []string{"engine"}
+	if b.o.Job {
+		command = []string{"bench", "job", "--alerts=" + b.topic(jobAlerts)}
+	}
+	args := slices.Concat(command, b.o.Args, extra, []string{"--topic-prefix=" + b.prefix, "--engine-instance=" + instance, "--http-addr=" + http})
 	e := &engine{instance: instance, http: http, extra: extra, cmd: exec.CommandContext(ctx, b.o.Binary, args...), done: make(chan struct{})}
 	e.log = filepath.Join(b.o.Dir, fmt.Sprintf("%s%s.%d.log", b.prefix, instance, len(b.engines)))
 	log, err := os.Create(e.log)

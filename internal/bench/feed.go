@@ -9,6 +9,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"leadline/internal/comparison"
 	"leadline/internal/sales"
 	"leadline/internal/wire"
 )
@@ -30,8 +31,11 @@ func (b *Bench) publishLinks(ctx context.Context, links []sales.Link) error {
 
 // purchase makes the record of an order.
 func (b *Bench) purchase(p *sales.Purchase) (*kgo.Record, error) {
-	value, err := b.encoder.AppendPurchase(nil, p)
-	if err != nil {
+	var value []byte
+	var err error
+	if b.o.Job {
+		value = comparison.AppendPurchase(nil, p)
+	} else if value, err = b.encoder.AppendPurchase(nil, p); err != nil {
 		return nil, fmt.Errorf("bench: %w", err)
 	}
 	key := []byte(p.CustomerID)

@@ -72,9 +72,19 @@ func (s *Speed) Print(out io.Writer) error {
 	drains("", "Redis, bytes a customer", "%.0f", func(d Drain) float64 { return float64(d.RedisBytes) / float64(s.Year.Customers) })
 	drains("alerts", "said", "%.0f", func(d Drain) float64 { return d.Said })
 	drains("", "decided", "%.0f", func(d Drain) float64 { return d.Decided })
+	s.printJob(w)
 	drains("timers", "fired", "%.0f", func(d Drain) float64 { return d.TimersFired })
 	s.printLatencies(w)
 	return w.Flush()
+}
+
+// printJob says whether the comparison's alerts are those that they must be.
+func (s *Speed) printJob(w io.Writer) {
+	for _, d := range s.Drains {
+		if j := d.Job; j != nil {
+			fmt.Fprintf(w, "job\t%d alerts, checksum %s\t%d lost, %d twice, %d foreign\n", j.Alerts, j.Checksum, j.Lost, j.Twice, j.Foreign)
+		}
+	}
 }
 
 func (s *Speed) printLatencies(w io.Writer) {

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"leadline/internal/comparison"
 )
 
 // Figures stand beside those of other engines only as long as the orders are the same to the byte. This is the sum of orders that were
@@ -103,5 +105,14 @@ func TestSpeedReportHasEachRound(t *testing.T) {
 func TestYearsLinks(t *testing.T) {
 	if n, m := len(Year{}.links()), len(Year{Sparse: true}.links()); n != 200 || m != 40 {
 		t.Errorf("%d dense, %d sparse", n, m)
+	}
+}
+
+// The comparison's published sum of its small input: our orders, and what we expect of them, are those that all its engines are held
+// against.
+func TestExpectedAlertsAreTheComparisons(t *testing.T) {
+	y := Year{Seed: 1, Orders: 200_000, Customers: 10_000}
+	if got := comparison.Expect(y.Rules(), y.orders()); got.N != 141_992 || got.Sum != 0xd991eff03dfb9cc4 {
+		t.Errorf("%d alerts with the sum %016x, want 141992 with d991eff03dfb9cc4", got.N, got.Sum)
 	}
 }

@@ -60,15 +60,29 @@ func (w alerts) Alert(a *sales.Alert) (topic string, value []byte, headers []kgo
 	cause := a.Reasons[0].Evidence[0].EventID
 	v := make([]byte, 0, 64+len(a.AlertID)+len(kind)+len(a.CustomerID)+len(a.FromProduct)+len(a.ToProduct)+len(cause))
 	v = binary.BigEndian.AppendUint32(append(v, 0), alertID)
-	v = appendText(v, a.AlertID)
-	v = appendText(v, kind)
-	v = appendText(v, a.CustomerID)
-	v = appendOptional(v, a.FromProduct)
-	v = appendOptional(v, a.ToProduct)
+	v = appendText(appendText(appendText(v, a.AlertID), kind), a.CustomerID)
+	v = appendOptional(appendOptional(v, a.FromProduct), a.ToProduct)
 	v = binary.AppendVarint(v, int64(a.EventTime))
-	v = appendShare(v, a.Details, confidence)
-	v = appendShare(v, a.Details, lift)
+	v = appendShare(appendShare(v, a.Details[confidence]), a.Details[lift])
 	return w.topic, appendText(v, cause), nil, nil
+}
+
+// AppendPurchase appends an order as the comparison's input has it.
+func AppendPurchase(dst []byte, p *sales.Purchase) []byte {
+	dst = binary.BigEndian.AppendUint32(append(dst, 0), purchaseID)
+	dst = appendText(appendText(dst, p.EventID), p.CustomerID)
+	dst = appendText(binary.AppendVarint(dst, int64(p.OccurredAt)), p.OrderID)
+	dst = binary.AppendVarint(dst, int64(len(p.Lines)))
+	for i := range p.Lines {
+		l := &p.Lines[i]
+		dst = appendText(appendText(dst, l.ProductID), l.Category)
+		dst = binary.AppendVarint(binary.AppendVarint(dst, int64(l.Quantity)), l.AmountMinor)
+	}
+	if len(p.Lines) > 0 {
+		dst = append(dst, 0) // no further block
+	}
+	dst = appendText(dst, p.Currency)
+	return appendOptional(appendOptional(dst, p.Channel), p.CampaignID)
 }
 
 func appendText(dst []byte, s string) []byte {
@@ -77,21 +91,21 @@ func appendText(dst []byte, s string) []byte {
 
 // The branches of a union with null: null is the first.
 const (
-	null  = 0
-	value = 2 // 1, zigzag
+	null    = 0
+	notNull = 2 // 1, zigzag
 )
 
 func appendOptional(dst []byte, s string) []byte {
 	if s == "" {
 		return append(dst, null)
 	}
-	return appendText(append(dst, value), s)
+	return appendText(append(dst, notNull), s)
 }
 
-func appendShare(dst []byte, details map[string]float64, name string) []byte {
-	x, ok := details[name]
-	if !ok {
+// appendShare writes a number that is never 0 where it has a meaning.
+func appendShare(dst []byte, x float64) []byte {
+	if x == 0 {
 		return append(dst, null)
 	}
-	return binary.LittleEndian.AppendUint64(append(dst, value), math.Float64bits(x))
+	return binary.LittleEndian.AppendUint64(append(dst, notNull), math.Float64bits(x))
 }
