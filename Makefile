@@ -18,12 +18,14 @@ SEEDS ?= 3
 FAULTS ?= 70
 CHAOS_PORT ?= 21000
 CHAOS_DIR ?= $(or $(XDG_STATE_HOME),$(HOME)/.local/state)/leadline-chaos
-# What `make bench` measures.
-MEASURE ?= drain latency growth recovery
+# What `make bench` measures, where the figures go, and rows of a comparison of engines for `make report`.
+MEASURE ?= drain drain-sparse latency latency-20000 growth recovery
+RESULTS ?= internal/bench/performance
+COMPARISON ?=
 # Which Go benchmarks run.
 BENCH ?= .
 
-.PHONY: help build demo test simulate-faults integration chaos verify format lint generated race fuzz bench microbench clients servers-start servers-stop
+.PHONY: help build demo test simulate-faults integration chaos verify format lint generated race fuzz bench report microbench clients servers-start servers-stop
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -75,8 +77,14 @@ fuzz: ## every fuzz target for FUZZTIME (5s) each
 		done; \
 	done
 
-bench: build ## MEASURE (drain latency growth recovery) on the servers of deploy/local/servers (start them first, Redis must be empty); BENCH_ARGS adds flags
-	@eval "$$(deploy/local/servers env)" && for what in $(MEASURE); do bin/leadline bench $$what $(BENCH_ARGS) || exit 1; done
+bench: build ## MEASURE (drain drain-sparse latency latency-20000 growth recovery) on the servers of deploy/local/servers (start them first, Redis must be empty); BENCH_ARGS adds flags
+	@eval "$$(deploy/local/servers env)" && for what in $(MEASURE); do \
+		case $$what in drain-sparse) set -- drain --sparse;; latency-20000) set -- latency --rate=20000;; *) set -- $$what;; esac; \
+		bin/leadline bench "$$@" --json '$(RESULTS)'/$$what.json $(BENCH_ARGS) || exit 1; \
+	done
+
+report: build ## tables and pictures of what make bench measured into internal/bench/performance; COMPARISON=results.jsonl adds other engines
+	@bin/leadline bench report '$(RESULTS)'/*.json $(COMPARISON) --page internal/bench/performance/README.md
 
 microbench: ## Go benchmarks with allocations; BENCH=regexp chooses
 	@go test -run '^$$' -bench '$(BENCH)' -benchmem ./...

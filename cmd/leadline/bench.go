@@ -20,6 +20,7 @@ type benchCmd struct {
 	Growth   benchGrowthCmd   `cmd:"" help:"What an order costs with more customers, denser windows, more partitions, more links."`
 	Job      benchJobCmd      `cmd:"" help:"Work as the engine of a comparison: the job that stream engines are compared by, on this runtime."`
 	Recovery benchRecoveryCmd `cmd:"" help:"How soon an engine works again: after kill -9, when another takes over, with an emptied Redis."`
+	Report   benchReportCmd   `cmd:"" help:"Tables and pictures of what was measured, for a page of Markdown."`
 }
 
 // benchInput is what both measurements of speed ask.

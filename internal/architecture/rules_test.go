@@ -16,7 +16,7 @@ var layers = [][]string{
 	{"internal/comparison"},
 	{"internal/deadletter"}, // its HTTP interface answers as web does
 	{"internal/app", "internal/bench"},
-	{"internal/demo"},
+	{"internal/demo", "internal/bench/figures"},
 	{"cmd/leadline", "deploy/local/registry", "internal/integration/program"},
 }
 
@@ -82,6 +82,11 @@ var bans = []ban{
 	{
 		imports: []string{"leadline/internal/reference"},
 		reason:  "the reference model judges the engine and takes no part in it: tests and the chaos harness import it",
+	},
+	{
+		imports: []string{"gonum.org/v1/plot"},
+		reason:  "pictures are drawn in one place",
+		except:  []string{"internal/bench/figures"},
 	},
 	{
 		imports: []string{"unsafe"},

@@ -16,18 +16,28 @@ import (
 // Latency is one measurement at a fixed rate: from the moment an order was due to be sent until a reader of what is committed
 // has the alert that it caused. An order that is sent late does not hide it.
 type Latency struct {
-	Rate        float64 `json:"orders_per_second"`
-	Seconds     float64 `json:"seconds"`
-	Alerts      int64   `json:"alerts"`
-	P50         float64 `json:"p50_ms"`
-	P90         float64 `json:"p90_ms"`
-	P99         float64 `json:"p99_ms"`
-	P999        float64 `json:"p999_ms"`
-	Max         float64 `json:"max_ms"`
-	SentLateMax float64 `json:"sent_late_max_ms"` // how late the sender itself was at most; it is in the figures above
-	CPU         Seconds `json:"cpu_cores"`
-	PeakBytes   int64   `json:"engine_peak_bytes"`
+	Rate        float64    `json:"orders_per_second"`
+	Seconds     float64    `json:"seconds"`
+	Alerts      int64      `json:"alerts"`
+	P50         float64    `json:"p50_ms"`
+	P90         float64    `json:"p90_ms"`
+	P99         float64    `json:"p99_ms"`
+	P999        float64    `json:"p999_ms"`
+	Max         float64    `json:"max_ms"`
+	Quantiles   []Quantile `json:"quantiles"`        // the whole curve
+	SentLateMax float64    `json:"sent_late_max_ms"` // how late the sender itself was at most; it is in the figures above
+	CPU         Seconds    `json:"cpu_cores"`
+	PeakBytes   int64      `json:"engine_peak_bytes"`
 }
+
+// Quantile is the latency that so many in a hundred alerts stay within.
+type Quantile struct {
+	Percent float64 `json:"percent"`
+	MS      float64 `json:"ms"`
+}
+
+// percents are those of the curve: close where the tail is.
+var percents = []float64{0, 10, 25, 50, 75, 90, 95, 97.5, 99, 99.5, 99.75, 99.9, 99.95, 99.99, 100}
 
 // Latency measures at a rate, after the year's first orders were read as fast as they could be.
 func (b *Bench) Latency(ctx context.Context, y Year, warm int, rate float64) (*Latency, error) {
@@ -91,6 +101,9 @@ func (l *Latency) count(seen []seenAlert, warm, end int, due func(uint64) time.T
 	}
 	ms := func(percent float64) float64 { return float64(hist.ValueAtQuantile(percent)) / 1000 }
 	l.Alerts = hist.TotalCount()
+	for _, p := range percents {
+		l.Quantiles = append(l.Quantiles, Quantile{p, ms(p)})
+	}
 	l.P50, l.P90, l.P99, l.P999, l.Max = ms(50), ms(90), ms(99), ms(99.9), float64(hist.Max())/1000
 }
 

@@ -55,6 +55,9 @@ func TestLatencyRunsFromTheDueTime(t *testing.T) {
 	if l.Alerts != 2 || l.P50 < 9.9 || l.P50 > 10.1 || l.Max < 29.9 || l.Max > 30.1 {
 		t.Errorf("got %+v", l)
 	}
+	if n := len(l.Quantiles); n == 0 || l.Quantiles[n-1] != (Quantile{100, l.Max}) {
+		t.Errorf("the curve is %v", l.Quantiles)
+	}
 }
 
 func TestStagesComeFromTheEnginesMetrics(t *testing.T) {
