@@ -69,24 +69,62 @@ func dayStart(d sales.Day) sales.Millis { return sales.Millis(d) * sales.DayMill
 
 // appendDays writes the number of days last, into the place kept for it, rather than going through all days twice.
 func (w *Window) appendDays(dst []byte) []byte {
-	at := len(dst)
-	dst = append(dst, 0)
-	days := uint64(0)
-	previous := sales.Day(0)
-	for rest := (dayView{w.orders, w.lines, w.touches}); ; days++ {
-		day, ok := rest.first()
-		if !ok {
-			break
-		}
-		dst = binary.AppendVarint(dst, int64(day-previous))
-		dst = rest.cut(day).append(dst)
+	at, days, previous := len(dst), uint64(0), sales.Day(0)
+	rest := dayView{w.orders, w.lines, w.touches}
+	entries := rest.entries()
+	dst = slices.Grow(dst, 1+entries*entryBytes)
+	out := writer{b: dst[:cap(dst)], n: at + 1}
+	for ; entries > 0; entries = rest.entries() {
+		day := rest.first()
+		out.varint(int64(day - previous))
+		one := rest.cut(day)
+		one.write(&out)
 		previous = day
+		days++
 	}
+	dst = out.b[:out.n]
 	if days < 0x80 {
 		dst[at] = byte(days)
 		return dst
 	}
 	return slices.Replace(dst, at, at+1, binary.AppendUvarint(nil, days)...)
+}
+
+// entryBytes is more than an order, line or touch takes, with a day of its own.
+const entryBytes = 64
+
+// writer writes into memory that was made large enough before.
+type writer struct {
+	b []byte
+	n int
+}
+
+func (w *writer) uvarint(v uint64) { w.n = putUvarint(w.b, w.n, v) }
+
+// putUvarint writes a number at a place, and gives the place after it.
+func putUvarint(b []byte, at int, v uint64) int {
+	for v >= 0x80 {
+		b[at] = byte(v) | 0x80
+		at++
+		v >>= 7
+	}
+	b[at] = byte(v)
+	return at + 1
+}
+
+func (w *writer) varint(v int64) { w.uvarint(uint64(v)<<1 ^ uint64(v>>63)) }
+
+// number writes the n low bytes of v, least significant first. There is room for eight.
+func (w *writer) number(v uint64, n int) {
+	binary.LittleEndian.PutUint64(w.b[w.n:], v)
+	w.n += n
+}
+
+// more writes what does not fit into a count's field in the head.
+func (w *writer) more(n, full int) {
+	if n >= full {
+		w.uvarint(uint64(n - full))
+	}
 }
 
 // dayView is a stretch of a window's days.
@@ -96,8 +134,10 @@ type dayView struct {
 	touches []Touch
 }
 
-// first is the earliest day of the stretch.
-func (v *dayView) first() (sales.Day, bool) {
+func (v *dayView) entries() int { return len(v.orders) + len(v.lines) + len(v.touches) }
+
+// first is the earliest day of the stretch, which is not empty.
+func (v *dayView) first() sales.Day {
 	day := sales.Day(math.MaxInt32)
 	if len(v.orders) > 0 {
 		day = v.orders[0].Day
@@ -108,7 +148,7 @@ func (v *dayView) first() (sales.Day, bool) {
 	if len(v.touches) > 0 {
 		day = min(day, v.touches[0].Day)
 	}
-	return day, len(v.orders)+len(v.lines)+len(v.touches) > 0
+	return day
 }
 
 // cut takes the first day off the stretch.
@@ -128,73 +168,64 @@ func (v *dayView) cut(day sales.Day) dayView {
 	return one
 }
 
-func (v dayView) append(dst []byte) []byte {
-	refunds := 0
-	for _, o := range v.orders {
-		if o.Refund {
-			refunds++
-		}
+// write writes one day.
+func (v *dayView) write(out *writer) {
+	orders := len(v.orders)
+	for orders > 0 && v.orders[orders-1].Refund { // they stand last
+		orders--
 	}
-	orders := len(v.orders) - refunds
+	refunds := v.orders[orders:]
 	head := byte(min(len(v.lines), headLines)) | byte(min(orders, headOrders))<<4
-	if refunds > 0 {
+	if len(refunds) > 0 {
 		head |= hasRefunds
 	}
 	if len(v.touches) > 0 {
 		head |= hasTouches
 	}
-	dst = append(dst, head)
-	dst = appendMore(dst, len(v.lines), headLines)
-	dst = appendMore(dst, orders, headOrders)
-	for _, o := range v.orders {
-		if !o.Refund {
-			dst = binary.LittleEndian.AppendUint64(dst, o.Event|uint64(o.Number)<<(8*eventBytes))
+	out.b[out.n] = head
+	out.n++
+	out.more(len(v.lines), headLines)
+	out.more(orders, headOrders)
+	for i := range orders {
+		o := &v.orders[i]
+		out.number(o.Event|uint64(o.Number)<<(8*eventBytes), eventBytes+numberBytes)
+	}
+	if len(refunds) > 0 {
+		out.uvarint(uint64(len(refunds)))
+		for i := range refunds {
+			out.number(refunds[i].Event, eventBytes)
 		}
 	}
-	if refunds > 0 {
-		dst = binary.AppendUvarint(dst, uint64(refunds))
-		for _, o := range v.orders {
-			if o.Refund {
-				dst = appendNumber(dst, o.Event, eventBytes)
-			}
-		}
-	}
-	return v.appendTouches(v.appendLines(dst))
+	v.writeLines(out)
+	v.writeTouches(out)
 }
 
-func (v dayView) appendLines(dst []byte) []byte {
-	previous := ItemID(0)
-	for _, l := range v.lines {
-		several := uint64(0)
-		if l.Count != 1 {
-			several = 1
+func (v *dayView) writeLines(out *writer) {
+	b, n, previous := out.b, out.n, ItemID(0) // in registers: this is most of an encoding
+	for i := range v.lines {
+		l := &v.lines[i]
+		if l.Count == 1 {
+			n = putUvarint(b, n, uint64(l.Item-previous)<<1)
+		} else {
+			n = putUvarint(b, n, uint64(l.Item-previous)<<1|1)
+			n = putUvarint(b, n, uint64(l.Count-2))
 		}
-		dst = binary.AppendUvarint(dst, uint64(l.Item-previous)<<1|several)
-		if several == 1 {
-			dst = binary.AppendUvarint(dst, uint64(l.Count-2))
-		}
-		dst = binary.AppendUvarint(dst, uint64(l.AmountMinor))
+		n = putUvarint(b, n, uint64(l.AmountMinor))
 		previous = l.Item
 	}
-	return dst
+	out.n = n
 }
 
-func (v dayView) appendTouches(dst []byte) []byte {
+func (v *dayView) writeTouches(out *writer) {
 	if len(v.touches) == 0 {
-		return dst
+		return
 	}
-	dst = binary.AppendUvarint(dst, uint64(len(v.touches)))
-	for _, t := range v.touches {
-		dst = append(dst, byte(t.Kind))
-		dst = binary.AppendUvarint(dst, uint64(t.About+1)) // NoItem is 0
-		dst = binary.AppendUvarint(dst, uint64(t.Count))
+	out.uvarint(uint64(len(v.touches)))
+	for i := range v.touches {
+		t := &v.touches[i]
+		out.b[out.n] = byte(t.Kind)
+		out.n++
+		out.uvarint(uint64(t.About + 1)) // NoItem is 0
+		out.uvarint(uint64(t.Count))
 	}
-	return dst
-}
-
-func appendMore(dst []byte, n, full int) []byte {
-	if n < full {
-		return dst
-	}
-	return binary.AppendUvarint(dst, uint64(n-full))
 }
