@@ -52,14 +52,13 @@ func (s source) SchemaByID(_ context.Context, id int) (string, error) {
 type alerts struct{ topic string }
 
 // Alert implements stream.AlertWriter.
-func (w alerts) Alert(a *sales.Alert) (topic string, value []byte, headers []kgo.RecordHeader, err error) {
+func (w alerts) Alert(dst []byte, a *sales.Alert) (topic string, value []byte, headers []kgo.RecordHeader, err error) {
 	kind := "declining"
 	if a.Kind == sales.CrossSell {
 		kind = "cross_sell"
 	}
 	cause := a.Reasons[0].Evidence[0].EventID
-	v := make([]byte, 0, 64+len(a.AlertID)+len(kind)+len(a.CustomerID)+len(a.FromProduct)+len(a.ToProduct)+len(cause))
-	v = binary.BigEndian.AppendUint32(append(v, 0), alertID)
+	v := binary.BigEndian.AppendUint32(append(dst, 0), alertID)
 	v = appendText(appendText(appendText(v, a.AlertID), kind), a.CustomerID)
 	v = appendOptional(appendOptional(v, a.FromProduct), a.ToProduct)
 	v = binary.AppendVarint(v, int64(a.EventTime))

@@ -127,18 +127,19 @@ func (r *Runtime) rollBack(done []*shard) {
 func (r *Runtime) produce(ctx context.Context, sess *kgo.GroupTransactSession, done []*shard) error {
 	var mu sync.Mutex
 	var first error
+	acknowledged := func(rec *kgo.Record, err error) {
+		if err == nil {
+			return
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		if first == nil {
+			first = fmt.Errorf("produce to %s-%d: %w", rec.Topic, rec.Partition, err)
+		}
+	}
 	for _, s := range done {
 		for _, rec := range s.pending.records {
-			sess.Produce(ctx, rec, func(rec *kgo.Record, err error) {
-				if err == nil {
-					return
-				}
-				mu.Lock()
-				defer mu.Unlock()
-				if first == nil {
-					first = fmt.Errorf("produce to %s-%d: %w", rec.Topic, rec.Partition, err)
-				}
-			})
+			sess.Produce(ctx, rec, acknowledged)
 		}
 	}
 	if err := sess.Client().Flush(ctx); err != nil {

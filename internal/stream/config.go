@@ -42,9 +42,9 @@ type Deps struct {
 	Registerer prometheus.Registerer
 }
 
-// AlertWriter says where an alert goes, and in what form. Its topics have as many partitions as the inputs.
+// AlertWriter says where an alert goes, and in what form: the value is appended to dst. Its topics have as many partitions as the inputs.
 type AlertWriter interface {
-	Alert(a *sales.Alert) (topic string, value []byte, headers []kgo.RecordHeader, err error)
+	Alert(dst []byte, a *sales.Alert) (topic string, value []byte, headers []kgo.RecordHeader, err error)
 }
 
 const (

@@ -14,7 +14,9 @@ import (
 // encode makes the records of a step: what it says first, then the state, the journal, and the shard record last, so that whoever
 // reads leadline.state up to a shard record has all that belongs to it.
 func (r *Runtime) encode(s *shard, st *step) error {
+	d := &st.decision
 	out := &outbox{r: r, p: s.p}
+	out.expect(len(d.Alerts) + len(d.Changes) + len(d.NewItems) + len(d.Rejected) + len(d.Late) + len(st.dead) + len(d.Tallies) + 2)
 	for i := range st.decision.Alerts {
 		if err := out.alert(&st.decision.Alerts[i], st); err != nil {
 			return fmt.Errorf("encode alert %s: %w", st.decision.Alerts[i].AlertID, err)
@@ -43,26 +45,62 @@ func (r *Runtime) encode(s *shard, st *step) error {
 	return nil
 }
 
-// outbox gathers the records of one step, in order.
+// outbox gathers the records of one step, in order. Records, keys and alerts of a step share memory: they go together when it is committed.
 type outbox struct {
 	r       *Runtime
 	p       int32
 	records []*kgo.Record
+	slab    []kgo.Record // that records point into
+	bytes   []byte       // whose end is free
+}
+
+// expect makes room for about so many records.
+func (o *outbox) expect(n int) {
+	o.records, o.slab = make([]*kgo.Record, 0, n), make([]kgo.Record, 0, n)
+}
+
+func (o *outbox) put(rec kgo.Record) {
+	if len(o.slab) == cap(o.slab) { // what was expected did not suffice: the records so far stay where they are
+		o.slab = make([]kgo.Record, 0, 64)
+	}
+	o.slab = append(o.slab, rec)
+	o.records = append(o.records, &o.slab[len(o.slab)-1])
 }
 
 func (o *outbox) add(topic string, p int32, key, value []byte, headers []kgo.RecordHeader) {
-	o.records = append(o.records, &kgo.Record{Topic: o.r.names.topic(topic), Partition: p, Key: key, Value: value, Headers: headers})
+	o.put(kgo.Record{Topic: o.r.names.topic(topic), Partition: p, Key: key, Value: value, Headers: headers})
 }
 
+// room gives memory to append to; what is longer than usual moves elsewhere by itself.
+func (o *outbox) room() []byte {
+	const chunk, usual = 64 << 10, 2 << 10
+	if cap(o.bytes)-len(o.bytes) < usual {
+		o.bytes = make([]byte, 0, chunk)
+	}
+	return o.bytes[len(o.bytes):]
+}
+
+// keep takes what was appended to room, which nobody else may append to any more.
+func (o *outbox) keep(b []byte) []byte {
+	if len(b) <= cap(o.bytes)-len(o.bytes) {
+		o.bytes = o.bytes[:len(o.bytes)+len(b)]
+	}
+	return b[:len(b):len(b)]
+}
+
+// key copies a customer's id.
+func (o *outbox) key(id string) []byte { return o.keep(append(o.room(), id...)) }
+
 func (o *outbox) alert(a *sales.Alert, st *step) error {
-	topic, value, headers, err := o.r.alerts.Alert(a)
+	topic, value, headers, err := o.r.alerts.Alert(o.room(), a)
 	if err != nil {
 		return err
 	}
+	value = o.keep(value)
 	if parent, ok := st.traceparent(a); ok {
 		headers = append(headers, parent)
 	}
-	o.records = append(o.records, &kgo.Record{Topic: topic, Partition: o.p, Key: []byte(a.CustomerID), Value: value, Headers: headers})
+	o.put(kgo.Record{Topic: topic, Partition: o.p, Key: o.key(a.CustomerID), Value: value, Headers: headers})
 	return nil
 }
 
@@ -73,8 +111,9 @@ type cloudEvents struct {
 	source  string // ce_source
 }
 
-func (c cloudEvents) Alert(a *sales.Alert) (topic string, value []byte, headers []kgo.RecordHeader, err error) {
-	value, err = c.encoder.AppendAlert(nil, a)
+func (c cloudEvents) Alert(dst []byte, a *sales.Alert) (topic string, value []byte, headers []kgo.RecordHeader, err error) {
+	value, err = c.encoder.AppendAlert(dst, a)
+	headers = make([]kgo.RecordHeader, 0, 8)
 	for _, h := range wire.CloudEvent(a, c.source) {
 		headers = append(headers, kgo.RecordHeader{Key: h.Key, Value: h.Value})
 	}
@@ -135,7 +174,7 @@ func (o *outbox) state(st *step) {
 		o.add(stateTopic, o.p, itemsKey(run.First), run.Run, nil)
 	}
 	for _, c := range st.decision.Changes {
-		o.add(stateTopic, o.p, []byte(c.CustomerID), c.Blob, nil)
+		o.add(stateTopic, o.p, o.key(c.CustomerID), c.Blob, nil)
 	}
 }
 
