@@ -26,12 +26,14 @@ type Events struct {
 	identities  slab[sales.Identity]
 }
 
-// Reset empties it for the next batch.
+// Reset empties it for the next batch. What it gave out before must no longer be used.
 func (e *Events) Reset() {
 	for i := range e.purchases.used {
-		clear(e.purchases.at(i).Lines) // an order of fewer lines would not overwrite them all
+		p := e.purchases.at(i)
+		clear(p.Lines)
+		*p = sales.Purchase{Lines: p.Lines[:0]} // nothing points into the records any more, and the lines keep their memory
 	}
-	e.purchases.reset()
+	e.purchases.used = 0
 	e.touchpoints.reset()
 	e.customers.reset()
 	e.outcomes.reset()

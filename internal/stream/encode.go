@@ -173,8 +173,9 @@ func (o *outbox) state(st *step) {
 	for _, run := range st.decision.NewItems {
 		o.add(stateTopic, o.p, itemsKey(run.First), run.Run, nil)
 	}
+	topic := o.r.names.topic(stateTopic) // made once, for there are many
 	for _, c := range st.decision.Changes {
-		o.add(stateTopic, o.p, o.key(c.CustomerID), c.Blob, nil)
+		o.put(kgo.Record{Topic: topic, Partition: o.p, Key: o.key(c.CustomerID), Value: c.Blob})
 	}
 }
 
