@@ -24,7 +24,7 @@ type Config struct {
 	Calendar   sales.Calendar
 	Job        engine.Job // nil: Leadline's own
 
-	MaxPoll     int           // records of one transaction at most, 6,000; fewer when they would take longer than cycleTime
+	MaxPoll     int           // records of one transaction at most, 6,000; fewer when they would take longer than workTime
 	CommitEvery time.Duration // a transaction waits at most this long for more records, 20 ms, at most 100 ms
 	TickEvery   time.Duration // how often a silent shard looks for due timers under the live clock, 1 s
 	CacheBytes  int           // customers kept in memory, all shards together, 256 MiB

@@ -76,14 +76,14 @@ func TestInstanceIDWithALaneIsRefused(t *testing.T) {
 	}
 }
 
-// A cycle comes to take about cycleTime whatever a record takes, within its bounds; short batches teach nothing.
+// A cycle comes to take about workTime whatever a record takes, within its bounds; short batches teach nothing.
 func TestPace(t *testing.T) {
 	for _, x := range []struct {
 		name      string
 		perRecord time.Duration
 		want      int
 	}{
-		{"fits", 30 * time.Microsecond, 3_000},
+		{"fits", 20 * time.Microsecond, 3_000},
 		{"fast", time.Microsecond, 6_000},
 		{"slow", time.Millisecond, fewestRecords},
 	} {

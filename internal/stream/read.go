@@ -85,8 +85,9 @@ func (r *Runtime) gather(ctx context.Context, sess *kgo.GroupTransactSession, un
 	return got, nil
 }
 
-// pace is how many records a cycle reads at most: as many as it brings to their commit in about cycleTime, so that alerts are committed
-// as often while the engine catches up as they are when it has.
+// pace is how many records a cycle reads at most: as many as are decided about in workTime, so that alerts are committed nearly as often
+// while the engine catches up as they are when it has. What the transaction itself takes has no say: it hardly depends on the records, and
+// with fewer of them a slow broker would only be asked for more transactions.
 type pace struct {
 	records int
 	most    int
@@ -94,18 +95,18 @@ type pace struct {
 }
 
 const (
-	cycleTime     = 90 * time.Millisecond
+	workTime      = 60 * time.Millisecond
 	fewestRecords = 500
 )
 
 func newPace(most int) pace { return pace{records: max(most/4, min(most, fewestRecords)), most: most} }
 
-// took learns from a full cycle; it goes half the way, for one may have met with a pause of the broker.
+// took learns from a full cycle; it goes half the way, for one may have met with a pause of the machine.
 func (p *pace) took(d time.Duration) {
 	if !p.full || d <= 0 {
 		return
 	}
-	fitting := int(float64(p.records) * min(float64(cycleTime)/float64(d), 2))
+	fitting := int(float64(p.records) * min(float64(workTime)/float64(d), 2))
 	p.records = min(max((p.records+fitting)/2, fewestRecords), p.most)
 }
 

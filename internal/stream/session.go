@@ -94,13 +94,13 @@ func (r *Runtime) cycle(ctx, work context.Context, sess *kgo.GroupTransactSessio
 		return err // what was read is read again after the new ownership is adopted
 	}
 	r.m.stage(stagePoll, time.Since(began))
+	began = time.Now()
 	done, err := r.process(work, sess, batch, ends)
+	r.pace.took(time.Since(began))
 	if err != nil || len(done) == 0 {
 		return err
 	}
-	err = r.commit(work, sess, done)
-	r.pace.took(time.Since(began))
-	return err
+	return r.commit(work, sess, done)
 }
 
 // adopt makes the shards those of the current ownership. Ending without a transaction clears the session's mark that a
