@@ -45,9 +45,9 @@ simulate-faults: ## orders of mishaps in virtual time, each compared with the re
 	@GOGC=400 go test -count=1 -v -timeout 24h -tags synctests -run '^TestMishapsInVirtualTime$$' ./internal/stream \
 		-seed $(FROM) -seeds $(SEEDS) | grep -v -e '^=== ' -e '^ *--- PASS'
 
-integration: build clients ## the built binary against the real Kafka, registry and Redis of deploy/local/servers (start them first)
+integration: build clients ## the built binary against the real Kafka, registry and Redis of deploy/local/servers (start them first), the pages in Chromium
 	@eval "$$(deploy/local/servers env)" && LEADLINE_TEST_REDIS="$$LEADLINE_REDIS_ADDRS" \
-		PYTHON=$(venv)/bin/python go test -count=1 -p 1 -timeout 15m -tags integration ./internal/integration/ ./internal/state/... ./internal/stream/ ./internal/deadletter/
+		PYTHON=$(venv)/bin/python go test -count=1 -p 1 -timeout 15m -tags integration ./internal/integration/ ./internal/state/... ./internal/stream/ ./internal/deadletter/ ./internal/desk/
 
 chaos: ## kill, tear and freeze servers and engines under load, then compare all decisions; FROM=1 SEEDS=3 FAULTS=70
 	@CHAOS_DIR='$(CHAOS_DIR)' CHAOS_PORT=$(CHAOS_PORT) CHAOS_FROM=$(FROM) CHAOS_SEEDS=$(SEEDS) CHAOS_FAULTS=$(FAULTS) \

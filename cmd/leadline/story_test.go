@@ -178,6 +178,7 @@ func TestStory(t *testing.T) {
 	s.rejects()
 	s.tails()
 	s.customer()
+	s.declining()
 	if out := s.must("topics", "list"); !matches(out, `shop\.purchases +3 +1 +1422 `) {
 		t.Errorf("list: %s", out)
 	}
@@ -283,6 +284,29 @@ func (s *shop) customer() {
 	}
 	if said := s.fails(exitFailed, "state", "show", "nobody"); !strings.Contains(said, "nothing is kept of customer nobody") {
 		s.t.Errorf("state of nobody: %s", said)
+	}
+}
+
+// declining asks for the list, as text, as a table and as JSON.
+func (s *shop) declining() {
+	s.t.Helper()
+	out := s.must("declining", "--recent", "45d", "--sort", "p", "--limit", "3")
+	if !matches(out, `\(45 days\) against .* \(\d+ days\)\n\d+ of \d+ customers buy less`) || !matches(out, `AT RISK\n( +cj-\d+ .* USD\n){3}$`) {
+		s.t.Errorf("declining:\n%s", out)
+	}
+	table := s.must("declining", "--recent", "45d", "--csv", "--limit", "0")
+	var answer struct {
+		Listed    []struct{ Customers int }
+		Customers []struct{ CustomerID string }
+	}
+	if err := json.Unmarshal([]byte(s.must("declining", "--recent", "45d", "--json", "--limit", "2")), &answer); err != nil {
+		s.t.Fatal(err)
+	}
+	if len(answer.Customers) != 2 || strings.Count(table, "\n") != answer.Listed[0].Customers+1 {
+		s.t.Errorf("%+v, and the table\n%s", answer, table)
+	}
+	if said := s.fails(exitUsage, "declining", "--recent", "2001-01-01..2001-02-01"); !strings.Contains(said, "is not within the days that are kept") {
+		s.t.Errorf("long ago: %s", said)
 	}
 }
 

@@ -25,8 +25,10 @@ import (
 
 	"leadline/internal/affinity"
 	"leadline/internal/analyst"
+	"leadline/internal/book"
 	"leadline/internal/config"
 	"leadline/internal/deadletter"
+	"leadline/internal/desk"
 	"leadline/internal/engine"
 	"leadline/internal/sales"
 	"leadline/internal/state"
@@ -54,6 +56,7 @@ type App struct {
 	registry *sr.Client
 	redis    redis.UniversalClient
 	feed     *web.Feed
+	book     *book.Book
 	http     *web.Server
 	undo     []undo
 }
@@ -111,10 +114,11 @@ func (a *App) prepare(roles Roles) error {
 	}
 	if roles.Desk {
 		a.feed = web.NewFeed(shownAlerts, a.metrics)
+		a.book = Customers(a.config, a.kafka, a.registry, a.redis, a.log)
 		a.parts = append(a.parts, part{a.desk, newReadiness("desk")})
 	}
 	a.http, err = web.New(web.Options{Addr: a.config.HTTPAddr, Checks: a.checks(), Metrics: a.metrics, Pprof: a.config.HTTPProfiling,
-		Feed: a.feed, Private: a.private(roles), Token: a.config.HTTPToken.Reveal(), Log: a.log})
+		Feed: a.feed, Private: a.private(roles), Pages: pages(roles), Token: a.config.HTTPToken.Reveal(), Log: a.log})
 	return err
 }
 
@@ -125,7 +129,30 @@ func (a *App) private(roles Roles) map[string]http.Handler {
 		return nil
 	}
 	box := Letters(a.config, append(a.kafka[:len(a.kafka):len(a.kafka)], kgo.RetryTimeout(checkTimeout)), a.registry)
-	return map[string]http.Handler{deadletter.Path: box.Handler(a.log)}
+	return map[string]http.Handler{deadletter.Path: box.Handler(a.log), desk.Path: Declining(a.config, a.book, a.rules.Rules, a.log).Handler()}
+}
+
+func pages(roles Roles) []web.Page {
+	if !roles.Desk {
+		return nil
+	}
+	return []web.Page{{Path: desk.PagePath, Name: "Declining customers", Handler: desk.PageHandler()}}
+}
+
+// Customers is the tenant's book of customers.
+func Customers(c *config.Config, kafka []kgo.Opt, registry *sr.Client, client redis.UniversalClient, log *zap.Logger) *book.Book {
+	return book.New(book.Source{Kafka: kafka, Prefix: c.TopicPrefix, Redis: state.NewRedis(client, c.TopicPrefix),
+		Decoder: wire.NewDecoder(topics.NewSchemaSource(registry)), Log: log.Named("book")})
+}
+
+// Declining answers whose purchases decreased, by the rules that count when it is asked.
+func Declining(c *config.Config, b *book.Book, rules func() engine.Rules, log *zap.Logger) *desk.Declining {
+	var today func() sales.Day
+	if c.Clock == engine.Live {
+		calendar := sales.NewCalendar(c.BusinessTimeZone)
+		today = func() sales.Day { return calendar.Day(sales.Millis(time.Now().UnixMilli())) }
+	}
+	return desk.NewDeclining(b, rules, today, log)
 }
 
 // Letters are the tenant's dead letters.
@@ -283,7 +310,12 @@ func (a *App) analyst(ctx context.Context, ready *readiness) error {
 
 func (a *App) desk(ctx context.Context, ready *readiness) error {
 	ready.be(func() error { return nil }) // the page is served from the first moment on, and shows alerts as it finds them
-	return a.feed.Follow(ctx, a.kafka, a.config.TopicPrefix, topics.NewSchemaSource(a.registry), a.log)
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error {
+		return a.feed.Follow(ctx, a.kafka, a.config.TopicPrefix, topics.NewSchemaSource(a.registry), a.log)
+	})
+	group.Go(func() error { return a.book.Follow(ctx) })
+	return group.Wait()
 }
 
 const firstWait, longestWait = 500 * time.Millisecond, 5 * time.Second

@@ -14,7 +14,7 @@ var layers = [][]string{
 	{"internal/intake", "internal/state", "internal/topics", "internal/embedded", "internal/sample"},
 	{"internal/stream", "internal/analyst", "internal/load", "internal/replay", "internal/web", "internal/reference", "internal/book"},
 	{"internal/comparison"},
-	{"internal/deadletter"}, // its HTTP interface answers as web does
+	{"internal/deadletter", "internal/desk"}, // their HTTP interfaces answer as web does
 	{"internal/app", "internal/bench"},
 	{"internal/demo", "internal/bench/figures"},
 	{"cmd/leadline", "deploy/local/registry", "internal/integration/program"},

@@ -18,8 +18,8 @@ var files embed.FS
 var page = template.Must(template.ParseFS(files, "page/index.html"))
 
 // register adds the page and what it reads.
-func (f *Feed) register(mux *http.ServeMux) {
-	mux.HandleFunc("GET /{$}", f.page)
+func (f *Feed) register(mux *http.ServeMux, others []Page) {
+	mux.HandleFunc("GET /{$}", f.page(others))
 	for _, name := range []string{"page/page.css", "page/page.js", "page/icon.svg"} {
 		mux.HandleFunc("GET /"+name, func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Cache-Control", "no-cache")
@@ -30,13 +30,16 @@ func (f *Feed) register(mux *http.ServeMux) {
 	mux.HandleFunc("GET /v1/alerts/stream", f.stream)
 }
 
-func (f *Feed) page(w http.ResponseWriter, _ *http.Request) {
-	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	w.Header().Set("Cache-Control", "no-cache")
-	_ = page.Execute(w, struct {
-		Kinds []sales.AlertKind
-		Keep  int
-	}{sales.AlertKinds(), f.keep}) // a client that left is no error
+func (f *Feed) page(others []Page) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		w.Header().Set("Cache-Control", "no-cache")
+		_ = page.Execute(w, struct {
+			Kinds  []sales.AlertKind
+			Keep   int
+			Others []Page
+		}{sales.AlertKinds(), f.keep, others}) // a client that left is no error
+	}
 }
 
 // list answers GET /v1/alerts?limit=N&kind=K: the newest first, limit 1 to 1,000 (100 if absent).

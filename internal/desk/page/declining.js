@@ -1,0 +1,246 @@
+// Asks whose purchases decreased, and shows the answer. All text is set as text, never as markup: names come from outside.
+"use strict";
+
+const form = document.getElementById("ask");
+const rows = document.getElementById("rows");
+const at = (id) => document.getElementById(id);
+const path = "v1/declining";
+const filters = ["category", "segment", "owner", "q"];
+let token = sessionStorage.getItem("leadline-token") || "";
+let about = null; // what can be asked
+let sort = "risk";
+let next = ""; // the cursor of the page behind
+let query = null; // of the list that is shown
+let turn = 0; // an answer to an earlier question is not shown
+const pageRows = 50;
+
+const say = (state, text) => {
+  at("status").dataset.state = state;
+  at("status-text").textContent = text;
+};
+const trouble = (text) => {
+  at("trouble").textContent = text;
+  at("trouble").hidden = !text;
+};
+const number = (n, digits = 0) => n.toLocaleString("en", { maximumFractionDigits: digits });
+const element = (name, text, className) => {
+  const e = document.createElement(name);
+  e.textContent = text;
+  if (className) e.className = className;
+  return e;
+};
+const digits = (currency) => new Intl.NumberFormat("en", { style: "currency", currency }).resolvedOptions().maximumFractionDigits;
+const money = (minor, currency) => {
+  try {
+    return new Intl.NumberFormat("en", { style: "currency", currency }).format(minor / 10 ** digits(currency));
+  } catch {
+    return `${number(minor)} minor units ${currency || ""}`; // a currency that the browser does not know
+  }
+};
+const day = (text) => new Date(text + "T00:00:00Z").toLocaleDateString("en-GB", { day: "numeric", month: "short", year: "numeric", timeZone: "UTC" });
+const plus = (text, days) => new Date(Date.parse(text + "T00:00:00Z") + days * 86400000).toISOString().slice(0, 10);
+
+// ask fetches, waits while the customers are being read, and asks for the token when one is needed.
+async function ask(what) {
+  for (let wait = 500; ; wait = Math.min(2000, wait * 1.5)) {
+    const answer = await fetch(what, { headers: token ? { Authorization: `Bearer ${token}` } : {} });
+    if (answer.ok) return answer;
+    if (answer.status === 401) {
+      at("sign-in").hidden = false;
+      throw new Error(token ? "This token is not the one." : "");
+    }
+    const problem = await answer.json().catch(() => ({}));
+    if (answer.status !== 503 || !answer.headers.has("Retry-After")) throw new Error(problem.detail || answer.statusText);
+    say("connecting", "Reading all customers");
+    await new Promise((go) => setTimeout(go, wait));
+  }
+}
+
+// parameters are those of the form. Money is asked for in the currency's usual units.
+function parameters() {
+  const f = form.elements;
+  const p = new URLSearchParams({ recent: `${f.recent_from.value}..${f.recent_to.value}`, baseline: `${f.baseline_from.value}..${f.baseline_to.value}`, sort });
+  for (const name of filters) if (f[name].value.trim()) p.set(name, f[name].value.trim());
+  const amount = (name) => Number(f[name].value.trim().replace(",", "."));
+  if (f.min_value.value.trim()) p.set("min_value", String(Math.round(amount("min_value") * 10 ** shownDigits)));
+  if (f.margin.value.trim()) p.set("margin", String(amount("margin") / 100));
+  if (f.horizon.value.trim()) p.set("horizon", f.horizon.value.trim());
+  return p;
+}
+let shownDigits = 2; // of the currency of most customers
+
+function setWindows(recent, baseline) {
+  const f = form.elements;
+  [f.recent_from.value, f.recent_to.value, f.baseline_from.value, f.baseline_to.value] = [recent.from, recent.to, baseline.from, baseline.to];
+}
+
+function lastDays(recent, before) {
+  const to = about.kept.to;
+  const from = plus(to, 1 - recent);
+  const earliest = plus(from, -before);
+  return [{ from, to }, { from: earliest < about.kept.from ? about.kept.from : earliest, to: plus(from, -1) }];
+}
+
+function presets() {
+  const usual = [about.recent.days, about.baseline.days];
+  const offered = [usual, [14, 90], [60, about.kept.days - 61], [90, about.kept.days - 91]].filter(([r, b]) => b >= r / 2 && r + b <= about.kept.days);
+  at("presets").replaceChildren(...offered.map(([recent, before]) => {
+    const b = element("button", `last ${recent} days with ${before} before`);
+    b.type = "button";
+    b.addEventListener("click", () => { setWindows(...lastDays(recent, before)); show(); });
+    return b;
+  }));
+}
+
+// begin fills the form: from the page's address if it has a question, so that a list can be passed on.
+async function begin() {
+  try {
+    about = await (await ask(`${path}/about`)).json();
+  } catch (e) {
+    say("lost", "Not answered");
+    trouble(e.message);
+    return;
+  }
+  at("sign-in").hidden = true;
+  trouble("");
+  const f = form.elements;
+  for (const name of ["recent_from", "recent_to", "baseline_from", "baseline_to"]) [f[name].min, f[name].max] = [about.kept.from, about.kept.to];
+  at("categories").replaceChildren(...about.categories.map((c) => new Option(c, c)));
+  at("attributes").replaceChildren(...about.attributes.map((a) => new Option(`${a}=`, `${a}=`)));
+  presets();
+  setWindows(about.recent, about.baseline);
+  const given = new URLSearchParams(location.search);
+  const span = (name) => { const [from, to] = (given.get(name) || "").split(".."); return { from, to }; };
+  if (given.has("recent") && given.has("baseline")) setWindows(span("recent"), span("baseline"));
+  for (const name of [...filters, "horizon"]) if (given.has(name)) f[name].value = given.get(name);
+  if (given.has("margin")) f.margin.value = String(100 * given.get("margin"));
+  if (given.has("min_value")) f.min_value.value = String(given.get("min_value") / 10 ** shownDigits);
+  if (given.has("sort")) sort = given.get("sort");
+  show();
+}
+
+async function show(more = false) {
+  const mine = ++turn;
+  if (!more) query = parameters();
+  const asked = new URLSearchParams(query);
+  asked.set("limit", String(pageRows));
+  if (more) asked.set("cursor", next);
+  at("list").setAttribute("aria-busy", "true");
+  say("connecting", "Counting");
+  let answer;
+  try {
+    answer = await (await ask(`${path}?${asked}`)).json();
+  } catch (e) {
+    if (mine !== turn) return;
+    say("lost", "Not answered");
+    trouble(e.message);
+    return;
+  } finally {
+    if (mine === turn) at("list").removeAttribute("aria-busy");
+  }
+  if (mine !== turn) return;
+  trouble(answer.moved ? "The list was counted anew since the page before: a customer may stand twice, or be left out." : "");
+  if (!more) {
+    rows.replaceChildren();
+    history.replaceState(null, "", `?${query}`);
+  }
+  rows.append(...answer.customers.flatMap(row));
+  next = answer.next || "";
+  at("more").hidden = !next;
+  at("empty").hidden = rows.childElementCount > 0;
+  headings();
+  summary(answer);
+}
+
+function summary(a) {
+  if (a.listed.length) try { shownDigits = digits(a.listed[0].currency); } catch { shownDigits = 0; }
+  const all = a.listed.reduce((n, s) => n + s.customers, 0);
+  const sums = a.listed.map((s) => `${money(s.at_risk_minor, s.currency)}${a.listed.length > 1 ? ` of ${number(s.customers)}` : ""}`);
+  const of = a.margin === 1 ? "spend" : `margin (${number(100 * a.margin, 1)}% of spend)`;
+  at("summary").textContent = `${number(all)} of ${number(a.everyone.customers)} customers buy less than everyone else would let expect` +
+    (all ? `. At risk over ${a.horizon_days} days: ${sums.join(", ")}, as ${of}.` : ".");
+  const committed = a.as_of.shards.map((s) => s.committed_at).filter(Boolean).sort();
+  say("live", `Counted ${new Date(a.as_of.counted_at).toLocaleTimeString("en-GB")} in ${number(a.as_of.took_ms)} ms`);
+  at("status").title = committed.length ? `all that was committed up to ${new Date(committed[0]).toLocaleString("en-GB")}` : "";
+}
+
+function headings() {
+  for (const b of document.querySelectorAll("[data-sort]")) {
+    const chosen = b.dataset.sort === sort;
+    if (chosen) b.closest("th").setAttribute("aria-sort", sort === "risk" ? "descending" : "ascending");
+    else b.closest("th").removeAttribute("aria-sort");
+  }
+}
+
+const chance = (p) => (p < 0.000001 ? "under 1 in a million" : p < 0.001 ? `1 in ${number(Math.floor(1 / p))}` : `${number(100 * p, p < 0.01 ? 2 : 1)}%`);
+
+function row(c) {
+  const made = at("row").content.firstElementChild.cloneNode(true);
+  const set = (name, text) => { made.querySelector(name).textContent = text; };
+  made.dataset.customer = c.customer_id;
+  set(".id", c.customer_id);
+  set(".rep", c.owner_id ? `rep ${c.owner_id}` : "");
+  set(".recent-days", number(c.recent.days));
+  set(".expected", c.expected_days.toFixed(1));
+  set(".before-days", number(c.baseline.days));
+  set(".recent-spent", money(c.recent.spent_minor, c.currency));
+  set(".before-spent", money(c.baseline.spent_minor, c.currency));
+  set(".change", `−${number(100 * (1 - c.ratio))}%`);
+  made.querySelector(".change").append(element("span", `${percent(c.ratio_low)} to ${percent(c.ratio_high)}`, "interval"));
+  made.querySelector(".change").title = "fall of the rate against everyone's; 95% interval";
+  set(".chance", chance(c.p));
+  made.querySelector(".chance").append(element("span", `q ${c.q < 0.001 ? "< 0.001" : c.q.toFixed(3)}`, "interval"));
+  made.querySelector(".chance").title = "how often chance alone makes so deep a fall; q: share of false ones if the list ends here";
+  set(".last", day(c.last_purchase));
+  set(".risk", money(c.at_risk_minor, c.currency));
+  const why = document.createElement("tr");
+  why.className = "reasons";
+  why.hidden = true;
+  const cell = why.insertCell();
+  cell.colSpan = 10;
+  const list = document.createElement("ul");
+  list.append(...c.reasons.map((r) => element("li", r.text)));
+  cell.append(list);
+  made.querySelector(".unfold").addEventListener("click", (e) => {
+    why.hidden = !why.hidden;
+    e.currentTarget.setAttribute("aria-expanded", String(!why.hidden));
+  });
+  return [made, why];
+}
+const percent = (ratio) => `${ratio > 1 ? "+" : "−"}${number(Math.abs(100 * (ratio - 1)))}%`;
+
+form.addEventListener("submit", (e) => { e.preventDefault(); show(); });
+at("more").addEventListener("click", () => show(true));
+at("clear").addEventListener("click", () => {
+  for (const name of [...filters, "min_value", "margin", "horizon"]) form.elements[name].value = "";
+  show();
+});
+document.querySelector("thead").addEventListener("click", (e) => {
+  const chosen = e.target.closest("[data-sort]");
+  if (!chosen) return;
+  sort = chosen.dataset.sort;
+  show();
+});
+at("sign-in").addEventListener("submit", (e) => {
+  e.preventDefault();
+  token = e.target.elements.token.value.trim();
+  sessionStorage.setItem("leadline-token", token);
+  e.target.elements.token.value = "";
+  begin();
+});
+at("csv").addEventListener("click", async () => {
+  const asked = parameters();
+  asked.set("format", "csv");
+  try {
+    const answer = await ask(`${path}?${asked}`);
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(await answer.blob());
+    link.download = `declining-${asked.get("recent")}.csv`;
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 60000);
+    trouble("");
+  } catch (e) {
+    trouble(e.message);
+  }
+});
+begin();

@@ -1,0 +1,137 @@
+package desk
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/goleak"
+	"go.uber.org/zap"
+
+	"leadline/internal/book"
+	"leadline/internal/declining"
+	"leadline/internal/engine"
+	"leadline/internal/sales"
+	"leadline/internal/web"
+	"leadline/internal/window"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const today = sales.Day(20_000) // 2024-10-04
+
+// town is customers in memory, as a book has them.
+type town struct {
+	customers []*declining.Customer
+	items     *window.Items
+	reading   bool
+	counted   int // how often everybody was asked
+}
+
+// newTown has customers of whom every third stopped a month ago.
+func newTown(t testing.TB, n int) *town {
+	x := &town{items: window.NewItems()}
+	for i := range n {
+		w := &window.Window{}
+		for day := today - 180 + sales.Day(i%7); day <= today; day += 5 {
+			if i%3 == 0 && day > today-30 {
+				break
+			}
+			item, err := x.items.ID(window.Item{Category: fmt.Sprint("CATEGORY ", day%2), Type: "t"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			w.Add(day, item, 1, int64(1000+10*i))
+			w.AddOrder(window.Order{Day: day, Event: uint64(day)})
+		}
+		x.customers = append(x.customers, &declining.Customer{ID: fmt.Sprintf("customer-%03d", i), OwnerID: fmt.Sprint("rep", i%2), Currency: "EUR",
+			Segments: []declining.Segment{declining.Segment(1 + i%2)}, History: new(declining.Packer).Pack(w, x.items)})
+	}
+	return x
+}
+
+func (x *town) err() error {
+	if x.reading {
+		return book.ErrReading
+	}
+	return nil
+}
+
+func (x *town) Newest() (sales.Day, int, error) {
+	if len(x.customers) == 0 {
+		return 0, 0, x.err()
+	}
+	return today, len(x.customers), x.err()
+}
+
+func (x *town) Categories() (categories, attributes []string, err error) {
+	return []string{"CATEGORY 0", "CATEGORY 1"}, []string{"side"}, x.err()
+}
+
+func (x *town) List(q *declining.Query) (*declining.List, []book.Commit, error) {
+	x.counted++
+	number, _ := x.items.FindCategory(q.Category)
+	f := q.Filter
+	if q.Attribute != "" {
+		f.Segment = declining.Segment(1 + slices.Index([]string{"left", "right"}, q.Value))
+	}
+	part := declining.NewPart(&q.Question, number)
+	for _, c := range x.customers {
+		part.Add(c)
+	}
+	return declining.NewList(q.Question, f, q.Sort, []*declining.Part{part}), []book.Commit{{Shard: 0, CSN: 7, At: 1_728_000_000_000}, {Shard: 1, CSN: 5}}, x.err()
+}
+
+// serve answers about the town as the desk does, with a token unless it is empty.
+func (x *town) serve(t testing.TB, token string) (url string) {
+	t.Helper()
+	d := NewDeclining(x, engine.DefaultRules, nil, zap.NewNop())
+	metrics := prometheus.NewRegistry()
+	s, err := web.New(web.Options{Addr: "127.0.0.1:0", Metrics: metrics, Feed: web.NewFeed(10, metrics), Token: token, Log: zap.NewNop(),
+		Private: map[string]http.Handler{Path: d.Handler()}, Pages: []web.Page{{Path: PagePath, Name: "Declining customers", Handler: PageHandler()}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- s.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+		http.DefaultClient.CloseIdleConnections()
+	})
+	return "http://" + s.Addr()
+}
+
+func get(t *testing.T, url string) (*http.Response, string) {
+	t.Helper()
+	answer, err := http.Get(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	body, err := io.ReadAll(answer.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answer, string(body)
+}
+
+func ask(t *testing.T, url string) (a Answer) {
+	t.Helper()
+	answer, body := get(t, url)
+	if answer.StatusCode != http.StatusOK {
+		t.Fatalf("%s: %s %s", url, answer.Status, body)
+	}
+	if err := json.Unmarshal([]byte(body), &a); err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
