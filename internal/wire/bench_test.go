@@ -144,3 +144,16 @@ func TestEncodeAlertAllocatesOnce(t *testing.T) {
 		t.Errorf("%v allocations", n)
 	}
 }
+
+// Each order is decoded into memory that was used before, its strings are those of the record.
+func TestDecodePurchaseAllocatesNothing(t *testing.T) {
+	reg, ids := current()
+	value, err := NewEncoder(ids).AppendPurchase(nil, threeLines())
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, into := NewDecoder(reg), new(sales.Purchase)
+	if n := testing.AllocsPerRun(100, func() { _ = d.Purchase(t.Context(), value, into) }); n > 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
