@@ -36,6 +36,8 @@ type customerView struct {
 	Open         []episodeView `json:"open"`
 	Said         []saidView    `json:"cooling_down"`
 	Timer        *time.Time    `json:"timer,omitempty"`
+	// TimerAsWritten: a weekly look that has found nothing since may have put it off by whole weeks.
+	TimerAsWritten bool `json:"timer_as_written,omitempty"`
 }
 
 type lastView struct {
@@ -76,8 +78,10 @@ type saidView struct {
 
 var contactWords = map[engine.Consent]string{engine.ConsentUnknown: "allowed (not asked)", engine.ConsentGranted: "allowed", engine.ConsentDenied: "denied"}
 
-// newCustomerView looks at the window as it ends on the newest day that the customer's own time has come to.
+// newCustomerView looks at the window as it ends on the newest day that the customer's own time has come to: also by looks that found nothing, if
+// it is known how far time has come.
 func newCustomerView(id string, k kept, c *engine.Customer, items *window.Items, cfg *config.Config) *customerView {
+	c.CatchUp(k.today, &cfg.Rules)
 	to := c.Day
 	from := to - sales.Day(cfg.Rules.WindowDays)
 	v := &customerView{CustomerID: id, Shard: k.partition, CSN: c.CSN, ShardCSN: k.csn, Source: k.from, Rebuilding: k.rebuilding, Bytes: len(k.blob),
@@ -100,9 +104,9 @@ func newCustomerView(id string, k kept, c *engine.Customer, items *window.Items,
 	for _, s := range c.Said {
 		v.Said = append(v.Said, saidView{s.Kind.String(), itemName(items, s.Item), s.Day.String(), s.Capped})
 	}
-	if due := c.Due(sales.NewCalendar(cfg.BusinessTimeZone)); due != 0 {
-		at := time.UnixMilli(int64(due)).UTC()
-		v.Timer = &at
+	if day := c.Due().Day(); day != 0 {
+		at := time.UnixMilli(int64(sales.NewCalendar(cfg.BusinessTimeZone).Start(day))).UTC()
+		v.Timer, v.TimerAsWritten = &at, k.today == 0
 	}
 	return v
 }
@@ -153,7 +157,11 @@ func (v *customerView) print(out io.Writer) error {
 		fmt.Fprintf(w, "last purchase %s, at purchases %d/%d\n", v.Last.At.Format(time.RFC3339), v.Last.Partition, v.Last.Offset)
 	}
 	if v.Timer != nil {
-		fmt.Fprintf(w, "timer due %s\n", v.Timer.Format(time.RFC3339))
+		later := ""
+		if v.TimerAsWritten {
+			later = ", or whole weeks later: how far time has come with the data clock only --changelog tells"
+		}
+		fmt.Fprintf(w, "timer due %s%s\n", v.Timer.Format(time.RFC3339), later)
 	}
 	v.printTables(w)
 	return w.Flush()

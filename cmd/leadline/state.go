@@ -9,6 +9,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -60,7 +61,8 @@ type stateShowCmd struct {
 type kept struct {
 	from       string
 	partition  int32
-	csn        int64 // of the shard, as far as the source has come
+	csn        int64     // of the shard, as far as the source has come
+	today      sales.Day // to which the shard's time has come; 0: not known
 	blob       []byte
 	items      []engine.ItemsRun
 	rebuilding bool
@@ -124,7 +126,11 @@ func (t tool) fromRedis(ctx context.Context, customer string) (kept, error) {
 		return kept{}, err
 	}
 	view, err := state.NewRedis(t.Redis, t.config.TopicPrefix).Customer(ctx, customer, n)
-	return kept{from: "redis", partition: view.Partition, csn: view.Meta.CSN, blob: view.Blob, items: view.Items, rebuilding: view.Rebuilding}, err
+	k := kept{from: "redis", partition: view.Partition, csn: view.Meta.CSN, blob: view.Blob, items: view.Items, rebuilding: view.Rebuilding}
+	if t.config.Clock == engine.Live { // only then is it the clock's day, and Redis does not tell
+		k.today = sales.NewCalendar(t.config.BusinessTimeZone).Day(sales.Millis(time.Now().UnixMilli()))
+	}
+	return k, err
 }
 
 // fromChangelog plays the shard's whole partition, as a rebuild does.
@@ -149,7 +155,7 @@ func (t tool) fromChangelog(ctx context.Context, customer string) (kept, error) 
 			if err := decoder.ShardRecord(ctx, rec.Value, &shard); err != nil {
 				return false, fmt.Errorf("shard record at %d: %w", rec.Offset, err)
 			}
-			k.csn = shard.CSN
+			k.csn, k.today = shard.CSN, sales.NewCalendar(t.config.BusinessTimeZone).Day(shard.Now)
 		case strings.HasPrefix(key, sales.ItemsKeyPrefix):
 			runs[key] = rec.Value
 		case key == customer:

@@ -95,8 +95,8 @@ func TestFlowGivesEachCustomerItsHistory(t *testing.T) {
 
 // A brief history is over before the first look at any customer falls due.
 func TestBriefHistoryHasNoLooks(t *testing.T) {
-	if every := rules.DefaultRules().Declining.LookEveryDays; briefDays >= every {
-		t.Errorf("%d days, and a look every %d", briefDays, every)
+	if briefDays >= rules.LookEvery {
+		t.Errorf("%d days, and a look every %d", briefDays, rules.LookEvery)
 	}
 }
 

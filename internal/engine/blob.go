@@ -97,14 +97,14 @@ func DecodeCustomer(blob []byte, items *window.Items) (*Customer, error) {
 	return c, nil
 }
 
-// BlobDue reads from a blob only when its customer's timer fires, 0 for never: a small part of DecodeCustomer's work, and without the
-// dictionary. A damaged blob is ErrCorrupt.
-func BlobDue(blob []byte, calendar sales.Calendar) (sales.Millis, error) {
+// BlobDue reads from a blob only what is due of its customer: a small part of DecodeCustomer's work, and without the dictionary. A damaged
+// blob is ErrCorrupt.
+func BlobDue(blob []byte) (Due, error) {
 	var c Customer
 	if _, err := c.decodeHead(blob, window.MaxItems); err != nil {
-		return 0, err
+		return Due{}, err
 	}
-	return c.Due(calendar), nil
+	return c.Due(), nil
 }
 
 // decodeCustomer reads a blob into a customer, of which nothing is left as it was.

@@ -58,9 +58,9 @@ func TestGoldenBlobs(t *testing.T) {
 		if up, err := Upgrade(blob, items); err != nil || !bytes.Equal(up, current) {
 			t.Errorf("%s becomes %x, %v, want %x", name, up, err, current)
 		}
-		want, err := BlobDue(current, sales.Calendar{})
-		if due, dueErr := BlobDue(blob, sales.Calendar{}); due != want || err != nil || dueErr != nil {
-			t.Errorf("%s is due at %d, want %d: %v %v", name, due, want, dueErr, err)
+		want, err := BlobDue(current)
+		if due, dueErr := BlobDue(blob); due != want || err != nil || dueErr != nil {
+			t.Errorf("%s is due at %v, want %v: %v %v", name, due, want, dueErr, err)
 		}
 	}
 	if current[0] != blobVersion || blobVersion != 2 {
@@ -194,11 +194,11 @@ func TestGoesOnOverOldBlobs(t *testing.T) {
 				t.Fatal(err)
 			}
 			again.blobs[id] = asV1(c)
-			due, err := BlobDue(again.blobs[id], sales.Calendar{})
+			due, err := BlobDue(again.blobs[id])
 			if err != nil {
 				t.Fatal(err)
 			}
-			if due != 0 {
+			if due != (Due{}) {
 				timers = append(timers, Timer{CustomerID: id, Due: due})
 			}
 		}

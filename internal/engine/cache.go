@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-
-	"leadline/internal/sales"
 )
 
 // cache holds the customers that are in memory. Over its ring goes a hand that drops those which were not used since it was there last.
@@ -22,34 +20,45 @@ type entry struct {
 	id      string
 	lot     uint64 // in the standing experiment
 	state   Customer
-	blob    []byte       // nil: nothing was kept
-	due     sales.Millis // of the committed state
-	csn     int64        // of the commit that wrote blob, or took it away
+	blob    []byte // nil: nothing was kept
+	due     Due    // of the committed state, its look moved on past those that have found nothing since
+	csn     int64  // of the commit that wrote blob, or took it away
 	size    int
 	used    bool // since the hand was there
-	touched bool // by the open step
-	dirty   bool // changed by the open step
+	touched bool // changed by the open step
+	looked  bool // by the open step, which found nothing
 	next    pending
 	before  holding // what the open step found held
+}
+
+// timer is what is due of the customer at the point where the open step is, or else as committed.
+func (e *entry) timer() Due {
+	if e.touched {
+		return e.state.Due()
+	}
+	return e.due
 }
 
 // pending is what the open step's commit will make of the entry.
 type pending struct {
 	changed bool
 	blob    []byte
-	due     sales.Millis
+	due     Due
 }
 
 func newCache() cache { return cache{entries: map[string]*entry{}, whole: true} }
 
-// restore makes the entry's state what its committed blob says.
+// restore makes the entry what its committed blob says at the shard's time.
 func (s *Shard) restore(e *entry) error {
-	e.dirty = false
 	if e.blob == nil {
-		e.state = Customer{}
+		e.state, e.due = Customer{}, Due{}
 		return nil
 	}
-	return decodeCustomer(&e.state, e.blob, s.items, &s.step.scratch.windows)
+	if err := decodeCustomer(&e.state, e.blob, s.items, &s.step.scratch.windows); err != nil {
+		return err
+	}
+	e.due = e.state.Due().After(s.today())
+	return nil
 }
 
 // Load brings a customer into memory: its blob as the projection has it, nil for a customer of whom nothing is kept. One that is in
@@ -63,7 +72,7 @@ func (s *Shard) Load(customerID string, blob []byte) error {
 	if err := s.restore(e); err != nil {
 		return fmt.Errorf("load customer %s: %w", customerID, err)
 	}
-	e.csn, e.due = e.state.CSN, e.state.Due(s.cfg.Calendar)
+	e.csn = e.state.CSN
 	if e.csn > s.acked {
 		return fmt.Errorf("load customer %s: commit %d is ahead of the acknowledged %d: %w", customerID, e.csn, s.acked, ErrCorrupt)
 	}

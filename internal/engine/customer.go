@@ -22,7 +22,7 @@ const (
 type Customer struct {
 	CSN     int64     // the commit that wrote this state
 	Day     sales.Day // how far the customer's own time has come: the newest purchase or look; 0 = neither
-	LookDay sales.Day // the timer looks at the customer when this day is over; 0 = never
+	LookDay sales.Day // the timer looks at the customer when this day is over, and weekly from then on; 0 = never
 	OwnerID string
 	Contact Consent
 	Open    []Episode // open episodes, by kind, within one the oldest first: at most one declining spell, offers up to the caps
@@ -55,21 +55,33 @@ type Said struct {
 	Day    sales.Day
 }
 
-// Due is when the customer's timer fires, 0 = never.
-func (c *Customer) Due(calendar sales.Calendar) sales.Millis {
-	due := sales.Millis(0)
-	if c.LookDay != 0 {
-		due = calendar.Start(c.LookDay + 1)
-	}
-	for _, e := range c.Open {
-		if e.ExpiryDay == 0 {
-			continue
-		}
-		if at := calendar.Start(e.ExpiryDay); due == 0 || at < due {
-			due = at
+// Due is what time will do to the customer, as its state says: see Due.After for what it means when time has passed since.
+func (c *Customer) Due() Due {
+	due := Due{Look: c.LookDay}
+	for i := range c.Open {
+		if day := c.Open[i].ExpiryDay; day != 0 && (due.Expiry == 0 || day < due.Expiry) {
+			due.Expiry = day
 		}
 	}
 	return due
+}
+
+// CatchUp makes of a state as it was written what it is when its shard's time has come to the day: the looks that have passed since have found
+// nothing, or it would have been written again, and have moved the customer's own time.
+func (c *Customer) CatchUp(day sales.Day, r *Rules) { c.lookedBefore(c.Due().After(day).Look, r) }
+
+// lookedBefore makes the state what the looks before the given one leave of it. Once is as good as look by look: advance only forgets.
+func (c *Customer) lookedBefore(next sales.Day, r *Rules) {
+	if next != c.LookDay {
+		c.advance(next-LookEvery, r)
+		c.LookDay = next
+	}
+}
+
+// boughtAfter tells whether anything of a purchase is kept of the days after the given one.
+func (c *Customer) boughtAfter(day sales.Day) bool {
+	orders, lines := c.Window.Orders(), c.Window.Lines()
+	return len(orders) > 0 && orders[len(orders)-1].Day > day || len(lines) > 0 && lines[len(lines)-1].Day > day
 }
 
 // empty tells whether there is nothing worth keeping.

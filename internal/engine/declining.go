@@ -33,15 +33,31 @@ func (s *Shard) decline(w *window.Window, day sales.Day) decline {
 	return d
 }
 
-// look is what the timer does once a week: open a declining spell, or end one whose customer has not bought for a whole window.
-func (s *Shard) look(e *entry, due sales.Millis) {
+// look is what the timer does once a week: open a declining spell, or end one whose customer has not bought for a whole window. Mostly it
+// finds nothing: then the customer, unless this step has touched it, stays as it was written, and only its timer moves on.
+func (s *Shard) look(e *entry, day sales.Day, due sales.Millis) {
 	c := &e.state
-	day := c.LookDay
+	var d decline
+	declines, gone := false, false
+	if c.spell() < 0 {
+		d = s.decline(&c.Window, day)
+		why := s.noSpell(e, d, day)
+		if declines = why == ""; !declines {
+			s.pass(e, sales.Declining, "", due, why)
+		}
+	} else {
+		gone = c.Window.PurchaseDays(day-sales.Day(s.rules.WindowDays), day) == 0
+	}
+	if !e.touched && !declines && !gone && c.boughtAfter(day-sales.Day(s.rules.keptDays())) {
+		s.lookedInVain(e, day)
+		return
+	}
+	s.touch(e)
 	c.advance(day, &s.rules)
-	switch {
-	case c.spell() < 0:
-		s.openSpell(e, day, due)
-	case c.Window.PurchaseDays(day-sales.Day(s.rules.WindowDays), day) == 0:
+	if declines {
+		s.openSpell(e, d, day, due)
+	}
+	if gone {
 		ended := c.close(c.spell())
 		s.sayEnd(e, &ended, ending{status: sales.Expired, at: due, code: "gone",
 			title:   fmt.Sprintf("Customer %s has bought nothing for %d days.", e.id, s.rules.WindowDays),
@@ -51,10 +67,24 @@ func (s *Shard) look(e *entry, due sales.Millis) {
 	c.LookDay = s.nextLook(c, day)
 }
 
+// lookedInVain notes a look that found nothing. What leaves the window by then is tallied, as the customer's own time has come to the day.
+func (s *Shard) lookedInVain(e *entry, day sales.Day) {
+	from := e.state.Day
+	if e.due.Look != e.state.LookDay {
+		from = max(from, day-LookEvery)
+	}
+	s.countLeaving(&e.state, from, day)
+	e.due.Look = day + LookEvery
+	if !e.looked {
+		e.looked = true
+		s.step.looked = append(s.step.looked, e)
+	}
+}
+
 // nextLook is when to look again: weekly while there is anything bought in the window; else when the last touch is to be forgotten.
 func (s *Shard) nextLook(c *Customer, day sales.Day) sales.Day {
 	if len(c.Window.Orders()) > 0 || len(c.Window.Lines()) > 0 {
-		return day + sales.Day(s.rules.Declining.LookEveryDays)
+		return day + LookEvery
 	}
 	if touches := c.Window.Touches(); len(touches) > 0 {
 		return touches[len(touches)-1].Day + sales.Day(s.rules.keptDays())
@@ -62,15 +92,9 @@ func (s *Shard) nextLook(c *Customer, day sales.Day) sales.Day {
 	return 0
 }
 
-// openSpell says that the customer is declining, if it is.
-func (s *Shard) openSpell(e *entry, day sales.Day, due sales.Millis) {
-	c := &e.state
-	d := s.decline(&c.Window, day)
-	r := s.rules.Declining
-	if why := s.noSpell(e, d, day); why != "" {
-		s.pass(e, sales.Declining, "", due, why)
-		return
-	}
+// openSpell says that the customer is declining.
+func (s *Shard) openSpell(e *entry, d decline, day sales.Day, due sales.Millis) {
+	c, r := &e.state, s.rules.Declining
 	last := c.Window.Last()
 	ep := Episode{Kind: sales.Declining, Event: last.Event, From: window.NoItem,
 		To: window.NoItem, Day: day, Score: partsOfOne(lost(d)), Suppressed: s.suppression(e)}

@@ -30,6 +30,21 @@ func TestRulesBeforeCaps(t *testing.T) {
 	}
 }
 
+// The days between two looks are no rule any more. Rules that name those that they are now have the hash they had; others are refused by name.
+func TestRulesWhenLooksWereARule(t *testing.T) {
+	text := string(DefaultRules().JSON())
+	if !strings.Contains(text, `"look_every_days":7`) || DefaultRules().Hash() != "84b6ece78ab80094" {
+		t.Errorf("hash %s of %s", DefaultRules().Hash(), text)
+	}
+	if r, err := ParseRules(text); err != nil || r.Hash() != DefaultRules().Hash() {
+		t.Errorf("read again %s, %v", r.Hash(), err)
+	}
+	_, err := ParseRules(strings.Replace(text, `"look_every_days":7`, `"look_every_days":1`, 1))
+	if err == nil || !strings.Contains(err.Error(), "declining.look_every_days 1: this release looks every 7 days") {
+		t.Errorf("daily looks: %v", err)
+	}
+}
+
 // A shard that is asked says what it thought of, and under which rule it did not say it; one that is not asked decides the same.
 func TestPassed(t *testing.T) {
 	k := emptyKnowledge()

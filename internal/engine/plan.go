@@ -29,7 +29,10 @@ func (s *Shard) PlanAt(events []sales.Event, now, watermark sales.Millis) Plan {
 }
 
 func (s *Shard) plan(events []sales.Event, now, watermark sales.Millis, limit int) Plan {
-	p := Plan{Now: max(s.clock.now, s.timers.stage(now, limit)), Watermark: watermark}
+	p := Plan{Now: now, Watermark: watermark}
+	if day := s.cfg.Calendar.Day(now); s.timers.stage(day, limit) < day {
+		p.Now = max(s.clock.now, s.cfg.Calendar.Start(s.timers.staged[len(s.timers.staged)-1].Due.Day()))
+	}
 	missing := func(id string) {
 		if id != "" && !s.cache.whole && s.cache.entries[id] == nil {
 			p.Missing = append(p.Missing, id)

@@ -13,6 +13,7 @@ import (
 func (s *Shard) touchpoint(i int, t *sales.Touchpoint) {
 	day := s.cfg.Calendar.Day(t.OccurredAt)
 	e := s.customer(t.CustomerID)
+	s.wake(e)
 	if s.tooOld(day, sales.TouchpointEvent) || day <= e.state.Day-sales.Day(s.rules.keptDays()) {
 		s.step.out.Late = append(s.step.out.Late, i)
 		return
@@ -21,12 +22,14 @@ func (s *Shard) touchpoint(i int, t *sales.Touchpoint) {
 		s.reject(i, sales.DeadTooLarge, reason)
 		return
 	}
-	s.touch(e)
-	if !e.state.Window.AddTouch(day, t.Kind, s.about(t), window.TouchHash(t.EventID)) {
+	hash := window.TouchHash(t.EventID)
+	about := s.about(t) // which the dictionary learns of in any case
+	if e.state.Window.SeenTouch(hash) {
 		s.step.out.Duplicates++
 		return
 	}
-	e.dirty = true
+	s.touch(e)
+	e.state.Window.AddTouch(day, t.Kind, about, hash)
 	if e.state.LookDay == 0 {
 		e.state.LookDay = day + sales.Day(s.rules.keptDays()) // nothing to look at before it is time to forget
 	}
@@ -61,7 +64,6 @@ func (s *Shard) profile(ev *sales.Event) {
 		return
 	}
 	s.touch(e)
-	e.dirty = true
 	e.state.OwnerID, e.state.Contact = strings.Clone(p.OwnerID), contact
 }
 
@@ -86,7 +88,6 @@ func (s *Shard) erase(e *entry, ev *sales.Event) {
 		return
 	}
 	s.touch(e)
-	e.dirty = true
 	for len(e.state.Open) > 0 {
 		ended := e.state.close(0)
 		s.sayEnd(e, &ended, ending{status: sales.Resolved, at: max(ev.Customer.UpdatedAt, s.clock.now), code: "erased",
@@ -109,7 +110,6 @@ func (s *Shard) outcome(ev *sales.Event) {
 			continue
 		}
 		s.touch(e)
-		e.dirty = true
 		ended := e.state.close(at)
 		s.sayEnd(e, &ended, ending{status: sales.Resolved, at: o.OccurredAt, code: o.Result, text: text,
 			evidence: []sales.Evidence{{Source: ev.Source, EventID: o.EventID}}})

@@ -42,6 +42,7 @@ func (s *Shard) purchase(i int, ev *sales.Event) {
 	p := ev.Purchase
 	day := s.cfg.Calendar.Day(p.OccurredAt)
 	e := s.customer(p.CustomerID)
+	s.wake(e)
 	event := window.EventHash(p.EventID)
 	if e.state.Window.Seen(event) {
 		s.step.out.Duplicates++
@@ -107,7 +108,6 @@ func (s *Shard) identify(o *order) bool {
 // record leaves the trace of the event in the window and moves the customer's own time.
 func (s *Shard) record(e *entry, o *order, event uint64) {
 	s.touch(e)
-	e.dirty = true
 	c := &e.state
 	first := len(c.Window.Orders()) == 0
 	c.advance(o.day, &s.rules)
@@ -121,7 +121,7 @@ func (s *Shard) record(e *entry, o *order, event uint64) {
 	}
 	c.Window.AddOrder(trace)
 	if first && s.cfg.Job == nil {
-		c.LookDay = c.Day + sales.Day(s.rules.Declining.LookEveryDays)
+		c.LookDay = c.Day + LookEvery
 	}
 }
 

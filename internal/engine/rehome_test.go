@@ -72,7 +72,7 @@ func TestRehomedCustomerIsTheSame(t *testing.T) {
 		c.Window.AddOrder(window.Order{Day: 20_001, Event: 5, Number: 6})
 		blob := EncodeCustomer(nil, &c)
 		before := inWords(t, blob, from)
-		moved, err := Rehome(blob, from, to, 3)
+		moved, err := Rehome(blob, Home{Items: from}, Home{Items: to}, 3)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -121,7 +121,7 @@ func TestRehomeRefusesWhatItCannotMove(t *testing.T) {
 	from, c := someItems(t, 2), Customer{Day: 20_000}
 	c.Window.Add(20_000, 1, 1, 1)
 	blob := EncodeCustomer(nil, &c)
-	if _, err := Rehome(blob, from, someItems(t, window.MaxItems), 1); err != nil {
+	if _, err := Rehome(blob, Home{Items: from}, Home{Items: someItems(t, window.MaxItems)}, 1); err != nil {
 		t.Errorf("the item is in the full dictionary: %v", err)
 	}
 	full := window.NewItems()
@@ -130,11 +130,11 @@ func TestRehomeRefusesWhatItCannotMove(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if _, err := Rehome(blob, from, full, 1); !errors.Is(err, window.ErrFull) {
+	if _, err := Rehome(blob, Home{Items: from}, Home{Items: full}, 1); !errors.Is(err, window.ErrFull) {
 		t.Errorf("into a full dictionary: %v", err)
 	}
 	blob[len(blob)-1]++
-	if _, err := Rehome(blob, from, window.NewItems(), 1); !errors.Is(err, ErrCorrupt) {
+	if _, err := Rehome(blob, Home{Items: from}, Home{Items: window.NewItems()}, 1); !errors.Is(err, ErrCorrupt) {
 		t.Errorf("a damaged blob: %v", err)
 	}
 }

@@ -33,8 +33,11 @@ type rig struct {
 	tb
 	shard     *Shard
 	knowledge *Knowledge
+	take      func(*Shard, Batch) Decision
 	blobs     map[string][]byte // the projection
-	behind    [][]Change        // commits that the projection has not seen yet
+	due       map[string]Due    // its timers
+	runs      []ItemsRun        // its dictionary
+	behind    []Decision        // commits that the projection has not seen yet
 	csn       int64
 	decisions []Decision
 }
@@ -51,7 +54,7 @@ func emptyKnowledge() *Knowledge {
 }
 
 func newRig(t tb, k *Knowledge) *rig {
-	return &rig{tb: t, knowledge: k, blobs: map[string][]byte{},
+	return &rig{tb: t, knowledge: k, take: (*Shard).Step, blobs: map[string][]byte{}, due: map[string]Due{},
 		shard: NewShard(Config{Partitions: 1, Clock: Data, Rules: testRules()})}
 }
 
@@ -74,7 +77,7 @@ func (r *rig) attempt(events []sales.Event, now sales.Millis) Decision {
 		p = r.shard.Plan(events, Readiness{Clock: farClock, PurchasesDrained: true, TouchpointsDrained: true})
 	}
 	r.load(p)
-	return r.shard.Step(Batch{CSN: r.csn + 1, Events: events, Plan: p, Clock: farClock, Knowledge: r.knowledge, RunID: "live"})
+	return r.take(r.shard, Batch{CSN: r.csn + 1, Events: events, Plan: p, Clock: farClock, Knowledge: r.knowledge, RunID: "live"})
 }
 
 func (r *rig) step(events []sales.Event, now sales.Millis) Decision {
@@ -82,11 +85,14 @@ func (r *rig) step(events []sales.Event, now sales.Millis) Decision {
 	d := r.attempt(events, now)
 	r.shard.Commit()
 	r.csn++
-	r.behind = append(r.behind, d.Changes)
+	r.behind = append(r.behind, d)
 	r.decisions = append(r.decisions, d)
 	for id, e := range r.shard.cache.entries {
-		if due := e.state.Due(sales.Calendar{}); due != 0 && due <= r.shard.Now() {
-			r.Fatalf("customer %s's timer was due at %d and has not fired at %d", id, due, r.shard.Now())
+		if due := e.due.Day(); due != 0 && due <= r.shard.today() {
+			r.Fatalf("customer %s's timer was due on %s and has not fired on %s", id, due, r.shard.today())
+		}
+		if want := e.state.Due().After(r.shard.today()); want != e.due {
+			r.Fatalf("customer %s's timer is %v, and %v by the state as it was written", id, e.due, want)
 		}
 	}
 	return d
@@ -94,15 +100,43 @@ func (r *rig) step(events []sales.Event, now sales.Millis) Decision {
 
 // project lets the projection catch up and says so.
 func (r *rig) project() {
-	for _, changes := range r.behind {
-		for _, c := range changes {
-			if r.blobs[c.CustomerID] = c.Blob; c.Blob == nil {
+	for _, d := range r.behind {
+		r.runs = append(r.runs, d.NewItems...)
+		for _, c := range d.Changes {
+			if r.blobs[c.CustomerID], r.due[c.CustomerID] = c.Blob, c.Due; c.Blob == nil {
 				delete(r.blobs, c.CustomerID)
+			}
+			if c.Due == (Due{}) {
+				delete(r.due, c.CustomerID)
 			}
 		}
 	}
 	r.behind = nil
 	r.shard.Acknowledge(r.csn)
+}
+
+// restart lets the projection catch up and begins anew from it, with nobody in memory.
+func (r *rig) restart() {
+	r.project()
+	r.begin(r.record(), r.runs)
+}
+
+func (r *rig) record() sales.ShardRecord {
+	return r.shard.Record(r.csn, []sales.InputPosition{{Topic: "purchases"}, {Topic: "touchpoints"}})
+}
+
+func (r *rig) begin(record sales.ShardRecord, runs []ItemsRun) {
+	r.Helper()
+	var timers []Timer
+	for id, due := range r.due {
+		timers = append(timers, Timer{CustomerID: id, Due: due})
+	}
+	rules := r.shard.rules
+	r.shard = NewShard(r.shard.cfg)
+	r.shard.SetRules(rules)
+	if err := r.shard.Restore(&record, runs, timers); err != nil {
+		r.Fatalf("restart: %v", err)
+	}
 }
 
 // dump is everything that a shard's decisions rest on, in words.
@@ -118,7 +152,7 @@ func (r *rig) dump() string {
 	fmt.Fprintln(&b, armed)
 	for _, id := range slices.Sorted(maps.Keys(s.cache.entries)) {
 		e := s.cache.entries[id]
-		fmt.Fprintf(&b, "%s %x %x due %d csn %d\n", id, EncodeCustomer(nil, &e.state), e.blob, e.due, e.csn)
+		fmt.Fprintf(&b, "%s %x %x due %v csn %d\n", id, EncodeCustomer(nil, &e.state), e.blob, e.due, e.csn)
 	}
 	return b.String()
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"leadline/internal/sales"
@@ -56,8 +57,22 @@ type DeclineRules struct {
 	BaselineDays    int     `json:"baseline_days" yaml:"baseline_days"`
 	Alpha           float64 `json:"alpha" yaml:"alpha"`                         // alert below this p-value
 	ResolveAbove    float64 `json:"resolve_above" yaml:"resolve_above"`         // a purchase that brings p here ends the spell
-	LookEveryDays   int     `json:"look_every_days" yaml:"look_every_days"`     // at most one look in so many days
+	LookEveryDays   weekly  `json:"look_every_days" yaml:"-"`                   // was a rule once: journals and hashes keep it
 	MinBaselineDays int     `json:"min_baseline_days" yaml:"min_baseline_days"` // days with a purchase in the baseline
+}
+
+// weekly is the number of days between two looks where it is told among the rules: only ever LookEvery.
+type weekly struct{}
+
+// MarshalJSON writes the number that it has always been.
+func (weekly) MarshalJSON() ([]byte, error) { return strconv.AppendInt(nil, LookEvery, 10), nil }
+
+// UnmarshalJSON refuses rules of a release that could look at other intervals, and did.
+func (weekly) UnmarshalJSON(text []byte) error {
+	if string(text) != strconv.Itoa(LookEvery) {
+		return fmt.Errorf("declining.look_every_days %s: this release looks every %d days, and cannot decide as one that did not", text, LookEvery)
+	}
+	return nil
 }
 
 // UpsellRules say who is ready for a higher tier, and which brands stand for which tier where the catalogue does not say.
@@ -80,10 +95,9 @@ func DefaultRules() Rules {
 	return Rules{
 		WindowDays: 180, SlackDays: 5, LinkLevel: "category", CooldownDays: 30, ExpiryDays: 14, HoldoutShare: 0.10,
 		AllowedLateness: time.Hour, Caps: defaultCaps,
-		Declining: DeclineRules{RecentDays: 30, BaselineDays: 150, Alpha: 0.001, ResolveAbove: 0.01, LookEveryDays: 7,
-			MinBaselineDays: 5},
-		Upsell: UpsellRules{MinPurchases: 2, BrandTiers: map[string]int32{"Private": 1, "National": 2}, MinPriceRatio: 1.1},
-		Links:  LinkRules{MinSupport: 20, MinG2: 10.83, MaxPerItem: 20, ExcludeCategories: []string{"COUPON/MISC ITEMS"}},
+		Declining: DeclineRules{RecentDays: 30, BaselineDays: 150, Alpha: 0.001, ResolveAbove: 0.01, MinBaselineDays: 5},
+		Upsell:    UpsellRules{MinPurchases: 2, BrandTiers: map[string]int32{"Private": 1, "National": 2}, MinPriceRatio: 1.1},
+		Links:     LinkRules{MinSupport: 20, MinG2: 10.83, MaxPerItem: 20, ExcludeCategories: []string{"COUPON/MISC ITEMS"}},
 	}
 }
 
@@ -133,7 +147,6 @@ func (r Rules) Validate() error {
 		"declining: recent_days %d and baseline_days %d: must be 1 or more and together at most window_days", d.RecentDays, d.BaselineDays)
 	must(d.Alpha > 0 && d.Alpha < 1 && d.ResolveAbove >= d.Alpha && d.ResolveAbove < 1,
 		"declining: alpha %g and resolve_above %g: must be 0 < alpha <= resolve_above < 1", d.Alpha, d.ResolveAbove)
-	must(d.LookEveryDays >= 1 && d.LookEveryDays <= 90, "declining: look_every_days %d: must be 1 to 90", d.LookEveryDays)
 	must(d.MinBaselineDays >= 1, "declining: min_baseline_days %d: must be 1 or more", d.MinBaselineDays)
 	u := r.Upsell
 	must(u.MinPurchases >= 1, "upsell: min_purchases %d: must be 1 or more", u.MinPurchases)

@@ -16,6 +16,7 @@ type step struct {
 	before      position
 	itemsBefore int
 	touched     []*entry // in the order of their first touch
+	looked      []*entry // at whom a look found nothing
 	out         Decision
 	alerts      int       // of the step before: about as many are to be expected
 	today       sales.Day // how far time has surely come, by this step's events so far
@@ -26,7 +27,8 @@ type step struct {
 func (st *step) end() {
 	st.open, st.batch, st.alerts, st.out = false, nil, len(st.out.Alerts), Decision{}
 	clear(st.touched)
-	st.touched = st.touched[:0]
+	clear(st.looked)
+	st.touched, st.looked = st.touched[:0], st.looked[:0]
 }
 
 // Step decides about a batch for which everything that the last Plan named was loaded. The decision's strings may alias the events'.
@@ -49,7 +51,7 @@ func (s *Shard) begin(b *Batch) {
 	st := &s.step
 	st.open, st.batch, st.before, st.itemsBefore = true, b, s.clock, s.items.Len()
 	st.out.Alerts = make([]sales.Alert, 0, st.alerts)
-	st.today = s.cfg.Calendar.Day(s.clock.now)
+	st.today = s.today()
 	st.scratch.use(b.Knowledge)
 }
 
@@ -98,14 +100,24 @@ func (s *Shard) customer(id string) *entry {
 	return e
 }
 
-// touch makes the customer part of the step, before its first change.
+// touch makes the customer part of the step, before its first change: it will be written. What looks in vain have made of it comes first;
+// the tallies know of that.
 func (s *Shard) touch(e *entry) {
 	if e.touched {
 		return
 	}
+	e.state.lookedBefore(e.due.Look, &s.rules)
 	e.touched, e.used = true, true
 	s.step.touched = append(s.step.touched, e)
-	s.step.tally.remember(e, s.heldBy(&e.state))
+	s.step.tally.remember(e, s.heldBy(&e.state, e.state.Day))
+}
+
+// wake brings the customer up to the shard's time, for an event about which its own time and what it has forgotten decide. It is written
+// then, even if the event changes nothing: it must be the same in memory as when it is loaded, whatever the rules are by then.
+func (s *Shard) wake(e *entry) {
+	if e.due.Look != e.state.LookDay {
+		s.touch(e)
+	}
 }
 
 // decide turns the touched customers into changes, and all that was collected into its final order.
@@ -113,19 +125,15 @@ func (s *Shard) decide() {
 	st := &s.step
 	st.out.Changes = make([]Change, 0, len(st.touched))
 	for _, e := range st.touched {
-		if !e.dirty {
-			continue
-		}
-		e.dirty = false
 		s.countHoldings(e)
-		e.next = pending{changed: true, due: e.state.Due(s.cfg.Calendar)}
+		e.next = pending{changed: true, due: e.state.Due()}
 		if !e.state.empty() {
 			e.state.CSN = st.batch.CSN
 			st.scratch.blob = EncodeCustomer(st.scratch.blob[:0], &e.state)
 			e.next.blob = slices.Clone(st.scratch.blob)
 		} else {
 			e.state = Customer{}
-			e.next.due = 0
+			e.next.due = Due{}
 		}
 		if e.next.blob == nil && e.blob == nil {
 			e.next = pending{} // it came and went within the step
@@ -143,16 +151,17 @@ func (s *Shard) decide() {
 	}
 }
 
-// fireDue fires what is due up to now, in the order of (due, customer_id): what Plan took out, and what the events have armed since.
+// fireDue fires what is due up to now, in the order of (day, customer_id): what Plan took out, and what the events have armed since.
 func (s *Shard) fireDue(now sales.Millis) {
+	today := s.cfg.Calendar.Day(now)
 	armed := make(timerHeap, 0, len(s.timers.staged))
 	for _, t := range s.timers.staged {
-		if t.Due <= now {
+		if t.Due.Day() <= today {
 			armed = append(armed, t)
 		}
 	}
 	for _, e := range s.step.touched {
-		if due := e.state.Due(s.cfg.Calendar); due != 0 && due <= now {
+		if due := e.timer(); due.Day() != 0 && due.Day() <= today {
 			armed = append(armed, Timer{CustomerID: e.id, Due: due})
 		}
 	}
@@ -160,11 +169,11 @@ func (s *Shard) fireDue(now sales.Millis) {
 	for len(armed) > 0 {
 		t := armed.pop()
 		e := s.customer(t.CustomerID)
-		if e.state.Due(s.cfg.Calendar) != t.Due {
+		if e.timer().Day() != t.Due.Day() {
 			continue // stale
 		}
 		s.fire(e)
-		if due := e.state.Due(s.cfg.Calendar); due != 0 && due <= now {
+		if due := e.timer(); due.Day() != 0 && due.Day() <= today {
 			armed.push(Timer{CustomerID: e.id, Due: due})
 		}
 	}
@@ -173,23 +182,24 @@ func (s *Shard) fireDue(now sales.Millis) {
 // fireUntil fires the customer's own timers that were due before one of its purchases, whatever the shard's time is: so a purchase
 // finds the customer in the same state however the events were cut into batches.
 func (s *Shard) fireUntil(e *entry, at sales.Millis) {
-	for {
-		due := e.state.Due(s.cfg.Calendar)
-		if due == 0 || due > at {
-			return
-		}
+	today := s.cfg.Calendar.Day(at)
+	for due := e.timer().Day(); due != 0 && due <= today; due = e.timer().Day() {
+		s.touch(e) // ahead of the shard's time, so its state must say what has been done
 		s.fire(e)
 	}
 }
 
-// fire does what is due at the customer's next due time, as of that time.
+// fire does what is due at the customer's next due day, as of its start.
 func (s *Shard) fire(e *entry) {
-	s.touch(e)
-	e.dirty = true
 	s.step.out.TimersFired++
-	due := e.state.Due(s.cfg.Calendar)
-	s.expireOffers(e, due)
-	if e.state.LookDay != 0 && s.cfg.Calendar.Start(e.state.LookDay+1) <= due {
-		s.look(e, due)
+	due := e.timer()
+	day := due.Day()
+	at := s.cfg.Calendar.Start(day)
+	if due.Expiry == day {
+		s.touch(e)
+		s.expireOffers(e, at)
+	}
+	if due.Look+1 == day && due.Look != 0 {
+		s.look(e, due.Look, at)
 	}
 }

@@ -7,6 +7,12 @@
 // event changes nothing. A customer's timers that were due before one of its purchases fire before it, each as of its own due
 // time, which is what makes the cut immaterial.
 //
+// A look at a customer which finds nothing writes nothing. So a state stands for what it was when it was written, and is read together with its
+// shard's time: the weekly looks up to there (Due.After) have taken place and found nothing, or there would be a newer state. What they have made of
+// it (the customer's own time goes on, and what is too old is forgotten) follows from the state alone (Customer.CatchUp), and is done when
+// the customer is next written. It is done then under the rules of that moment, with the customer in memory or not: between two writes
+// the state in memory is the one that was written, and all that looks in vain leave there is the customer's timer.
+//
 // It is pure: no clock, no IO, no goroutine, no logger, no map order in a result. A Shard belongs to one goroutine. It does not
 // check keys and partitions (package stream does), does not know Avro, and stores nothing. Identities and moves are
 // accepted and have no effect in this release. Packages stream, state and the readers of blobs import it.
@@ -110,7 +116,7 @@ func (s *Shard) Restore(record *sales.ShardRecord, items []ItemsRun, timers []Ti
 			}
 		}
 	}
-	fresh.timers.reset(timers)
+	fresh.timers.reset(timers, fresh.today())
 	*s = *fresh
 	return nil
 }
@@ -137,6 +143,9 @@ func (s *Shard) Record(csn int64, inputs []sales.InputPosition) sales.ShardRecor
 // Now is the time up to which timers have fired.
 func (s *Shard) Now() sales.Millis { return s.clock.now }
 
+// today is the day to which the shard's time has come.
+func (s *Shard) today() sales.Day { return s.cfg.Calendar.Day(s.clock.now) }
+
 // Newest is the newest event time seen in an input, 0 for none. Only purchases and touchpoints carry one.
 func (s *Shard) Newest(kind sales.EventKind) sales.Millis { return s.clock.newest[kind] }
 
@@ -151,15 +160,21 @@ func (s *Shard) Commit() {
 	for _, e := range s.step.touched {
 		if e.next.changed {
 			e.blob, e.csn = e.next.blob, s.clock.csn
-			if e.next.due != e.due && e.next.due != 0 {
+			if day := e.next.due.Day(); day != 0 && (e.looked || day != e.due.Day()) {
 				s.timers.heap.push(Timer{CustomerID: e.id, Due: e.next.due})
 			}
 			e.due = e.next.due
 			s.cache.resize(e)
 		}
-		e.touched, e.next = false, pending{}
+		e.touched, e.looked, e.next = false, false, pending{}
 	}
-	s.timers.drop(s.clock.now)
+	for _, e := range s.step.looked {
+		if e.looked { // and not touched later in the step
+			s.timers.heap.push(Timer{CustomerID: e.id, Due: e.due})
+			e.looked = false
+		}
+	}
+	s.timers.drop(s.today())
 	s.step.end()
 }
 
@@ -171,12 +186,15 @@ func (s *Shard) Rollback() {
 	s.items.Truncate(s.step.itemsBefore)
 	s.level.forget()
 	s.step.scratch.forget()
+	s.clock = s.step.before // what the last plan took from the timers, the next one puts back
 	for _, e := range s.step.touched {
 		if err := s.restore(e); err != nil {
 			panic(fmt.Sprintf("roll back customer %q: %v", e.id, err)) // we wrote that blob ourselves: memory is broken
 		}
 		e.touched, e.next = false, pending{}
 	}
-	s.clock = s.step.before // what the last plan took from the timers, the next one puts back
+	for _, e := range s.step.looked {
+		e.looked, e.due = false, e.state.Due().After(s.today())
+	}
 	s.step.end()
 }

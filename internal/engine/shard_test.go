@@ -260,7 +260,6 @@ func TestRulesValidate(t *testing.T) {
 		"allowed_lateness":  func(r *Rules) { r.AllowedLateness = -1 },
 		"baseline_days":     func(r *Rules) { r.Declining.BaselineDays = 151 },
 		"alpha":             func(r *Rules) { r.Declining.Alpha = 0.02 },
-		"look_every_days":   func(r *Rules) { r.Declining.LookEveryDays = 0 },
 		"min_baseline_days": func(r *Rules) { r.Declining.MinBaselineDays = 0 },
 		"min_purchases":     func(r *Rules) { r.Upsell.MinPurchases = 0 },
 		"min_price_ratio":   func(r *Rules) { r.Upsell.MinPriceRatio = 0.9 },

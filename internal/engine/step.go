@@ -30,8 +30,8 @@ type Batch struct {
 // Change is the new state of one customer.
 type Change struct {
 	CustomerID string
-	Blob       []byte       // nil: nothing is kept any more (a tombstone)
-	Due        sales.Millis // when the customer's timer fires, 0 = none
+	Blob       []byte // nil: nothing is kept any more (a tombstone)
+	Due        Due
 }
 
 // Rejected is an event that the step refuses: a dead letter.
@@ -61,5 +61,5 @@ type Decision struct {
 // Timer is one armed timer.
 type Timer struct {
 	CustomerID string
-	Due        sales.Millis
+	Due        Due
 }

@@ -88,7 +88,7 @@ func TestTimerHeap(t *testing.T) {
 				}
 				continue
 			}
-			timer := Timer{Due: sales.Millis(rapid.IntRange(0, 5).Draw(t, "due")), CustomerID: rapid.SampledFrom([]string{"a", "b", "c"}).Draw(t, "who")}
+			timer := Timer{Due: Due{Expiry: sales.Day(rapid.IntRange(0, 5).Draw(t, "due"))}, CustomerID: rapid.SampledFrom([]string{"a", "b", "c"}).Draw(t, "who")}
 			h.push(timer)
 			left[timer]++
 		}

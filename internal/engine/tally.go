@@ -70,16 +70,16 @@ func (t *tallies) remember(e *entry, held []int32) {
 	e.before = holding{from: from, to: len(t.held), day: e.state.Day}
 }
 
-// heldBy is what the customer contributes to the links' tallies: a pure function of the state, so that what the step before added can
-// be taken away again by any later step, after any restart. The slice is scratch.
-func (s *Shard) heldBy(c *Customer) []int32 {
+// heldBy is what the customer contributes to the links' tallies when its own time has come to the day: a pure function of the state, so
+// that what the step before added can be taken away again by any later step, after any restart. The slice is scratch.
+func (s *Shard) heldBy(c *Customer, day sales.Day) []int32 {
 	if s.cfg.Job != nil {
 		return nil
 	}
 	sc := &s.step.scratch
 	sc.own.next(s.level.len())
 	sc.ids = sc.ids[:0]
-	for _, l := range c.Window.Between(c.Day-sales.Day(s.rules.WindowDays), math.MaxInt32) {
+	for _, l := range c.Window.Between(day-sales.Day(s.rules.WindowDays), math.MaxInt32) {
 		if f := s.level.of(l.Item); l.AmountMinor > 0 && f.takesPart && sc.own.add(f.number) {
 			sc.ids = append(sc.ids, f.number)
 		}
@@ -87,14 +87,31 @@ func (s *Shard) heldBy(c *Customer) []int32 {
 	return sc.ids
 }
 
-// countHoldings tallies what the step changed in what the customer holds. The cost is changed × held items; mostly nothing changed.
+// countHoldings tallies what the step changed in what the customer holds.
 func (s *Shard) countHoldings(e *entry) {
+	before := s.step.tally.held[e.before.from:e.before.to]
+	s.countChange(before, s.heldBy(&e.state, e.state.Day), max(e.before.day, e.state.Day).Week())
+}
+
+// countLeaving tallies what leaves the window while the customer's own time goes from one day to a later one, and nothing else happens.
+func (s *Shard) countLeaving(c *Customer, from, to sales.Day) {
+	before := sales.Day(s.rules.WindowDays)
+	if len(c.Window.Between(from-before, to-before)) == 0 {
+		return
+	}
 	t := &s.step.tally
-	before, after := t.held[e.before.from:e.before.to], s.heldBy(&e.state)
+	kept := len(t.held)
+	t.held = append(t.held, s.heldBy(c, from)...)
+	s.countChange(t.held[kept:], s.heldBy(c, to), to.Week())
+	t.held = t.held[:kept]
+}
+
+// countChange tallies the difference of two holdings. The cost is changed × held items; mostly nothing changed.
+func (s *Shard) countChange(before, after []int32, week int32) {
+	t := &s.step.tally
 	if s.same(before, after) {
 		return
 	}
-	week := max(e.before.day, e.state.Day).Week()
 	if len(before) == 0 && len(after) > 0 {
 		t.link(colNone, colNone, week, +1)
 	}

@@ -11,7 +11,7 @@ import (
 // maxTimers is how many timers one step fires at most, but for ties and for those that the step itself arms.
 const maxTimers = 5_000
 
-// timers are the armed timers of all customers, in memory or not. An entry that no longer matches its customer's due time is stale;
+// timers are the armed timers of all customers, in memory or not. An entry that no longer matches its customer's due day is stale;
 // that shows only when it comes up, so stale entries stay until then.
 type timers struct {
 	heap   timerHeap
@@ -62,35 +62,39 @@ func (h timerHeap) sink() {
 }
 
 func compareTimers(a, b Timer) int {
-	if a.Due != b.Due {
-		return cmp.Compare(a.Due, b.Due)
+	if a, b := a.Due.Day(), b.Due.Day(); a != b {
+		return cmp.Compare(a, b)
 	}
 	return strings.Compare(a.CustomerID, b.CustomerID)
 }
 
-func (t *timers) reset(armed []Timer) {
-	t.heap, t.staged = slices.Clone(armed), nil
+// reset arms the timers as they were written, when time has come to the day.
+func (t *timers) reset(written []Timer, today sales.Day) {
+	t.heap, t.staged = slices.Clone(written), nil
+	for i := range t.heap {
+		t.heap[i].Due = t.heap[i].Due.After(today)
+	}
 	slices.SortFunc(t.heap, compareTimers) // a sorted list is a heap
 }
 
-// stage takes out what is due up to now, but not beyond the time of the limit-th, and gives the time up to which everything is out.
-func (t *timers) stage(now sales.Millis, limit int) sales.Millis {
+// stage takes out what is due up to the day, but not beyond that of the limit-th, and gives the day up to which everything is out.
+func (t *timers) stage(day sales.Day, limit int) sales.Day {
 	t.putBack()
-	for len(t.heap) > 0 && t.heap[0].Due <= now {
-		if len(t.staged) >= limit && t.heap[0].Due > t.staged[len(t.staged)-1].Due {
-			return t.staged[len(t.staged)-1].Due
+	for len(t.heap) > 0 && t.heap[0].Due.Day() <= day {
+		if len(t.staged) >= limit && t.heap[0].Due.Day() > t.staged[len(t.staged)-1].Due.Day() {
+			return t.staged[len(t.staged)-1].Due.Day()
 		}
 		next := t.heap.pop()
 		if n := len(t.staged); n == 0 || t.staged[n-1] != next { // the same entry may stand there twice
 			t.staged = append(t.staged, next)
 		}
 	}
-	return now
+	return day
 }
 
-// drop forgets what was staged up to now: it has fired.
-func (t *timers) drop(now sales.Millis) {
-	for len(t.staged) > 0 && t.staged[len(t.staged)-1].Due > now {
+// drop forgets what was staged up to the day: it has fired.
+func (t *timers) drop(day sales.Day) {
+	for len(t.staged) > 0 && t.staged[len(t.staged)-1].Due.Day() > day {
 		t.heap.push(t.staged[len(t.staged)-1])
 		t.staged = t.staged[:len(t.staged)-1]
 	}

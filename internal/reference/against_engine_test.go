@@ -141,7 +141,6 @@ func (h *history) changeRules() {
 	}
 	r.Declining.Alpha = float64(pick("alpha", 30, 5, 1)) / 100
 	r.Declining.ResolveAbove = max(r.Declining.Alpha, float64(pick("resolve", 40, 10))/100)
-	r.Declining.LookEveryDays = pick("look", 7, 1, 20)
 	r.Declining.MinBaselineDays = pick("least", 1, 3)
 	r.Upsell.MinPurchases = pick("tier days", 2, 1, 3)
 	if rapid.Bool().Draw(h.T, "brands") {

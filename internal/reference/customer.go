@@ -1,6 +1,7 @@
 package reference
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
@@ -15,6 +16,7 @@ type customer struct {
 	csn     int64     // of the last commit that changed anything
 	day     sales.Day // how far its own time has come: the newest purchase or look
 	look    sales.Day // when this day is over, the customer is looked at; 0: never
+	quiet   sales.Day // the last look after that one, or itself, that found nothing and changed nothing here; 0: none
 	owner   string
 	contact engine.Consent
 
@@ -91,6 +93,33 @@ func (m *Model) customer(id string) *customer {
 		m.customers[id] = &customer{id: id, bought: map[sales.Day]map[window.Item]sum{}, touches: map[touch]uint32{}}
 	}
 	return m.customers[id]
+}
+
+// copied shares nothing with the customer.
+func (c *customer) copied() *customer {
+	own := *c
+	own.purchases, own.said, own.recent = slices.Clone(c.purchases), slices.Clone(c.said), slices.Clone(c.recent)
+	own.touches = maps.Clone(c.touches)
+	own.bought = map[sales.Day]map[window.Item]sum{}
+	for day, items := range c.bought {
+		own.bought[day] = maps.Clone(items)
+	}
+	own.open = nil
+	for _, ep := range c.open {
+		same := *ep
+		own.open = append(own.open, &same)
+	}
+	return &own
+}
+
+// catchUp makes of the customer what the quiet looks would have made of it. That is a change.
+func (m *Model) catchUp(c *customer) {
+	if c.quiet == 0 {
+		return
+	}
+	last := c.quiet
+	c.quiet, c.look, c.changed = 0, last+week, true
+	m.advance(c, last)
 }
 
 func (c *customer) empty() bool {

@@ -5,11 +5,22 @@ import (
 	"leadline/internal/sales"
 )
 
+// week is how long it is from one look at a customer to the next.
+const week = sales.Day(7)
+
+// nextLookDay is the day of the look that is to come; 0: none.
+func (c *customer) nextLookDay() sales.Day {
+	if c.quiet != 0 {
+		return c.quiet + week
+	}
+	return c.look
+}
+
 // due is when something is to happen to the customer without an event; 0: never.
 func (m *Model) due(c *customer) sales.Millis {
 	due := sales.Millis(0)
-	if c.look != 0 {
-		due = m.calendar.Start(c.look + 1)
+	if day := c.nextLookDay(); day != 0 {
+		due = m.calendar.Start(day + 1)
 	}
 	for _, ep := range c.open {
 		if ep.expiry == 0 {
@@ -25,6 +36,11 @@ func (m *Model) due(c *customer) sales.Millis {
 // passTime lets everything happen that is due by then, each as of its time.
 func (m *Model) passTime(c *customer, until sales.Millis) {
 	for due := m.due(c); due != 0 && due <= until; due = m.due(c) {
+		if !c.changed && m.looksInVain(c, due) {
+			c.quiet = c.nextLookDay()
+			continue
+		}
+		m.catchUp(c)
 		c.changed = true
 		for _, ep := range c.offers() {
 			if m.calendar.Start(ep.expiry) <= due {
@@ -35,6 +51,23 @@ func (m *Model) passTime(c *customer, until sales.Millis) {
 			m.lookAt(c, due)
 		}
 	}
+}
+
+// looksInVain tells whether nothing is due but a look that says nothing, with another one to come in a week as purchases are kept: tried on a
+// copy of the customer, who then stays as it was.
+func (m *Model) looksInVain(c *customer, due sales.Millis) bool {
+	day := c.nextLookDay()
+	for _, ep := range c.offers() {
+		if m.calendar.Start(ep.expiry) <= due {
+			return false
+		}
+	}
+	tried, said := c.copied(), len(m.out.Alerts)
+	m.catchUp(tried)
+	m.lookAt(tried, due)
+	spoke := len(m.out.Alerts) > said
+	m.out.Alerts = m.out.Alerts[:said]
+	return !spoke && len(tried.purchases) > 0 && tried.look == day+week
 }
 
 // lookAt is the weekly look: is the customer declining, or is one who was gone for good?
@@ -54,7 +87,7 @@ func (m *Model) lookAt(c *customer, due sales.Millis) {
 // nextLook is in a week while there are purchases, else when it is time to forget the last touch.
 func (m *Model) nextLook(c *customer, day sales.Day) sales.Day {
 	if len(c.purchases) > 0 {
-		return day + sales.Day(m.rules.Declining.LookEveryDays)
+		return day + week
 	}
 	next := sales.Day(0)
 	for t := range c.touches {

@@ -13,6 +13,7 @@ import (
 
 func (m *Model) touch(i int, t *sales.Touchpoint) {
 	day, c := m.calendar.Day(t.OccurredAt), m.customer(t.CustomerID)
+	m.catchUp(c)
 	switch {
 	case m.tooLate(c, day, sales.TouchpointEvent):
 		m.out.Late = append(m.out.Late, i)
@@ -57,6 +58,7 @@ func (m *Model) profile(e *sales.Event) {
 		}
 	}
 	if c.owner != p.OwnerID || c.contact != contact {
+		m.catchUp(c)
 		c.owner, c.contact, c.changed = strings.Clone(p.OwnerID), contact, true
 	}
 }
@@ -84,6 +86,7 @@ func (m *Model) outcome(e *sales.Event) {
 	c := m.customer(o.CustomerID)
 	for _, ep := range c.open {
 		if ep.id == id.String() {
+			m.catchUp(c)
 			m.sayEnd(c, ep, sales.Resolved, o.OccurredAt, o.Result, sales.Evidence{Source: e.Source, EventID: strings.Clone(o.EventID)})
 			return
 		}

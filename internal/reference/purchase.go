@@ -21,6 +21,7 @@ func (m *Model) purchase(i int, e *sales.Event) {
 	p, c := e.Purchase, m.customer(e.Purchase.CustomerID)
 	o := order{Purchase: p, source: e.Source, day: m.calendar.Day(p.OccurredAt)}
 	event := window.EventHash(p.EventID)
+	m.catchUp(c)
 	if slices.ContainsFunc(c.purchases, func(known purchase) bool { return known.event == event }) {
 		return // a redelivery
 	}
@@ -28,7 +29,10 @@ func (m *Model) purchase(i int, e *sales.Event) {
 		m.out.Late = append(m.out.Late, i)
 		return
 	}
-	m.passTime(c, p.OccurredAt)
+	if due := m.due(c); due != 0 && due <= p.OccurredAt {
+		c.changed = true // what time has done before its time is kept, whatever becomes of the purchase
+		m.passTime(c, p.OccurredAt)
+	}
 	entries := 1
 	if p.Kind == sales.Order {
 		entries += len(p.Lines)
@@ -81,7 +85,7 @@ func (m *Model) record(c *customer, o *order, event uint64) {
 	}
 	c.purchases = append(c.purchases, p)
 	if first {
-		c.look = c.day + sales.Day(m.rules.Declining.LookEveryDays)
+		c.look = c.day + week
 	}
 }
 

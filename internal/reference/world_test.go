@@ -217,7 +217,7 @@ func (w *world) past() {
 		w.everyone(newYear.AddDate(0, 0, i-120), float64(100-i/2))
 	}
 	orders := w.orders()
-	w.rules.Declining = engine.DeclineRules{RecentDays: 10, BaselineDays: 60, Alpha: 0.2, ResolveAbove: 0.3, LookEveryDays: 7, MinBaselineDays: 2}
+	w.rules.Declining = engine.DeclineRules{RecentDays: 10, BaselineDays: 60, Alpha: 0.2, ResolveAbove: 0.3, MinBaselineDays: 2}
 	w.during(engine.Data, func() {
 		w.send(orders[:150]...)
 		w.send(&sales.Customer{CustomerID: "cj-3", OwnerID: "rep-1", UpdatedAt: millis(newYear), Consent: map[string]bool{"rep": false}},

@@ -48,7 +48,7 @@ func FuzzKept(f *testing.F) {
 		for p, k := range shards {
 			for i := range k.cores {
 				c := core{shard: engine.NewShard(engine.Config{Partitions: 1, Clock: engine.Data, Rules: engine.DefaultRules()})}
-				_ = c.restore(&k.cores[i], sales.Calendar{}) // an error, or a core: both are fine
+				_ = c.restore(&k.cores[i]) // an error, or a core: both are fine
 			}
 			var b bytes.Buffer
 			w := newFrameWriter(&b)

@@ -127,7 +127,7 @@ func (s *Shadow) takeUp() error {
 	}
 	c := s.cores[0]
 	k := keptCore{record: *s.rehomed.record, items: append(runs(c.shard.Items()), s.rehomed.runs...), customers: c.blobs}
-	if err := c.restore(&k, s.o.Calendar); err != nil {
+	if err := c.restore(&k); err != nil {
 		return &cutError{fmt.Sprintf("what %s brought up to commit %d does not fit what the shard had, as after a warm-up: %v", rehomedTopic, k.record.CSN, err)}
 	}
 	s.rehomed.record, s.rehomed.runs = nil, nil

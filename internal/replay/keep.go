@@ -200,14 +200,14 @@ func (w *walk) restore(ctx context.Context, k *kept) error {
 	}
 	w.shadow.removed = h.Removed
 	for i, c := range w.shadow.cores {
-		if err := c.restore(&k.cores[i], w.h.o.Calendar); err != nil {
+		if err := c.restore(&k.cores[i]); err != nil {
 			return err
 		}
 	}
 	return w.shadow.learn(ctx, &sales.Journal{CSN: h.CSN, KnowledgeVersion: h.Knowledge})
 }
 
-func (c *core) restore(k *keptCore, calendar sales.Calendar) error {
+func (c *core) restore(k *keptCore) error {
 	items := window.NewItems()
 	for _, run := range k.items {
 		if err := items.AddRun(int(run.First), run.Run); err != nil {
@@ -220,7 +220,7 @@ func (c *core) restore(k *keptCore, calendar sales.Calendar) error {
 		if err != nil {
 			return fmt.Errorf("%w: customer %q: %w", errDamaged, id, err)
 		}
-		if due := customer.Due(calendar); due != 0 {
+		if due := customer.Due(); due != (engine.Due{}) {
 			timers = append(timers, engine.Timer{CustomerID: id, Due: due})
 		}
 	}

@@ -99,7 +99,10 @@ func (r *rails) takeRules(j *sales.Journal) (*engine.Rules, error) {
 		return nil, &gapError{fmt.Sprintf("commit %d is under the rules %s, and the journal does not say what they are", j.CSN, j.RulesHash)}
 	}
 	rules, err := engine.ParseRules(j.Rules)
-	if err != nil || rules.Hash() != j.RulesHash {
+	if err != nil {
+		return nil, &gapError{fmt.Sprintf("commit %d: %v", j.CSN, err)}
+	}
+	if rules.Hash() != j.RulesHash {
 		return nil, &gapError{fmt.Sprintf("the rules of commit %d are not those of the hash %s: they were written by another release", j.CSN, j.RulesHash)}
 	}
 	return &rules, nil

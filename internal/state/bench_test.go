@@ -43,7 +43,7 @@ func applyMany(b *testing.B, client redis.UniversalClient, size int, move bool) 
 	all := make([]engine.Change, shard)
 	blob := make([]byte, blobBytes)
 	for i := range all {
-		all[i] = engine.Change{CustomerID: fmt.Sprintf("customer-%06d", i), Blob: blob, Due: 1_700_000_000_000 + sales.Millis(random.IntN(7*sales.DayMillis))}
+		all[i] = engine.Change{CustomerID: fmt.Sprintf("customer-%06d", i), Blob: blob, Due: engine.Due{Look: 20_000 + sales.Day(random.IntN(7))}}
 	}
 	defer client.FlushAll(ctx)
 	csn := int64(1)
@@ -55,7 +55,7 @@ func applyMany(b *testing.B, client redis.UniversalClient, size int, move bool) 
 		for _, j := range random.Perm(shard)[:size] {
 			c := all[j]
 			if move {
-				c.Due += sales.Millis(1+i) * sales.DayMillis
+				c.Due.Look += sales.Day(1 + i)
 			}
 			commits[i] = append(commits[i], c)
 		}

@@ -39,7 +39,7 @@ func TestEveryoneIsAllOfTheVisibleGenerations(t *testing.T) {
 			for i := range 1500 {
 				id := fmt.Sprintf("客戶 {%d} %d", p, i)
 				want[fmt.Sprintf("%d/%s", p, id)] = fmt.Sprint("blob of ", id)
-				changes = append(changes, engine.Change{CustomerID: id, Blob: []byte("blob of " + id), Due: 1})
+				changes = append(changes, engine.Change{CustomerID: id, Blob: []byte("blob of " + id), Due: engine.Due{Look: 1}})
 			}
 			metas[p] = statetest.At(1, int64(p)+1)
 			runs := []engine.ItemsRun{{First: 0, Run: []byte("dictionary")}}

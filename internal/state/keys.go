@@ -9,10 +9,16 @@ import (
 	"leadline/internal/engine"
 )
 
-// String gives the form in which Redis holds it: cluster|topic id|generation|csn|next state offset. A write compares
+// layout stands before each meta. Whoever changes what stands under the shard's keys gives it another number: then the projection of the release
+// before is rebuilt, and not half read. (A release that knew no layout takes it for a part of the cluster's id, and rebuilds too.)
+//
+//	2: a timer's score is two days; before, without any word in the meta, the instant at which it was due
+const layout = "layout2|"
+
+// String gives the form in which Redis holds it: layout|cluster|topic id|generation|csn|next state offset. A write compares
 // it as a whole.
 func (m Meta) String() string {
-	return fmt.Sprintf("%s|%s|%d|%d|%d", m.Cluster, m.TopicID, m.Generation, m.CSN, m.StateOffset)
+	return fmt.Sprintf(layout+"%s|%s|%d|%d|%d", m.Cluster, m.TopicID, m.Generation, m.CSN, m.StateOffset)
 }
 
 // encode is String with the zero Meta as the empty string, which is how writes see a key that is not there.
@@ -28,22 +34,33 @@ func decodeMeta(s string) (Meta, error) {
 	if s == "" {
 		return Meta{}, nil
 	}
+	rest, ours := strings.CutPrefix(s, layout)
+	m, err := decodeFields(rest)
+	if err != nil {
+		return Meta{}, fmt.Errorf("meta %q: %w", s, err)
+	}
+	if !ours {
+		return Meta{}, fmt.Errorf("meta %q: %w", s, ErrEarlier)
+	}
+	return m, nil
+}
+
+func decodeFields(rest string) (Meta, error) {
 	var numbers [3]int64
-	rest := s
 	for i := 2; i >= 0; i-- {
 		cut := strings.LastIndexByte(rest, '|')
 		if cut < 0 {
-			return Meta{}, fmt.Errorf("meta %q: %w", s, ErrCorrupt)
+			return Meta{}, ErrCorrupt
 		}
 		n, err := strconv.ParseInt(rest[cut+1:], 10, 64)
 		if err != nil {
-			return Meta{}, fmt.Errorf("meta %q: %w", s, ErrCorrupt)
+			return Meta{}, ErrCorrupt
 		}
 		numbers[i], rest = n, rest[:cut]
 	}
 	cut := strings.LastIndexByte(rest, '|')
 	if cut < 0 {
-		return Meta{}, fmt.Errorf("meta %q: %w", s, ErrCorrupt)
+		return Meta{}, ErrCorrupt
 	}
 	return Meta{Cluster: rest[:cut], TopicID: rest[cut+1:], Generation: numbers[0], CSN: numbers[1], StateOffset: numbers[2]}, nil
 }

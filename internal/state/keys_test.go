@@ -8,12 +8,14 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"leadline/internal/engine"
+	"leadline/internal/sales"
 )
 
 func FuzzDecodeMeta(f *testing.F) {
 	f.Add(Meta{Cluster: "a|b", TopicID: "t", Generation: 1, CSN: 2, StateOffset: 3}.String())
-	f.Add("c|t|1|2")
-	f.Add("c|t|1|2|99999999999999999999")
+	f.Add(layout + "c|t|1|2")
+	f.Add(layout + "c|t|1|2|99999999999999999999")
+	f.Add("c|t|1|2|3")
 	f.Fuzz(func(t *testing.T, s string) {
 		m, err := decodeMeta(s)
 		if err != nil {
@@ -35,6 +37,31 @@ func TestMetaOfAnyClusterIsReadBack(t *testing.T) {
 			t.Errorf("%v is read back as %v, %v", m, got, err)
 		}
 	}
+}
+
+func TestMetaOfAnEarlierReleaseIsKnownForWhatItIs(t *testing.T) {
+	for _, s := range []string{"MkU3OEVBNTcwNTJENDM2Qk|dGhlLXRvcGljLWlkLTIyLS|1|2|3", "a|b|t|1|0|0"} {
+		if _, err := decodeMeta(s); !errors.Is(err, ErrEarlier) || !errors.Is(err, ErrCorrupt) {
+			t.Errorf("%q: %v", s, err)
+		}
+	}
+	for _, s := range []string{"t|1|2|3", "layout3|c|t|1|2|x", layout + "t|1|2|3", layout} {
+		if _, err := decodeMeta(s); !errors.Is(err, ErrCorrupt) || errors.Is(err, ErrEarlier) {
+			t.Errorf("%q: %v", s, err)
+		}
+	}
+}
+
+func FuzzScore(f *testing.F) {
+	f.Add(int32(20_454), int32(20_468))
+	f.Add(int32(0), int32(-1))
+	f.Add(int32(1<<23-1), int32(-1<<23))
+	f.Fuzz(func(t *testing.T, look, expiry int32) {
+		due := engine.Due{Look: sales.Day(look << 8 >> 8), Expiry: sales.Day(expiry << 8 >> 8)}
+		if got := dueOf(int64(float64(score(due)))); got != due { // as Redis keeps it
+			t.Fatalf("%v is read back as %v", due, got)
+		}
+	})
 }
 
 func FuzzDecodeRun(f *testing.F) {

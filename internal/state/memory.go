@@ -7,7 +7,6 @@ import (
 	"sync"
 
 	"leadline/internal/engine"
-	"leadline/internal/sales"
 )
 
 // Memory is the projection in this process: for tests, and the plain reading of what Redis must do.
@@ -24,7 +23,7 @@ type memoryShard struct {
 
 type memoryGeneration struct {
 	blobs  map[string][]byte
-	timers map[string]sales.Millis
+	timers map[string]engine.Due
 	runs   []engine.ItemsRun
 }
 
@@ -98,11 +97,11 @@ func (s *Memory) timers(ctx context.Context, p int32) ([]engine.Timer, error) {
 		return nil, ErrRefused{}
 	}
 	timers := make([]engine.Timer, 0, len(shard.visible.timers))
-	for id, at := range shard.visible.timers {
-		timers = append(timers, engine.Timer{CustomerID: id, Due: at})
+	for id, due := range shard.visible.timers {
+		timers = append(timers, engine.Timer{CustomerID: id, Due: due})
 	}
 	slices.SortFunc(timers, func(a, b engine.Timer) int {
-		return cmp.Or(cmp.Compare(a.Due, b.Due), cmp.Compare(a.CustomerID, b.CustomerID))
+		return cmp.Or(cmp.Compare(score(a.Due), score(b.Due)), cmp.Compare(a.CustomerID, b.CustomerID))
 	})
 	return timers, ctx.Err()
 }
@@ -140,7 +139,7 @@ func (s *Memory) shard(p int32) *memoryShard {
 }
 
 func newMemoryGeneration() *memoryGeneration {
-	return &memoryGeneration{blobs: make(map[string][]byte), timers: make(map[string]sales.Millis)}
+	return &memoryGeneration{blobs: make(map[string][]byte), timers: make(map[string]engine.Due)}
 }
 
 func (g *memoryGeneration) put(changes []engine.Change, runs []engine.ItemsRun) {
@@ -150,7 +149,7 @@ func (g *memoryGeneration) put(changes []engine.Change, runs []engine.ItemsRun) 
 		if len(c.Blob) == 0 {
 			delete(g.blobs, c.CustomerID)
 		}
-		if c.Due == 0 {
+		if c.Due == (engine.Due{}) {
 			delete(g.timers, c.CustomerID)
 		}
 	}

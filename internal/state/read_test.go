@@ -39,7 +39,7 @@ func TestAReaderIsToldWhatIsKnown(t *testing.T) {
 			must(err)
 			return b
 		}
-		changes := []engine.Change{{CustomerID: id, Blob: []byte("blob"), Due: 9}}
+		changes := []engine.Change{{CustomerID: id, Blob: []byte("blob"), Due: engine.Due{Look: 9}}}
 		runs := []engine.ItemsRun{{First: 0, Run: []byte("dictionary")}}
 
 		see(state.View{Rebuilding: true})

@@ -15,7 +15,6 @@ import (
 	"github.com/redis/go-redis/v9/maintnotifications"
 
 	"leadline/internal/engine"
-	"leadline/internal/sales"
 )
 
 // Options say where Redis is. One address is a single node, several are nodes of a cluster.
@@ -164,7 +163,7 @@ func (r *Redis) Timers(ctx context.Context, p int32, each func(engine.Timer) err
 			return nil
 		}
 		for _, z := range page {
-			if err := each(engine.Timer{CustomerID: z.Member.(string), Due: sales.Millis(z.Score)}); err != nil {
+			if err := each(engine.Timer{CustomerID: z.Member.(string), Due: dueOf(int64(z.Score))}); err != nil {
 				return err
 			}
 			from.after(z.Score)

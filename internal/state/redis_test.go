@@ -50,7 +50,7 @@ func TestAServerThatForgotTheScriptsIsTaughtAgain(t *testing.T) {
 func TestKeysOfAShardShareOneHashTag(t *testing.T) {
 	on(t, func(t *testing.T, o opened) {
 		w := state.Write{To: statetest.At(1, 1), ItemRuns: []engine.ItemsRun{{Run: []byte("x")}},
-			Changes: []engine.Change{{CustomerID: "{other}", Blob: []byte("x"), Due: 1}}}
+			Changes: []engine.Change{{CustomerID: "{other}", Blob: []byte("x"), Due: engine.Due{Look: 1}}}}
 		if err := o.Apply(t.Context(), 3, w); err != nil {
 			t.Fatal(err)
 		}
@@ -59,7 +59,7 @@ func TestKeysOfAShardShareOneHashTag(t *testing.T) {
 		if diff := cmp.Diff(want, slices.Sorted(slices.Values(o.keys(t)))); diff != "" {
 			t.Error(diff)
 		}
-		if meta := o.client.Get(t.Context(), tag+"meta").Val(); meta != "c-1|t-1|1|1|10" {
+		if meta := o.client.Get(t.Context(), tag+"meta").Val(); meta != "layout2|c-1|t-1|1|1|10" {
 			t.Errorf("meta is %q", meta)
 		}
 	})
@@ -79,7 +79,7 @@ func TestAFinishedRebuildLeavesOneGeneration(t *testing.T) {
 	on(t, func(t *testing.T, o opened) {
 		var many []engine.Change
 		for i := range 1200 {
-			many = append(many, engine.Change{CustomerID: strings.Repeat("x", i%5) + string(rune('A'+i)), Blob: []byte("b"), Due: 1})
+			many = append(many, engine.Change{CustomerID: strings.Repeat("x", i%5) + string(rune('A'+i)), Blob: []byte("b"), Due: engine.Due{Look: 1}})
 		}
 		apply(t, o, state.Meta{}, statetest.At(4, 1), many...)
 		abandoned, err := o.Rebuild(t.Context(), 3, statetest.At(6, 1))
@@ -178,7 +178,7 @@ func TestARebuildReplacesAnUnreadableMeta(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			on(t, func(t *testing.T, o opened) {
 				ctx := t.Context()
-				w := state.Write{To: statetest.At(1, 1), Changes: []engine.Change{{CustomerID: "old", Blob: []byte("o"), Due: 7}}}
+				w := state.Write{To: statetest.At(1, 1), Changes: []engine.Change{{CustomerID: "old", Blob: []byte("o"), Due: engine.Due{Look: 7}}}}
 				if err := errors.Join(o.Apply(ctx, 3, w), spoil(ctx, o.client, "{"+o.prefix+"3}meta")); err != nil {
 					t.Fatal(err)
 				}
@@ -207,7 +207,7 @@ func TestAWriteOntoAnotherTypeIsCorrupt(t *testing.T) {
 				if err := o.client.Set(t.Context(), "{"+o.prefix+"3}"+key, "x", 0).Err(); err != nil {
 					t.Fatal(err)
 				}
-				w := state.Write{From: statetest.At(1, 1), To: statetest.At(1, 2), Changes: []engine.Change{{CustomerID: "ann", Blob: []byte("b"), Due: 1}},
+				w := state.Write{From: statetest.At(1, 1), To: statetest.At(1, 2), Changes: []engine.Change{{CustomerID: "ann", Blob: []byte("b"), Due: engine.Due{Look: 1}}},
 					ItemRuns: []engine.ItemsRun{{Run: []byte("x")}}}
 				if err := o.Apply(t.Context(), 3, w); !errors.Is(err, state.ErrCorrupt) {
 					t.Errorf("apply gives %v", err)
@@ -322,7 +322,8 @@ func (h *history) changes() []engine.Change {
 	var changes []engine.Change
 	for _, id := range ids {
 		blob := rapid.SampledFrom([][]byte{nil, []byte("a"), []byte("b\x00")}).Draw(h.rt, "blob")
-		due := rapid.SampledFrom([]sales.Millis{0, 1, 2, 1_700_000_000_000}).Draw(h.rt, "due")
+		day := rapid.SampledFrom([]sales.Day{0, 1, 2, 20_454, -1, 1<<23 - 1})
+		due := engine.Due{Look: day.Draw(h.rt, "look"), Expiry: day.Draw(h.rt, "expiry")}
 		changes = append(changes, engine.Change{CustomerID: id, Blob: blob, Due: due})
 	}
 	return changes
@@ -421,7 +422,7 @@ func TestTimersOfAStoreEmptiedHalfWayAreRefused(t *testing.T) {
 	on(t, func(t *testing.T, o opened) {
 		var many []engine.Change
 		for i := range 2500 { // several pages
-			many = append(many, engine.Change{CustomerID: string(rune('一' + i)), Blob: []byte("b"), Due: 1})
+			many = append(many, engine.Change{CustomerID: string(rune('一' + i)), Blob: []byte("b"), Due: engine.Due{Look: 1}})
 		}
 		apply(t, o, state.Meta{}, statetest.At(1, 1), many...)
 		seen := 0

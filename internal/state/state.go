@@ -48,10 +48,11 @@ type Store interface {
 	// blobs only.
 	Load(ctx context.Context, p int32, ids []string) (m Meta, blobs [][]byte, err error)
 	// Apply moves the shard from w.From (zero: there must be no meta, and no rebuild begun) to w.To with all changes, or
-	// refuses and changes nothing. A change without a blob deletes, a Due of 0 disarms. Applying what was applied last succeeds: the answer
+	// refuses and changes nothing. A change without a blob deletes, one of which nothing is due disarms. Applying what was applied last succeeds: the answer
 	// to a first attempt may have been lost.
 	Apply(ctx context.Context, p int32, w Write) error
-	// Timers calls each with all armed timers, ordered by (Due, CustomerID). ErrRefused if the shard has no meta or it
+	// Timers calls each with all timers as they were written (what a look is due by now is Due.After), in an order of their own,
+	// the same for the same timers. ErrRefused if the shard has no meta or it
 	// changes generation meanwhile, so that a projection emptied half-way never looks like one with few timers.
 	Timers(ctx context.Context, p int32, each func(engine.Timer) error) error
 	// Items reads the item dictionary's runs in order; ErrRefused if the shard has no meta.
@@ -84,6 +85,10 @@ func (e ErrRefused) Error() string {
 
 // ErrCorrupt is wrapped by every error that says the projection cannot be read as what it should be.
 var ErrCorrupt = errors.New("projection is corrupt")
+
+// ErrEarlier is the ErrCorrupt of a projection that a release wrote whose timers this one would misread: an engine of this release rebuilds it
+// at its start.
+var ErrEarlier = fmt.Errorf("projection of an earlier release: %w", ErrCorrupt)
 
 // check refuses what could never be right, whatever the store holds.
 func (w *Write) check() error {

@@ -113,9 +113,11 @@ func customerKeys(prefix string, changes []engine.Change) []string {
 // setTimers arms and disarms.
 func setTimers(ctx context.Context, pipe redis.Pipeliner, key string, changes []engine.Change) {
 	arm, disarm := newMany(len(changes), "zadd", key), newMany(len(changes), "zrem", key)
+	scores := make([]int64, len(changes))
 	for i := range changes {
-		if c := &changes[i]; c.Due != 0 {
-			arm.add((*int64)(&c.Due), &c.CustomerID)
+		if c := &changes[i]; c.Due != (engine.Due{}) {
+			scores[i] = score(c.Due)
+			arm.add(&scores[i], &c.CustomerID)
 		} else {
 			disarm.add(&c.CustomerID)
 		}

@@ -69,7 +69,7 @@ type follower struct {
 	hash  string // of the rules
 	now   sales.Millis
 	blobs map[string][]byte
-	due   map[string]sales.Millis
+	due   map[string]engine.Due
 	runs  []engine.ItemsRun
 
 	alerts  map[string][]sales.Alert
@@ -97,7 +97,7 @@ func (w *world) follow(all written, p int32, clock engine.Clock) *follower {
 	w.t.Helper()
 	f := &follower{w: w, p: p, all: all, clock: clock, rules: engine.DefaultRules(),
 		core:  engine.NewShard(engine.Config{Prefix: w.prefix, Partition: p, Partitions: w.n, Clock: clock, Rules: engine.DefaultRules()}),
-		blobs: map[string][]byte{}, due: map[string]sales.Millis{},
+		blobs: map[string][]byte{}, due: map[string]engine.Due{},
 		alerts: map[string][]sales.Alert{}, refused: map[string][]refused{}, tallies: map[sales.TallyKind][]sales.Tally{}}
 	f.forget()
 	for _, rec := range all[journalTopic][p] {
@@ -377,11 +377,10 @@ func (f *follower) projected(store state.Store) {
 		if !bytes.Equal(blobs[i], f.blobs[id]) && string(blobs[i]) != rotten {
 			f.w.t.Errorf("shard %d, customer %s: the store has %x, it should be %x", f.p, id, blobs[i], f.blobs[id])
 		}
-		if f.due[id] != 0 {
+		if f.due[id] != (engine.Due{}) {
 			timers = append(timers, engine.Timer{CustomerID: id, Due: f.due[id]})
 		}
 	}
-	slices.SortStableFunc(timers, func(a, b engine.Timer) int { return int(a.Due - b.Due) })
 	err = store.Timers(ctx, f.p, func(t engine.Timer) error {
 		armed = append(armed, t)
 		return nil
@@ -390,6 +389,7 @@ func (f *follower) projected(store state.Store) {
 	if err := errors.Join(err, errRuns); err != nil {
 		f.w.t.Fatal(err)
 	}
+	slices.SortFunc(armed, func(a, b engine.Timer) int { return strings.Compare(a.CustomerID, b.CustomerID) })
 	same(f, "timers of the store", timers, armed)
 	same(f, "dictionary of the store", f.runs, runs)
 }

@@ -23,6 +23,13 @@ type home struct {
 	blobs  map[string][]byte  // by customer_id
 }
 
+func (h *home) now() sales.Millis {
+	if h.record == nil {
+		return 0
+	}
+	return h.record.Now
+}
+
 // look learns from how many shards it goes, and reads them. Grown tells whether any topic has its new count already.
 func (g *growth) look(ctx context.Context) (grown bool, err error) {
 	counts, err := g.counts(ctx)

@@ -73,7 +73,7 @@ func (g *growth) neverWorked() bool {
 
 // planShard makes a shard's commits, at least one: it tells how many shards there are now.
 func (g *growth) planShard(p int32, moves []move) error {
-	items, csn := window.NewItems(), int64(0)
+	items, csn, today := window.NewItems(), int64(0), g.today(g.now(p))
 	if int(p) < len(g.homes) {
 		items = g.homes[p].items
 		if record := g.homes[p].record; record != nil {
@@ -88,7 +88,8 @@ func (g *growth) planShard(p int32, moves []move) error {
 			change := engine.Change{CustomerID: moves[0].customer}
 			if !moves[0].leaving {
 				var err error
-				if change.Blob, err = engine.Rehome(moves[0].blob, moves[0].from.items, items, csn); err != nil {
+				from := engine.Home{Items: moves[0].from.items, Today: g.today(moves[0].from.now())}
+				if change.Blob, err = engine.Rehome(moves[0].blob, from, engine.Home{Items: items, Today: today}, csn); err != nil {
 					return movingError(change.CustomerID, err)
 				}
 			}
@@ -110,16 +111,24 @@ func movingError(customer string, err error) error {
 	return fmt.Errorf("move customer %s: %w", customer, err)
 }
 
-// record is the shard record of a commit of the plan. A shard that is new, or never worked, goes on from the time of those its customers
-// come from: the earliest, so that no event counts as late that would not have been. Without a hash the next commit names its
-// rules in full.
+// now is the time of a shard. One that is new, or never worked, goes on from the time of those its customers come from: the earliest, so
+// that no event counts as late that would not have been.
+func (g *growth) now(p int32) (now sales.Millis) {
+	for _, source := range g.sources(p) {
+		now = earlier(now, source.Now)
+	}
+	return now
+}
+
+func (g *growth) today(now sales.Millis) sales.Day { return g.cfg.Calendar.Day(now) }
+
+// record is the shard record of a commit of the plan. Without a hash the next commit names its rules in full.
 func (g *growth) record(c *growCommit, at positions) sales.ShardRecord {
-	rec := sales.ShardRecord{Partition: c.p, CSN: c.csn, Items: c.items, Partitions: g.done.To}
+	rec := sales.ShardRecord{Partition: c.p, CSN: c.csn, Items: c.items, Partitions: g.done.To, Now: g.now(c.p)}
 	for i, in := range inputs {
 		rec.Inputs = append(rec.Inputs, sales.InputPosition{Topic: g.names.topic(in.Topic), Next: at[i]})
 	}
 	for _, source := range g.sources(c.p) {
-		rec.Now = earlier(rec.Now, source.Now)
 		for i := range rec.Inputs {
 			rec.Inputs[i].Newest = earlier(rec.Inputs[i].Newest, newestOf(source, rec.Inputs[i].Topic))
 		}

@@ -227,7 +227,7 @@ func someRules(rng *rand.Rand) engine.Rules {
 	r.ExpiryDays = 1 + rng.IntN(r.CooldownDays)
 	r.HoldoutShare = []float64{0, 0.3}[rng.IntN(2)]
 	r.AllowedLateness = time.Duration(rng.IntN(48)) * time.Hour
-	r.Declining = engine.DeclineRules{RecentDays: 3 + rng.IntN(20), BaselineDays: 60, Alpha: 0.2, ResolveAbove: 0.4, LookEveryDays: 1 + rng.IntN(7),
+	r.Declining = engine.DeclineRules{RecentDays: 3 + rng.IntN(20), BaselineDays: 60, Alpha: 0.2, ResolveAbove: 0.4,
 		MinBaselineDays: 1}
 	r.Upsell.MinPurchases = 1
 	return r

@@ -17,7 +17,6 @@ import (
 	"go.uber.org/zap"
 
 	"leadline/internal/engine"
-	"leadline/internal/sales"
 	"leadline/internal/state"
 )
 
@@ -320,7 +319,7 @@ func (s *simulation) tamper(change func(*state.Meta)) {
 // rot damages the blobs of all customers, and nothing else.
 func (s *simulation) rot() {
 	for p := range s.n {
-		due := map[string]sales.Millis{}
+		due := map[string]engine.Due{}
 		_ = s.store.Timers(context.Background(), p, func(t engine.Timer) error {
 			due[t.CustomerID] = t.Due
 			return nil

@@ -155,6 +155,8 @@ func (rc *recovery) project(ctx context.Context) (state.Meta, error) {
 // unusable says why nothing of what the store has can be used, in the metric's words; empty: it can.
 func (rc *recovery) unusable(have, want state.Meta, err error) (because string) {
 	switch {
+	case errors.Is(err, state.ErrEarlier):
+		return "earlier_release"
 	case err != nil:
 		return "corrupt_meta"
 	case have.Generation == 0:
@@ -281,7 +283,7 @@ func (rc *recovery) tail(ctx context.Context, from int64, step int, give func(b 
 		}
 		done := shard.CSN == rc.at.csn
 		if done || b.bytes >= step {
-			if err := b.arm(rc.r.cfg.Calendar); err != nil {
+			if err := b.arm(); err != nil {
 				return err
 			}
 			if err := give(b, rec, shard.CSN); err != nil {
@@ -320,14 +322,14 @@ func (b *stateBatch) add(rec *kgo.Record) error {
 	return nil
 }
 
-// arm sets when the customers' timers are due.
-func (b *stateBatch) arm(calendar sales.Calendar) error {
+// arm sets what is due of the customers.
+func (b *stateBatch) arm() error {
 	for i := range b.changes {
 		c := &b.changes[i]
 		if c.Blob == nil {
 			continue
 		}
-		due, err := engine.BlobDue(c.Blob, calendar)
+		due, err := engine.BlobDue(c.Blob)
 		if errors.Is(err, engine.ErrNewer) {
 			return promise.Break("run the release that wrote it: there is no way back to an earlier one", "state of customer %s: %w", c.CustomerID, err)
 		}

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"leadline/internal/engine"
-	"leadline/internal/sales"
 	"leadline/internal/state"
 	"leadline/internal/state/statetest"
 )
@@ -50,8 +49,8 @@ func TestDamagedProjectionIsNotHalfBelieved(t *testing.T) {
 		w.buy("cj-timer", "e-2", "coffee", time.Now())
 		w.eventually("all is projected", func() bool { return w.allRead() && w.projected() })
 		e.stop()
-		damage(t, store, func(blobs map[string][]byte, due map[string]sales.Millis) {
-			blobs["cj-torn"], due["cj-timer"] = []byte("torn"), 0
+		damage(t, store, func(blobs map[string][]byte, due map[string]engine.Due) {
+			blobs["cj-torn"], due["cj-timer"] = []byte("torn"), engine.Due{}
 		}, "cj-torn", "cj-timer")
 		e = w.engine("a")
 		e.ready()
@@ -223,7 +222,7 @@ func (w *recoveryWorld) apply(write state.Write) {
 }
 
 func (w *recoveryWorld) rot() {
-	damage(w.t, w.store, func(blobs map[string][]byte, _ map[string]sales.Millis) { blobs[customer(3)] = []byte("rot") }, customer(3))
+	damage(w.t, w.store, func(blobs map[string][]byte, _ map[string]engine.Due) { blobs[customer(3)] = []byte("rot") }, customer(3))
 }
 
 // tearItems makes the dictionary one that does not fit together.
@@ -233,14 +232,14 @@ func (w *recoveryWorld) tearItems() {
 }
 
 // damage changes what the store of shard 0 holds of some customers, behind the engine's back.
-func damage(t testing.TB, store state.Store, change func(blobs map[string][]byte, due map[string]sales.Millis), ids ...string) {
+func damage(t testing.TB, store state.Store, change func(blobs map[string][]byte, due map[string]engine.Due), ids ...string) {
 	t.Helper()
 	ctx := context.Background()
 	meta, loaded, err := store.Load(ctx, 0, ids)
 	if err != nil {
 		t.Fatal(err)
 	}
-	blobs, due := map[string][]byte{}, map[string]sales.Millis{}
+	blobs, due := map[string][]byte{}, map[string]engine.Due{}
 	for i, id := range ids {
 		blobs[id] = loaded[i]
 	}

@@ -17,7 +17,6 @@ import (
 
 	"leadline/internal/engine"
 	"leadline/internal/promise"
-	"leadline/internal/sales"
 )
 
 // refused waits for the engine to end by itself, and wants advice and the words in its error.
@@ -273,7 +272,7 @@ func TestRefusesTheStateOfALaterRelease(t *testing.T) {
 	blob := engine.EncodeCustomer(nil, &engine.Customer{OwnerID: "rep"})
 	blob[0] = 99
 	b := stateBatch{changes: []engine.Change{{CustomerID: "cj-1", Blob: blob}}}
-	if err := b.arm(sales.Calendar{}); !promise.IsBroken(err) || !strings.Contains(err.Error(), "customer cj-1: blob of version 99") {
+	if err := b.arm(); !promise.IsBroken(err) || !strings.Contains(err.Error(), "customer cj-1: blob of version 99") {
 		t.Errorf("%v", err)
 	}
 }

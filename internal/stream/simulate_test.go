@@ -412,9 +412,11 @@ func (f *follower) nothingOverdue(until sales.Millis) {
 	if f.clock != engine.Live || f.csn == 0 {
 		return
 	}
+	calendar := sales.Calendar{}
 	for id, due := range f.due {
-		if due != 0 && due < until-3000 {
-			f.w.t.Errorf("shard %d: the timer of customer %s was due at %s", f.p, id, time.UnixMilli(int64(due)).UTC())
+		due = due.After(calendar.Day(f.now))
+		if day := due.Day(); day != 0 && calendar.Start(day) < until-3000 {
+			f.w.t.Errorf("shard %d: the timer of customer %s was due on %s", f.p, id, day)
 		}
 	}
 }

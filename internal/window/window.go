@@ -153,9 +153,12 @@ func (w *Window) OrderDay(number uint32) (sales.Day, bool) {
 	return 0, false
 }
 
+// SeenTouch tells whether the touch is among the last 64.
+func (w *Window) SeenTouch(hash uint32) bool { return slices.Contains(w.recent, hash) }
+
 // AddTouch counts a touch and tells whether it is a new one: one among the last 64 changes nothing.
 func (w *Window) AddTouch(day sales.Day, kind sales.TouchKind, about ItemID, hash uint32) bool {
-	if slices.Contains(w.recent, hash) {
+	if w.SeenTouch(hash) {
 		return false
 	}
 	if len(w.recent) == recentTouches {

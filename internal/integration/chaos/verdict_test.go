@@ -241,7 +241,7 @@ func (r *rig) readState(ctx context.Context) ([]shardState, error) {
 func (r *rig) judgeShard(ctx context.Context, v *verdict, store *state.Redis, p int32, s shardState) error {
 	ids := slices.Sorted(maps.Keys(s.blobs))
 	var meta state.Meta
-	timers := map[string]sales.Millis{}
+	timers := map[string]engine.Due{}
 	for part := range slices.Chunk(ids, 500) {
 		m, blobs, err := store.Load(ctx, p, part)
 		if err != nil {
@@ -256,7 +256,7 @@ func (r *rig) judgeShard(ctx context.Context, v *verdict, store *state.Redis, p 
 			if err != nil {
 				return err
 			}
-			if due := c.Due(r.calendar()); due != 0 {
+			if due := c.Due(); due != (engine.Due{}) {
 				timers[id] = due
 			}
 		}
@@ -275,7 +275,7 @@ func (r *rig) judgeShard(ctx context.Context, v *verdict, store *state.Redis, p 
 	if !slices.EqualFunc(runs, s.runs, func(a, b engine.ItemsRun) bool { return a.First == b.First && bytes.Equal(a.Run, b.Run) }) {
 		v.fault("shard %d has another dictionary in Redis (%d runs) than on leadline.state (%d runs)", p, len(runs), len(s.runs))
 	}
-	armed := map[string]sales.Millis{}
+	armed := map[string]engine.Due{}
 	err = store.Timers(ctx, p, func(t engine.Timer) error { armed[t.CustomerID] = t.Due; return nil })
 	if err == nil && !maps.Equal(armed, timers) {
 		v.fault("shard %d has other timers in Redis (%d) than follow from leadline.state (%d)", p, len(armed), len(timers))

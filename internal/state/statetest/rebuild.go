@@ -33,13 +33,13 @@ func rebuildInvisible(t *testing.T, h Harness) {
 	}
 	mustPut(t, b, put("ann", "last", 0))
 	h.want(t, At(1, 1), map[string]string{"ann": "old", "bob": ""})
-	same(t, h.timers(t, 3), []engine.Timer{{CustomerID: "ann", Due: 5}})
+	same(t, h.timers(t, 3), []engine.Timer{timer("ann", 5)})
 
 	if err := b.Finish(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	h.want(t, At(2, 8), map[string]string{"ann": "last", "bob": "new"})
-	same(t, h.timers(t, 3), []engine.Timer{{CustomerID: "bob", Due: 7}})
+	same(t, h.timers(t, 3), []engine.Timer{timer("bob", 7)})
 	items, err := h.Store.Items(t.Context(), 3)
 	if err != nil {
 		t.Fatal(err)

@@ -58,8 +58,12 @@ func At(g, csn int64) state.Meta {
 	return state.Meta{Cluster: "c-1", TopicID: "t-1", Generation: g, CSN: csn, StateOffset: csn * 10}
 }
 
-func put(id, blob string, due sales.Millis) engine.Change {
-	return engine.Change{CustomerID: id, Blob: []byte(blob), Due: due}
+func put(id, blob string, look sales.Day) engine.Change {
+	return engine.Change{CustomerID: id, Blob: []byte(blob), Due: engine.Due{Look: look}}
+}
+
+func timer(id string, look sales.Day) engine.Timer {
+	return engine.Timer{CustomerID: id, Due: engine.Due{Look: look}}
 }
 
 func gone(id string) engine.Change { return engine.Change{CustomerID: id} }
@@ -148,7 +152,7 @@ func applied(t *testing.T, h Harness) {
 	h.want(t, At(1, 1), map[string]string{"ann": "a1", "bob": "b1", "cyd": ""})
 	h.apply(t, At(1, 1), At(1, 2), gone("ann"), put("bob", "b2", 70), gone("never there"))
 	h.want(t, At(1, 2), map[string]string{"ann": "", "bob": "b2"})
-	same(t, h.timers(t, 3), []engine.Timer{{CustomerID: "bob", Due: 70}})
+	same(t, h.timers(t, 3), []engine.Timer{timer("bob", 70)})
 	m, ok, err := h.Store.Meta(t.Context(), 3)
 	if m != At(1, 2) || !ok || err != nil {
 		t.Errorf("meta is %v, %v, %v", m, ok, err)
@@ -170,7 +174,7 @@ func refusals(t *testing.T, h Harness) {
 		wantRefused(t, err, here)
 	}
 	h.want(t, here, map[string]string{"ann": "a", "bob": ""})
-	same(t, h.timers(t, 3), []engine.Timer{{CustomerID: "ann", Due: 10}})
+	same(t, h.timers(t, 3), []engine.Timer{timer("ann", 10)})
 	items, err := h.Store.Items(t.Context(), 3)
 	if len(items) != 0 || err != nil {
 		t.Errorf("items are %v, %v", items, err)
@@ -197,8 +201,8 @@ func shards(t *testing.T, h Harness) {
 		t.Fatal(err)
 	}
 	h.want(t, At(1, 1), map[string]string{"ann": "three"})
-	same(t, h.timers(t, 30), []engine.Timer{{CustomerID: "ann", Due: 6}})
-	same(t, h.timers(t, 3), []engine.Timer{{CustomerID: "ann", Due: 5}})
+	same(t, h.timers(t, 30), []engine.Timer{timer("ann", 6)})
+	same(t, h.timers(t, 3), []engine.Timer{timer("ann", 5)})
 }
 
 func unusualIDs(t *testing.T, h Harness) {
@@ -207,8 +211,8 @@ func unusualIDs(t *testing.T, h Harness) {
 	changes, want := []engine.Change{}, map[string]string{}
 	timers := []engine.Timer{}
 	for i, id := range ids {
-		changes = append(changes, put(id, "blob of "+id, sales.Millis(i+1)))
-		timers = append(timers, engine.Timer{CustomerID: id, Due: sales.Millis(i + 1)})
+		changes = append(changes, put(id, "blob of "+id, sales.Day(i+1)))
+		timers = append(timers, timer(id, sales.Day(i+1)))
 		want[id] = "blob of " + id
 	}
 	h.apply(t, state.Meta{}, At(1, 1), changes...)
@@ -232,7 +236,7 @@ func manyChanges(t *testing.T, h Harness) {
 	changes, want, erased := []engine.Change{}, map[string]string{}, []engine.Change{}
 	for i := range 10_000 {
 		id := fmt.Sprintf("customer-%05d", i)
-		changes = append(changes, put(id, fmt.Sprintf("blob %d", i), sales.Millis(1+i%7)))
+		changes = append(changes, put(id, fmt.Sprintf("blob %d", i), sales.Day(1+i%7)))
 		want[id] = fmt.Sprintf("blob %d", i)
 		if i%2 == 0 {
 			erased = append(erased, gone(id))
@@ -270,13 +274,13 @@ func itemRuns(t *testing.T, h Harness) {
 
 func timerOrder(t *testing.T, h Harness) {
 	changes, want := []engine.Change{}, []engine.Timer{}
-	for i := range 7_003 { // several pages of one due time, then of few
-		due := sales.Millis(1_700_000_000_000)
+	for i := range 7_003 { // several pages of one due day, then of few
+		due := engine.Due{Look: 20_000}
 		if i >= 3_500 {
-			due += sales.Millis(i / 3)
+			due.Expiry = sales.Day(i / 3)
 		}
 		id := fmt.Sprintf("%05d", i)
-		changes = append(changes, put(id, "x", due))
+		changes = append(changes, engine.Change{CustomerID: id, Blob: []byte("x"), Due: due})
 		want = append(want, engine.Timer{CustomerID: id, Due: due})
 	}
 	slices.Reverse(changes)
