@@ -147,7 +147,10 @@ func (r *rig) dump() string {
 	for i := range s.items.Len() {
 		fmt.Fprintln(&b, s.items.Item(window.ItemID(i)))
 	}
-	armed := slices.Concat(s.timers.heap, s.timers.staged)
+	armed := slices.Clone(s.timers.staged)
+	for _, day := range s.timers.days {
+		armed = append(armed, s.timers.due[day]...)
+	}
 	slices.SortFunc(armed, compareTimers)
 	fmt.Fprintln(&b, armed)
 	for _, id := range slices.Sorted(maps.Keys(s.cache.entries)) {

@@ -154,27 +154,27 @@ func (s *Shard) decide() {
 // fireDue fires what is due up to now, in the order of (day, customer_id): what Plan took out, and what the events have armed since.
 func (s *Shard) fireDue(now sales.Millis) {
 	today := s.cfg.Calendar.Day(now)
-	armed := make(timerHeap, 0, len(s.timers.staged))
+	var armed timers
 	for _, t := range s.timers.staged {
 		if t.Due.Day() <= today {
-			armed = append(armed, t)
+			armed.push(t)
 		}
 	}
 	for _, e := range s.step.touched {
 		if due := e.timer(); due.Day() != 0 && due.Day() <= today {
-			armed = append(armed, Timer{CustomerID: e.id, Due: due})
+			armed.push(Timer{CustomerID: e.id, Due: due})
 		}
 	}
-	slices.SortFunc(armed, compareTimers) // a sorted list is a heap
-	for len(armed) > 0 {
-		t := armed.pop()
-		e := s.customer(t.CustomerID)
-		if e.timer().Day() != t.Due.Day() {
-			continue // stale
-		}
-		s.fire(e)
-		if due := e.timer(); due.Day() != 0 && due.Day() <= today {
-			armed.push(Timer{CustomerID: e.id, Due: due})
+	for len(armed.days) > 0 {
+		day := armed.days[0]
+		for _, t := range armed.take() {
+			e := s.customer(t.CustomerID)
+			for e.timer().Day() == day { // else it is stale
+				s.fire(e)
+			}
+			if due := e.timer(); due.Day() > day && due.Day() <= today {
+				armed.push(Timer{CustomerID: e.id, Due: due})
+			}
 		}
 	}
 }

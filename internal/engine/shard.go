@@ -161,7 +161,7 @@ func (s *Shard) Commit() {
 		if e.next.changed {
 			e.blob, e.csn = e.next.blob, s.clock.csn
 			if day := e.next.due.Day(); day != 0 && (e.looked || day != e.due.Day()) {
-				s.timers.heap.push(Timer{CustomerID: e.id, Due: e.next.due})
+				s.timers.push(Timer{CustomerID: e.id, Due: e.next.due})
 			}
 			e.due = e.next.due
 			s.cache.resize(e)
@@ -170,7 +170,7 @@ func (s *Shard) Commit() {
 	}
 	for _, e := range s.step.looked {
 		if e.looked { // and not touched later in the step
-			s.timers.heap.push(Timer{CustomerID: e.id, Due: e.due})
+			s.timers.push(Timer{CustomerID: e.id, Due: e.due})
 			e.looked = false
 		}
 	}

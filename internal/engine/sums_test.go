@@ -71,26 +71,30 @@ func TestRankingGrows(t *testing.T) {
 	})
 }
 
-// TestTimerHeap: timers come out in order, whatever the order in which they went in.
-func TestTimerHeap(t *testing.T) {
+// TestTimers: timers come out day by day and in order, whatever the order in which they went in, each once.
+func TestTimers(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
-		var h timerHeap
-		left := map[Timer]int{}
+		var armed timers
+		left := map[Timer]bool{}
 		for range rapid.IntRange(0, 80).Draw(t, "steps") {
-			if len(h) > 0 && rapid.IntRange(0, 2).Draw(t, "pops") == 0 {
-				least := slices.SortedFunc(maps.Keys(left), compareTimers)[0]
-				if got := h.pop(); got != least {
-					t.Fatalf("%v came out before %v", got, least)
+			if len(left) > 0 && rapid.IntRange(0, 4).Draw(t, "takes") == 0 {
+				all := slices.SortedFunc(maps.Keys(left), compareTimers)
+				want := slices.DeleteFunc(slices.Clone(all), func(timer Timer) bool { return timer.Due.Day() != all[0].Due.Day() })
+				if got := armed.take(); !slices.Equal(got, want) {
+					t.Fatalf("took %v, want %v", got, want)
 				}
-				if left[least]--; left[least] == 0 {
-					delete(left, least)
+				for _, timer := range want {
+					delete(left, timer)
 				}
 				continue
 			}
-			timer := Timer{Due: Due{Expiry: sales.Day(rapid.IntRange(0, 5).Draw(t, "due"))}, CustomerID: rapid.SampledFrom([]string{"a", "b", "c"}).Draw(t, "who")}
-			h.push(timer)
-			left[timer]++
+			timer := Timer{Due: Due{Expiry: sales.Day(rapid.IntRange(1, 6).Draw(t, "due"))}, CustomerID: rapid.SampledFrom([]string{"a", "b", "c"}).Draw(t, "who")}
+			armed.push(timer)
+			left[timer] = true
+		}
+		if !slices.IsSorted(armed.days) || len(armed.days) != len(armed.due) {
+			t.Fatalf("days %v of %v", armed.days, armed.due)
 		}
 	})
 }

@@ -11,54 +11,34 @@ import (
 // maxTimers is how many timers one step fires at most, but for ties and for those that the step itself arms.
 const maxTimers = 5_000
 
-// timers are the armed timers of all customers, in memory or not. An entry that no longer matches its customer's due day is stale;
-// that shows only when it comes up, so stale entries stay until then.
+// timers are the armed timers of all customers, in memory or not, by the day on which they are due: there are few days and many timers. An
+// entry that no longer matches its customer's due day is stale; that shows only when it comes up, so stale entries stay until then.
 type timers struct {
-	heap   timerHeap
-	staged []Timer // taken out by Plan for the step to come, in order
+	days   []sales.Day           // those that have timers, sorted
+	due    map[sales.Day][]Timer // of each day, in no order
+	staged []Timer               // taken out by Plan for the step to come, in order
 }
 
-// timerHeap is a binary heap by compareTimers. (Package container/heap would allocate each timer once more.)
-type timerHeap []Timer
-
-func (h *timerHeap) push(t Timer) {
-	*h = append(*h, t)
-	list := *h
-	for i := len(list) - 1; i > 0; {
-		parent := (i - 1) / 2
-		if compareTimers(list[parent], list[i]) <= 0 {
-			return
+func (t *timers) push(timer Timer) {
+	day := timer.Due.Day()
+	list, known := t.due[day]
+	if !known {
+		if t.due == nil {
+			t.due = map[sales.Day][]Timer{}
 		}
-		list[i], list[parent] = list[parent], list[i]
-		i = parent
+		at, _ := slices.BinarySearch(t.days, day)
+		t.days = slices.Insert(t.days, at, day)
 	}
+	t.due[day] = append(list, timer)
 }
 
-func (h *timerHeap) pop() Timer {
-	list := *h
-	first, last := list[0], len(list)-1
-	list[0], list[last] = list[last], Timer{}
-	*h = list[:last]
-	h.sink()
-	return first
-}
-
-// sink brings the first timer to its place.
-func (h timerHeap) sink() {
-	for i := 0; ; {
-		child := 2*i + 1
-		if child >= len(h) {
-			return
-		}
-		if child+1 < len(h) && compareTimers(h[child+1], h[child]) < 0 {
-			child++
-		}
-		if compareTimers(h[i], h[child]) <= 0 {
-			return
-		}
-		h[i], h[child] = h[child], h[i]
-		i = child
-	}
+// take takes out the first day's timers, in order. The same entry may stand there twice, and comes once.
+func (t *timers) take() []Timer {
+	list := t.due[t.days[0]]
+	delete(t.due, t.days[0])
+	t.days = slices.Delete(t.days, 0, 1)
+	slices.SortFunc(list, compareTimers)
+	return slices.Compact(list)
 }
 
 func compareTimers(a, b Timer) int {
@@ -70,24 +50,21 @@ func compareTimers(a, b Timer) int {
 
 // reset arms the timers as they were written, when time has come to the day.
 func (t *timers) reset(written []Timer, today sales.Day) {
-	t.heap, t.staged = slices.Clone(written), nil
-	for i := range t.heap {
-		t.heap[i].Due = t.heap[i].Due.After(today)
+	*t = timers{}
+	for _, timer := range written {
+		timer.Due = timer.Due.After(today)
+		t.push(timer)
 	}
-	slices.SortFunc(t.heap, compareTimers) // a sorted list is a heap
 }
 
 // stage takes out what is due up to the day, but not beyond that of the limit-th, and gives the day up to which everything is out.
 func (t *timers) stage(day sales.Day, limit int) sales.Day {
 	t.putBack()
-	for len(t.heap) > 0 && t.heap[0].Due.Day() <= day {
-		if len(t.staged) >= limit && t.heap[0].Due.Day() > t.staged[len(t.staged)-1].Due.Day() {
+	for len(t.days) > 0 && t.days[0] <= day {
+		if len(t.staged) >= limit {
 			return t.staged[len(t.staged)-1].Due.Day()
 		}
-		next := t.heap.pop()
-		if n := len(t.staged); n == 0 || t.staged[n-1] != next { // the same entry may stand there twice
-			t.staged = append(t.staged, next)
-		}
+		t.staged = append(t.staged, t.take()...)
 	}
 	return day
 }
@@ -95,7 +72,7 @@ func (t *timers) stage(day sales.Day, limit int) sales.Day {
 // drop forgets what was staged up to the day: it has fired.
 func (t *timers) drop(day sales.Day) {
 	for len(t.staged) > 0 && t.staged[len(t.staged)-1].Due.Day() > day {
-		t.heap.push(t.staged[len(t.staged)-1])
+		t.push(t.staged[len(t.staged)-1])
 		t.staged = t.staged[:len(t.staged)-1]
 	}
 	t.staged = t.staged[:0]
@@ -103,7 +80,7 @@ func (t *timers) drop(day sales.Day) {
 
 func (t *timers) putBack() {
 	for _, timer := range t.staged {
-		t.heap.push(timer)
+		t.push(timer)
 	}
 	t.staged = t.staged[:0]
 }
