@@ -23,14 +23,39 @@ func (s *Shard) decline(w *window.Window, day sales.Day) decline {
 	split := day - sales.Day(r.RecentDays)
 	start := split - sales.Day(r.BaselineDays)
 	d := decline{recent: w.PurchaseDays(split, day), before: w.PurchaseDays(start, split), seasonal: true}
-	index := s.step.batch.Knowledge.Activity
-	recentWeight, beforeWeight := index.Sum(split, day), index.Sum(start, split)
-	if recentWeight <= 0 || beforeWeight <= 0 {
-		recentWeight, beforeWeight, d.seasonal = float64(r.RecentDays), float64(r.BaselineDays), false
-	}
-	d.expected = float64(d.before) * recentWeight / beforeWeight
-	d.p = activity.Decline(d.recent, d.before, recentWeight, beforeWeight)
+	weights := s.weights(day)
+	d.seasonal = weights.seasonal
+	d.expected = float64(d.before) * weights.recent / weights.before
+	d.p = activity.Decline(d.recent, d.before, weights.recent, weights.before)
 	return d
+}
+
+// weights is how much activity was to be expected of anybody in the windows that end with a day.
+type weights struct {
+	day            sales.Day
+	recent, before float64
+	seasonal       bool // by everyone's activity, else by the windows' lengths
+}
+
+func (s *Shard) weights(day sales.Day) weights {
+	known := &s.step.scratch.weights
+	if known.day == day && known.before > 0 { // many customers are looked at as of one day
+		return *known
+	}
+	r, index := s.rules.Declining, s.step.batch.Knowledge.Activity
+	split := day - sales.Day(r.RecentDays)
+	*known = weights{day: day, recent: index.Sum(split, day), before: index.Sum(split-sales.Day(r.BaselineDays), split), seasonal: true}
+	if known.recent <= 0 || known.before <= 0 {
+		*known = weights{day: day, recent: float64(r.RecentDays), before: float64(r.BaselineDays)}
+	}
+	return *known
+}
+
+// cannotDecline tells that a customer with so many lines has no p-value below alpha, whatever their days: it is least when all are of
+// the baseline's days, each of a day of its own, and then it is the chance that all of them fall there. Mostly that is the answer.
+func (s *Shard) cannotDecline(lines int, day sales.Day) bool {
+	w := s.weights(day)
+	return math.Pow(w.before/(w.recent+w.before), float64(lines)) >= s.rules.Declining.Alpha
 }
 
 // look is what the timer does once a week: open a declining spell, or end one whose customer has not bought for a whole window. Mostly it
@@ -40,8 +65,11 @@ func (s *Shard) look(e *entry, day sales.Day, due sales.Millis) {
 	var d decline
 	declines, gone := false, false
 	if c.spell() < 0 {
-		d = s.decline(&c.Window, day)
-		why := s.noSpell(e, d, day)
+		why := PassedAlpha
+		if !s.cannotDecline(len(c.Window.Lines()), day) {
+			d = s.decline(&c.Window, day)
+			why = s.noSpell(e, d, day)
+		}
 		if declines = why == ""; !declines {
 			s.pass(e, sales.Declining, "", due, why)
 		}

@@ -21,6 +21,7 @@ type scratch struct {
 	blob     []byte
 	windows  window.Decoder
 	job      JobOrder
+	weights  weights
 	name     []byte    // what an alert's id is made from
 	sha      hash.Hash // SHA-1, as UUIDs of version 5 are defined
 }
@@ -31,7 +32,7 @@ type linkSlot struct {
 }
 
 // forget drops the links: knowledge, rules or the dictionary are not what they were.
-func (sc *scratch) forget() { sc.round, sc.learned = sc.round+1, Knowledge{} }
+func (sc *scratch) forget() { sc.round, sc.learned, sc.weights = sc.round+1, Knowledge{}, weights{} }
 
 // use says what knowledge holds in the step that begins. One version of it has one content.
 func (sc *scratch) use(k *Knowledge) {
