@@ -15,12 +15,13 @@ import (
 )
 
 type benchCmd struct {
-	Drain    benchDrainCmd    `cmd:"" help:"How fast an engine reads a year of orders that waits for it, and what it costs."`
-	Latency  benchLatencyCmd  `cmd:"" help:"How soon after an order its alert can be read, at a steady rate."`
-	Growth   benchGrowthCmd   `cmd:"" help:"What an order costs with more customers, denser windows, more partitions, more links."`
-	Job      benchJobCmd      `cmd:"" help:"Work as the engine of a comparison: the job that stream engines are compared by, on this runtime."`
-	Recovery benchRecoveryCmd `cmd:"" help:"How soon an engine works again: after kill -9, when another takes over, with an emptied Redis."`
-	Report   benchReportCmd   `cmd:"" help:"Tables and pictures of what was measured, for a page of Markdown."`
+	Drain     benchDrainCmd     `cmd:"" help:"How fast an engine reads a year of orders that waits for it, and what it costs."`
+	Latency   benchLatencyCmd   `cmd:"" help:"How soon after an order its alert can be read, at a steady rate."`
+	Growth    benchGrowthCmd    `cmd:"" help:"What an order costs with more customers, denser windows, more partitions, more links."`
+	Job       benchJobCmd       `cmd:"" help:"Work as the engine of a comparison: the job that stream engines are compared by, on this runtime."`
+	Declining benchDecliningCmd `cmd:"" help:"What the list of declining customers costs among a million: reading all, any windows, pages, memory."`
+	Recovery  benchRecoveryCmd  `cmd:"" help:"How soon an engine works again: after kill -9, when another takes over, with an emptied Redis."`
+	Report    benchReportCmd    `cmd:"" help:"Tables and pictures of what was measured, for a page of Markdown."`
 }
 
 // benchInput is what both measurements of speed ask.
@@ -94,6 +95,33 @@ func (p *process) measure(ctx context.Context, in benchInput, year bench.Year, o
 		}
 	}
 	return errors.Join(all.Print(p.stdout), writeJSON(in.JSON, all))
+}
+
+type benchDecliningCmd struct {
+	Customers int    `default:"1000000" help:"Customers, with windows of half a year."`
+	Rounds    int    `default:"9" help:"How many questions of each sort."`
+	Seed      uint64 `default:"1" help:"The same seed, the same customers."`
+	JSON      string `name:"json" placeholder:"FILE" help:"Write the figures to a file too."`
+}
+
+// Run measures in this process, on the configured servers, under a topic prefix of its own.
+func (cmd benchDecliningCmd) Run(ctx context.Context, p *process) (err error) {
+	o, done, err := p.bench(os.TempDir())
+	if err != nil {
+		return err
+	}
+	defer done()
+	o.Seed, o.Customers, o.Rounds = cmd.Seed, cmd.Customers, cmd.Rounds
+	b, err := bench.New(ctx, o)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, b.Close(context.WithoutCancel(ctx))) }()
+	found, err := b.Declining(ctx)
+	if err != nil {
+		return err
+	}
+	return errors.Join(found.Print(p.stdout), writeJSON(cmd.JSON, found))
 }
 
 type benchRecoveryCmd struct {

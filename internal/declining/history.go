@@ -8,18 +8,21 @@ import (
 	"leadline/internal/window"
 )
 
-// History is a customer's kept purchases, packed: a seventh of the window's memory, and counted in a fraction of a microsecond. Per day with
-// orders or lines
+// History is a customer's kept purchases, packed: a fraction of the window's memory, and counted in a fraction of a microsecond. Days with
+// orders or lines stand first, with all that questions about all categories ask, then what was bought of each category on them:
 //
-//	distance to the day before | orders | categories | per category: number in the shard's dictionary, amount
+//	length of the days
+//	day   = distance to the day before | orders ×2 (+1 when something was bought) | amount of all categories, if something was bought
+//	lines = of each day on which something was bought: categories | per category: number in the shard's dictionary, amount
 //
-// each a varint. It takes about four bytes a category and day. What a window of at most 40,000 entries packs into is bounded with it.
+// each a varint: about five bytes a day and three to four a category and day. What a window of at most 40,000 entries packs into is bounded with it.
 type History string
 
 // Packer packs windows one after the other into one piece of memory. The zero Packer is ready.
 type Packer struct {
-	buf        []byte
-	categories []amount
+	days, lines []byte
+	whole       []byte
+	categories  []amount
 }
 
 type amount struct {
@@ -29,7 +32,7 @@ type amount struct {
 
 // Pack packs a window whose items are ids of the dictionary. Categories keep the dictionary's numbers, which never change.
 func (p *Packer) Pack(w *window.Window, items *window.Items) History {
-	p.buf = p.buf[:0]
+	p.days, p.lines = p.days[:0], p.lines[:0]
 	orders, lines := w.Orders(), w.Lines()
 	day := sales.Day(0)
 	for len(orders) > 0 || len(lines) > 0 {
@@ -47,22 +50,39 @@ func (p *Packer) Pack(w *window.Window, items *window.Items) History {
 			}
 		}
 		p.categories = p.categories[:0]
+		sum := int64(0)
 		for ; len(lines) > 0 && lines[0].Day == next; lines = lines[1:] {
 			p.add(items.Category(lines[0].Item), lines[0].AmountMinor)
+			sum = saturating(sum, lines[0].AmountMinor)
 		}
 		if n == 0 && len(p.categories) == 0 {
 			continue // a refund alone
 		}
-		p.buf = binary.AppendVarint(p.buf, int64(next-day))
-		p.buf = binary.AppendUvarint(p.buf, n)
-		p.buf = binary.AppendUvarint(p.buf, uint64(len(p.categories)))
-		for _, c := range p.categories {
-			p.buf = binary.AppendUvarint(p.buf, uint64(c.category))
-			p.buf = binary.AppendUvarint(p.buf, uint64(c.minor))
-		}
+		p.day(next-day, n, sum)
 		day = next
 	}
-	return History(p.buf)
+	if len(p.days) == 0 {
+		return ""
+	}
+	p.whole = binary.AppendUvarint(p.whole[:0], uint64(len(p.days)))
+	p.whole = append(append(p.whole, p.days...), p.lines...)
+	return History(p.whole)
+}
+
+// day packs one day, whose categories are in p.categories.
+func (p *Packer) day(distance sales.Day, orders uint64, sum int64) {
+	p.days = binary.AppendVarint(p.days, int64(distance))
+	if len(p.categories) == 0 {
+		p.days = binary.AppendUvarint(p.days, orders<<1)
+		return
+	}
+	p.days = binary.AppendUvarint(p.days, orders<<1|1)
+	p.days = binary.AppendUvarint(p.days, uint64(sum))
+	p.lines = binary.AppendUvarint(p.lines, uint64(len(p.categories)))
+	for _, c := range p.categories {
+		p.lines = binary.AppendUvarint(p.lines, uint64(c.category))
+		p.lines = binary.AppendUvarint(p.lines, uint64(c.minor))
+	}
 }
 
 // add sums the items of one category, which are next to each other or nearly.
@@ -89,24 +109,41 @@ const allCategories = int32(-1)
 
 // visit gives each day on which something of the category was bought, and each day with orders when all categories are asked for.
 func (h History) visit(category int32, each func(day sales.Day, orders int32, bought bool, minor int64)) {
-	day := sales.Day(0)
-	for at := 0; at < len(h); {
+	if h == "" {
+		return
+	}
+	at := 0
+	end := int(h.uvarint(&at))
+	end += at
+	day, lines := sales.Day(0), end
+	for at < end {
 		day += sales.Day(unzigzag(h.uvarint(&at)))
-		orders, n := int32(h.uvarint(&at)), int(h.uvarint(&at))
-		bought, sum := false, int64(0)
-		for range n {
-			c, minor := int32(h.uvarint(&at)), int64(h.uvarint(&at))
-			if category == allCategories || c == category {
-				bought, sum = true, saturating(sum, minor)
+		orders := h.uvarint(&at)
+		bought, sum := orders&1 != 0, int64(0)
+		if bought {
+			sum = int64(h.uvarint(&at))
+		}
+		if category == allCategories {
+			each(day, int32(orders>>1), bought, sum)
+			continue
+		}
+		if bought {
+			if bought, sum = h.of(category, &lines); bought {
+				each(day, 0, true, sum)
 			}
 		}
-		if category != allCategories {
-			orders = 0
-		}
-		if bought || orders > 0 {
-			each(day, orders, bought, sum)
+	}
+}
+
+// of reads a day's lines, and gives the category's.
+func (h History) of(category int32, lines *int) (bought bool, minor int64) {
+	for range int(h.uvarint(lines)) {
+		c, amount := int32(h.uvarint(lines)), int64(h.uvarint(lines))
+		if c == category {
+			bought, minor = true, amount
 		}
 	}
+	return bought, minor
 }
 
 // uvarint reads what Pack wrote: a History is made by nobody else, so there is nothing to check.

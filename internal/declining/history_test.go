@@ -74,7 +74,7 @@ func TestCountsAreThoseOfTheWindow(t *testing.T) {
 		if q.Category = rapid.SampledFrom([]string{"", "c0", "c1", "c2"}).Draw(t, "category"); q.Category != "" {
 			number, _ = items.FindCategory(q.Category)
 		}
-		part := NewPart(q, number)
+		part := NewPart(q, number, 1)
 		part.Add(&Customer{ID: "ann", History: new(Packer).Pack(w, items)})
 		recent, baseline := dumb(w, items, q.Recent, q.Category), dumb(w, items, q.Baseline, q.Category)
 		if recent.Days+baseline.Days == 0 {

@@ -117,15 +117,20 @@ func (l *List) rank() {
 		r := &l.rows[i]
 		l.order[i] = ranked{l.currencyRank(r.Customer.Currency), int32(i), l.sort.key(r, l.verdict(r))}
 	}
-	slices.SortFunc(l.order, func(a, b ranked) int {
-		if a.rank != b.rank {
+	slices.SortFunc(l.order, func(a, b ranked) int { // half a million times twenty: what is rarely asked is asked last, and only then
+		switch {
+		case a.rank != b.rank:
 			return cmp.Compare(a.rank, b.rank)
-		}
-		if a.key != b.key {
-			return cmp.Compare(a.key, b.key)
+		case a.key < b.key:
+			return -1
+		case a.key > b.key:
+			return 1
 		}
 		x, y := &l.rows[a.row], &l.rows[b.row]
-		return cmp.Or(cmp.Compare(y.AtRiskMinor, x.AtRiskMinor), strings.Compare(x.Customer.ID, y.Customer.ID))
+		if x.AtRiskMinor != y.AtRiskMinor {
+			return cmp.Compare(y.AtRiskMinor, x.AtRiskMinor)
+		}
+		return strings.Compare(x.Customer.ID, y.Customer.ID)
 	})
 }
 

@@ -40,7 +40,7 @@ func question() Question {
 func listOf(q Question, f Filter, by Sort, shoppers []shopper, parts int) *List {
 	all := make([]*Part, parts)
 	for i := range all {
-		all[i] = NewPart(&q, 0)
+		all[i] = NewPart(&q, 0, 1)
 	}
 	for i := range shoppers {
 		all[i%parts].Add(&shoppers[i].Customer)

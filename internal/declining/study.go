@@ -24,10 +24,10 @@ type Part struct {
 	spends   map[string]*spend
 }
 
-// NewPart begins a part. Number is the question's category in the shard's dictionary; a shard that does not know it has nothing to add.
+// NewPart begins a part of about so many customers. Number is the question's category in the shard's dictionary; a shard that does not know it has nothing to add.
 // Without a category number is ignored.
-func NewPart(q *Question, number int32) *Part {
-	p := &Part{question: q, category: number, spends: map[string]*spend{}}
+func NewPart(q *Question, number int32, customers int) *Part {
+	p := &Part{question: q, category: number, rows: make([]Row, 0, customers), spends: map[string]*spend{}}
 	if q.Category == "" {
 		p.category = allCategories
 	}

@@ -136,7 +136,10 @@ func (d *Declining) Page(ctx context.Context, q *declining.Query) (*Page, error)
 	} else if p.counted, err = d.count(q, now); err != nil {
 		return nil, err
 	}
-	d.lists = slices.Insert(d.lists, 0, p.counted)[:min(keptLists, len(d.lists)+1)]
+	d.lists = slices.Insert(d.lists, 0, p.counted)
+	if len(d.lists) > keptLists {
+		d.lists = slices.Delete(d.lists, keptLists, len(d.lists))
+	}
 	if going {
 		p.From = p.list.After(cursor.Mark)
 	}

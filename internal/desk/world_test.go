@@ -80,7 +80,7 @@ func (x *town) List(q *declining.Query) (*declining.List, []book.Commit, error) 
 	if q.Attribute != "" {
 		f.Segment = declining.Segment(1 + slices.Index([]string{"left", "right"}, q.Value))
 	}
-	part := declining.NewPart(&q.Question, number)
+	part := declining.NewPart(&q.Question, number, len(x.customers))
 	for _, c := range x.customers {
 		part.Add(c)
 	}

@@ -30,6 +30,9 @@ func TestBenchMeasuresAndLeavesNothing(t *testing.T) {
 	if err := json.Unmarshal(text, &figures); err != nil || len(figures.Kills) != 1 || figures.Kills[0].FirstCommit <= 0 {
 		t.Errorf("%v in %s", err, text)
 	}
+	if out := in.must("bench", "declining", "--customers=3000", "--rounds=1"); !strings.Contains(out, "3000 customers with") || !strings.Contains(out, "usual windows, first page") {
+		t.Errorf("printed:\n%s", out)
+	}
 	topics, err := in.admin.ListTopics(t.Context())
 	if err != nil {
 		t.Fatal(err)
