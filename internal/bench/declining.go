@@ -219,7 +219,7 @@ func (f *filler) add(ctx context.Context, i int) error {
 	}
 	p := wire.Partition([]byte(id), f.out.Partitions)
 	s := &f.shards[p]
-	s.changes = append(s.changes, core.Change{CustomerID: id, Blob: core.EncodeCustomer(nil, &c), Due: 1})
+	s.changes = append(s.changes, core.Change{CustomerID: id, Blob: core.EncodeCustomer(nil, &c), Due: core.Due{Look: f.today}})
 	if len(s.changes) < filledAtOnce {
 		return nil
 	}
