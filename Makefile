@@ -19,7 +19,7 @@ FAULTS ?= 70
 CHAOS_PORT ?= 21000
 CHAOS_DIR ?= $(or $(XDG_STATE_HOME),$(HOME)/.local/state)/leadline-chaos
 # What `make bench` measures, where the figures go, and rows of a comparison of engines for `make report`.
-MEASURE ?= drain drain-sparse latency latency-20000 growth recovery
+MEASURE ?= drain drain-sparse drain-b1 drain-b1-sparse latency latency-20000 growth recovery
 RESULTS ?= internal/bench/performance
 COMPARISON ?=
 # Which Go benchmarks run.
@@ -77,9 +77,9 @@ fuzz: ## every fuzz target for FUZZTIME (5s) each
 		done; \
 	done
 
-bench: build ## MEASURE (drain drain-sparse latency latency-20000 growth recovery) on the servers of deploy/local/servers (start them first, Redis must be empty); BENCH_ARGS adds flags
+bench: build ## MEASURE (drain drain-sparse drain-b1 drain-b1-sparse latency latency-20000 growth recovery) on the servers of deploy/local/servers (start them first, Redis must be empty); BENCH_ARGS adds flags
 	@eval "$$(deploy/local/servers env)" && for what in $(MEASURE); do \
-		case $$what in drain-sparse) set -- drain --sparse;; latency-20000) set -- latency --rate=20000;; *) set -- $$what;; esac; \
+		case $$what in drain-sparse) set -- drain --sparse;; drain-b1) set -- drain --job=b1;; drain-b1-sparse) set -- drain --job=b1 --sparse;; latency-20000) set -- latency --rate=20000;; *) set -- $$what;; esac; \
 		bin/leadline bench "$$@" --json '$(RESULTS)'/$$what.json $(BENCH_ARGS) || exit 1; \
 	done
 

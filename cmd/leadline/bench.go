@@ -84,7 +84,7 @@ func (p *process) measure(ctx context.Context, in benchInput, year bench.Year, o
 	}
 	defer done()
 	o.Job = in.job
-	all := &bench.Speed{Year: year, Partitions: o.Topics.Partitions, At: time.Now().UTC()}
+	all := &bench.Speed{Year: year, Partitions: o.Topics.Partitions, At: time.Now().UTC(), On: bench.ThisMachine()}
 	for range in.Rounds {
 		b, err := bench.New(ctx, o)
 		if err != nil {

@@ -18,6 +18,7 @@ type Speed struct {
 	Year       Year      `json:"year"`
 	Partitions int32     `json:"partitions"`
 	At         time.Time `json:"at"`
+	On         Machine   `json:"machine"`
 	Drains     []Drain   `json:"drains,omitempty"`
 	Latencies  []Latency `json:"latencies,omitempty"`
 }

@@ -14,6 +14,7 @@ type Growth struct {
 	Seed   uint64        `json:"seed"`
 	Orders int           `json:"orders"` // of each span
 	At     time.Time     `json:"at"`
+	On     Machine       `json:"machine"`
 	Points []GrowthPoint `json:"points"`
 }
 
@@ -53,7 +54,7 @@ const (
 
 // Grow measures the points, each as a tenant of its own, and hands out what there is after each.
 func Grow(ctx context.Context, o Options, plan []Point, orders int, each func(*Growth) error) error {
-	found := &Growth{Seed: o.Seed, Orders: orders, At: time.Now().UTC()}
+	found := &Growth{Seed: o.Seed, Orders: orders, At: time.Now().UTC(), On: ThisMachine()}
 	for i, p := range plan {
 		fmt.Fprintf(o.Out, "point %d of %d, %s: %d customers, %d orders a window, %d partitions, %d links\n", i+1, len(plan), p.Curve, p.Customers,
 			p.Density, p.Partitions, p.Links)
@@ -75,7 +76,7 @@ func Grow(ctx context.Context, o Options, plan []Point, orders int, each func(*G
 }
 
 func (b *Bench) grow(ctx context.Context, p Point, orders int) (*GrowthPoint, error) {
-	empty, err := b.memory(ctx)
+	empty, err := b.memoryBefore(ctx)
 	if err != nil {
 		return nil, err
 	}

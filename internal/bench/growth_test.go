@@ -131,3 +131,13 @@ func TestGrowthReportHasEachSpan(t *testing.T) {
 		t.Errorf("cold: %v, %v", s, ok)
 	}
 }
+
+func TestMachineInWords(t *testing.T) {
+	m := Machine{Processors: 2, Model: "Model T", MemoryBytes: 23 << 30, Load: 0.31}
+	if got, want := m.String(), "2 processors (Model T), 23 GiB, load 0.3 before it"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if here := ThisMachine(); here.Processors < 1 || here.Load < 0 {
+		t.Errorf("this machine is %+v", here)
+	}
+}

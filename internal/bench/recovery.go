@@ -21,6 +21,7 @@ type Recovery struct {
 	Partitions int32     `json:"partitions"`
 	Rate       float64   `json:"orders_per_second"`
 	At         time.Time `json:"at"`
+	On         Machine   `json:"machine"`
 
 	Kills     []Kill     `json:"kills,omitempty"`
 	Takeovers []Takeover `json:"takeovers,omitempty"`
@@ -47,7 +48,7 @@ func (b *Bench) Recovery(ctx context.Context, parts []string) (*Recovery, error)
 	if slices.Contains(parts, "rebuild") && !b.emptied {
 		return nil, errors.New("rebuild empties Redis, and there are keys of others in it: give an empty one, or name the other parts")
 	}
-	out := &Recovery{Seed: b.o.Seed, Customers: b.o.Customers, Partitions: b.o.Topics.Partitions, Rate: b.o.Rate, At: time.Now().UTC()}
+	out := &Recovery{Seed: b.o.Seed, Customers: b.o.Customers, Partitions: b.o.Topics.Partitions, Rate: b.o.Rate, At: time.Now().UTC(), On: ThisMachine()}
 	if err := b.publishLinks(ctx, b.orders.links()); err != nil {
 		return nil, err
 	}

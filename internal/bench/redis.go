@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync/atomic"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -41,12 +42,26 @@ func (b *Bench) flush(ctx context.Context) error {
 }
 
 // memory is what Redis says that its data takes.
-func (b *Bench) memory(ctx context.Context) (int64, error) {
+func (b *Bench) memory(ctx context.Context) (int64, error) { return b.memoryItem(ctx, "used_memory") }
+
+// memoryBefore is the same before a measurement, once Redis has given back what the tenant before took: it does so in the background.
+func (b *Bench) memoryBefore(ctx context.Context) (int64, error) {
+	err := b.await(ctx, 50*time.Millisecond, "Redis has freed its memory", func() (bool, error) {
+		pending, err := b.memoryItem(ctx, "lazyfree_pending_objects")
+		return pending == 0, err
+	})
+	if err != nil {
+		return 0, err
+	}
+	return b.memory(ctx)
+}
+
+func (b *Bench) memoryItem(ctx context.Context, name string) (int64, error) {
 	var n atomic.Int64
 	err := b.each(ctx, func(ctx context.Context, c *redis.Client) error {
 		info := c.InfoMap(ctx, "memory")
 		var used int64
-		_, err := fmt.Sscan(info.Item("Memory", "used_memory"), &used)
+		_, err := fmt.Sscan(info.Item("Memory", name), &used)
 		n.Add(used)
 		return err
 	})

@@ -35,7 +35,7 @@ func growthSection(r *Results, dir string) (section, error) {
 	var text strings.Builder
 	for i := range r.Growths {
 		g := &r.Growths[i]
-		fmt.Fprintf(&text, "%s, %d orders each time, seed %d:\n\n", g.At.Format("2006-01-02 15:04 UTC"), g.Orders, g.Seed)
+		fmt.Fprintf(&text, "%s, %d orders each time, seed %d:\n\n", taken(g.At, g.On), g.Orders, g.Seed)
 		if err := printed(&text, g); err != nil {
 			return section{}, err
 		}

@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"time"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
@@ -24,7 +25,7 @@ func drainSection(r *Results, dir string) (section, error) {
 		if len(s.Drains) == 0 {
 			continue
 		}
-		fmt.Fprintf(&text, "%s:\n\n", s.At.Format("2006-01-02 15:04 UTC"))
+		fmt.Fprintf(&text, "%s:\n\n", taken(s.At, s.On))
 		if err := printed(&text, &s); err != nil {
 			return section{}, err
 		}
@@ -57,21 +58,30 @@ func drainPanels(s *bench.Speed) ([]*plot.Plot, error) {
 		took = append(took, median(s.Drains, of))
 	}
 	what := label(s)
-	time := panel("stages, " + what)
-	time.X.Label.Text = "wall time, µs an order"
+	span := panel("stages, " + what)
+	span.X.Label.Text = "wall time, µs an order"
 	cpu := panel("processors, " + what)
 	cpu.X.Label.Text = "CPU, µs an order"
-	if err := level(time, stages, []part{{"", wall}}); err != nil {
+	if err := level(span, stages, []part{{"", wall}}); err != nil {
 		return nil, err
 	}
-	return []*plot.Plot{time, cpu}, level(cpu, []string{"engine", "Redis", "Kafka"}, []part{{"", took}})
+	return []*plot.Plot{span, cpu}, level(cpu, []string{"engine", "Redis", "Kafka"}, []part{{"", took}})
+}
+
+// taken says when and where.
+func taken(at time.Time, on bench.Machine) string {
+	return at.Format("2006-01-02 15:04 UTC") + ", " + on.String()
 }
 
 func label(s *bench.Speed) string {
+	rules := "dense rules"
 	if s.Year.Sparse {
-		return "sparse rules"
+		rules = "sparse rules"
 	}
-	return "dense rules"
+	if len(s.Drains) > 0 && s.Drains[0].Job != nil {
+		return "the comparison's job, " + rules
+	}
+	return rules
 }
 
 func latencySection(r *Results, dir string) (section, error) {
@@ -83,7 +93,7 @@ func latencySection(r *Results, dir string) (section, error) {
 		if len(s.Latencies) == 0 {
 			continue
 		}
-		fmt.Fprintf(&text, "%s:\n\n", s.At.Format("2006-01-02 15:04 UTC"))
+		fmt.Fprintf(&text, "%s:\n\n", taken(s.At, s.On))
 		if err := printed(&text, &s); err != nil {
 			return section{}, err
 		}
@@ -127,7 +137,7 @@ func quantiles(of []bench.Quantile) (xys plotter.XYs) {
 func recoverySection(r *Results, _ string) (section, error) {
 	var text strings.Builder
 	for i := range r.Recoveries {
-		fmt.Fprintf(&text, "%s:\n\n", r.Recoveries[i].At.Format("2006-01-02 15:04 UTC"))
+		fmt.Fprintf(&text, "%s:\n\n", taken(r.Recoveries[i].At, r.Recoveries[i].On))
 		if err := printed(&text, &r.Recoveries[i]); err != nil {
 			return section{}, err
 		}
