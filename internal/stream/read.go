@@ -3,6 +3,7 @@ package stream
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -110,7 +111,7 @@ func (p *pace) took(d time.Duration) {
 	p.records = min(max((p.records+fitting)/2, fewestRecords), p.most)
 }
 
-// fetchErrors sorts what the consumer complains about: lost data breaks a promise, the rest passes.
+// fetchErrors sorts what the consumer complains about: lost data breaks a promise, a lost place ends the session, the rest passes.
 func (r *Runtime) fetchErrors(fetches kgo.Fetches) (broke error) {
 	fetches.EachError(func(topic string, p int32, err error) {
 		var loss *kgo.ErrDataLoss
@@ -121,7 +122,8 @@ func (r *Runtime) fetchErrors(fetches kgo.Fetches) (broke error) {
 			broke = promise.Break("its retention was shorter than the engine's absence, or it was made anew; decide where to go on "+
 				"and set the group's offsets by hand", "%s-%d is not there at the committed offset: %w", topic, p, err)
 		case errors.Is(err, kerr.FencedInstanceID):
-			broke = promise.Break("give each engine an instance id of its own", "another engine runs as %q: %w", r.cfg.InstanceID, err)
+			// It may be a request that an earlier life of ours left in the broker's queue: the next session looks who stays (stillOurs).
+			broke = fmt.Errorf("the place of %q in the group is taken: %w", r.cfg.InstanceID, err)
 		case errors.As(err, &group):
 			r.log.Warn("not in the group, joining again", zap.Error(err))
 		default:

@@ -187,6 +187,22 @@ func TestCutOffForLongItGoesOn(t *testing.T) {
 	})
 }
 
+// An engine killed while its request to join waits in the broker's queue is answered after its next life has joined: that throws the next
+// life out, and nobody is there who stays. So it joins again instead of ending. (Found by chaos.)
+func TestThrownOutByItsEarlierLifeItJoinsAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		e := w.engine("a")
+		e.ready()
+		fenced := w.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Heartbeat}, Err: kerr.FencedInstanceID})
+		if err := fenced.Wait(t.Context(), 1); err != nil {
+			t.Fatal(err)
+		}
+		w.buy("cj-1", "e-1", "coffee", time.Now())
+		w.eventually("it reads", w.allRead)
+	})
+}
+
 func TestConfigRefused(t *testing.T) {
 	for _, c := range []Config{
 		{},
