@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -22,7 +23,7 @@ type benchJobCmd struct {
 
 // Run works on the tenant's purchases until a signal ends it. When the first order is decided about, it says FIRST and the time in
 // milliseconds on the standard output.
-func (cmd benchJobCmd) Run(ctx context.Context, p *process) error {
+func (cmd benchJobCmd) Run(ctx context.Context, p *process) (err error) {
 	c, err := p.config()
 	if err != nil {
 		return err
@@ -39,7 +40,7 @@ func (cmd benchJobCmd) Run(ctx context.Context, p *process) error {
 	if err != nil {
 		return err
 	}
-	defer redis.Close()
+	defer func() { err = errors.Join(err, redis.Close()) }()
 	metrics := prometheus.NewRegistry()
 	http, err := web.New(web.Options{Addr: c.HTTPAddr, Metrics: metrics, Pprof: c.HTTPProfiling, Log: log})
 	if err != nil {

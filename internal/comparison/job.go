@@ -126,18 +126,18 @@ func (j *Job) declining(o *engine.JobOrder) {
 
 // say notes that it is said now, unless it was within the cool-down.
 func say(o *engine.JobOrder, kind sales.AlertKind, item window.ItemID) bool {
-	said := o.Customer.Said
-	for i := range said {
-		if said[i].Kind != kind || said[i].Item != item {
+	for i := range o.Customer.Said {
+		said := &o.Customer.Said[i]
+		if said.Kind != kind || said.Item != item {
 			continue
 		}
-		if o.Day-said[i].Day < cooldownDays {
+		if o.Day-said.Day < cooldownDays {
 			return false
 		}
-		said[i].Day = o.Day
+		said.Day = o.Day
 		return true
 	}
-	o.Customer.Said = append(said, engine.Said{Kind: kind, Item: item, Day: o.Day})
+	o.Customer.Said = append(o.Customer.Said, engine.Said{Kind: kind, Item: item, Day: o.Day})
 	return true
 }
 
