@@ -12,7 +12,7 @@ import (
 // layout stands before each meta. Whoever changes what stands under the shard's keys gives it another number: then the projection of the release
 // before is rebuilt, and not half read. (A release that knew no layout takes it for a part of the cluster's id, and rebuilds too.)
 //
-//	2: a timer's score is two days; before, without any word in the meta, the instant at which it was due
+//	2: timers are a hash, two days each; before, without any word in the meta, a sorted set by the instant
 const layout = "layout2|"
 
 // String gives the form in which Redis holds it: layout|cluster|topic id|generation|csn|next state offset. A write compares

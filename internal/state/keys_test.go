@@ -2,6 +2,7 @@ package state
 
 import (
 	"errors"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -52,14 +53,26 @@ func TestMetaOfAnEarlierReleaseIsKnownForWhatItIs(t *testing.T) {
 	}
 }
 
-func FuzzScore(f *testing.F) {
+func FuzzDue(f *testing.F) {
 	f.Add(int32(20_454), int32(20_468))
 	f.Add(int32(0), int32(-1))
 	f.Add(int32(1<<23-1), int32(-1<<23))
 	f.Fuzz(func(t *testing.T, look, expiry int32) {
 		due := engine.Due{Look: sales.Day(look << 8 >> 8), Expiry: sales.Day(expiry << 8 >> 8)}
-		if got := dueOf(int64(float64(score(due)))); got != due { // as Redis keeps it
-			t.Fatalf("%v is read back as %v", due, got)
+		if got, err := decodeDue(strconv.FormatInt(encodeDue(due), 10)); got != due || err != nil {
+			t.Fatalf("%v is read back as %v, %v", due, got, err)
+		}
+	})
+}
+
+func FuzzDecodeDue(f *testing.F) {
+	f.Add("343182831321")
+	f.Add("-1")
+	f.Add("281474976710656")
+	f.Fuzz(func(t *testing.T, s string) {
+		due, err := decodeDue(s)
+		if err == nil && strings.TrimLeft(s, "0") != strings.TrimLeft(strconv.FormatInt(encodeDue(due), 10), "0") || err != nil && !errors.Is(err, ErrCorrupt) {
+			t.Fatalf("%q is read as %v, %v", s, due, err)
 		}
 	})
 }

@@ -101,7 +101,7 @@ func (s *Memory) timers(ctx context.Context, p int32) ([]engine.Timer, error) {
 		timers = append(timers, engine.Timer{CustomerID: id, Due: due})
 	}
 	slices.SortFunc(timers, func(a, b engine.Timer) int {
-		return cmp.Or(cmp.Compare(score(a.Due), score(b.Due)), cmp.Compare(a.CustomerID, b.CustomerID))
+		return cmp.Compare(a.CustomerID, b.CustomerID)
 	})
 	return timers, ctx.Err()
 }

@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -151,60 +150,49 @@ func (r *Redis) Timers(ctx context.Context, p int32, each func(engine.Timer) err
 	if err != nil {
 		return fmt.Errorf("read timers of shard %d: %w", p, err)
 	}
-	for from := (timerPage{}); ok; {
-		m, page, err := r.timerPage(ctx, p, first.Generation, from)
+	if !ok {
+		return ErrRefused{}
+	}
+	for cursor, more := uint64(0), true; more; more = cursor != 0 {
+		m, page, err := r.timerPage(ctx, p, first.Generation, &cursor)
 		if err != nil {
 			return fmt.Errorf("read timers of shard %d: %w", p, classify(err))
 		}
 		if m.Generation != first.Generation {
 			return ErrRefused{Have: m}
 		}
-		if len(page) == 0 {
-			return nil
-		}
-		for _, z := range page {
-			if err := each(engine.Timer{CustomerID: z.Member.(string), Due: dueOf(int64(z.Score))}); err != nil {
+		for ; len(page) > 1; page = page[2:] {
+			due, err := decodeDue(page[1])
+			if err != nil {
+				return fmt.Errorf("timer of customer %s: %w", page[0], err)
+			}
+			if err := each(engine.Timer{CustomerID: page[0], Due: due}); err != nil {
 				return err
 			}
-			from.after(z.Score)
 		}
 	}
-	return ErrRefused{}
+	return nil
 }
 
-// timersAtOnce bounds how long a page occupies the server.
+// timersAtOnce is about how long a page is, and bounds how long it occupies the server.
 const timersAtOnce = 1000
 
-// timerPage is a place in the sorted set that stays right while timers before it go: a score and how many with it
-// were seen.
-type timerPage struct {
-	score float64
-	ties  int64
-}
-
-func (t *timerPage) after(score float64) {
-	if score != t.score {
-		t.score, t.ties = score, 0
-	}
-	t.ties++
-}
-
-func (r *Redis) timerPage(ctx context.Context, p int32, gen int64, from timerPage) (Meta, []redis.Z, error) {
+// timerPage gives customers and what is due of them, one after the other, and moves the cursor on, which is 0 at the end.
+func (r *Redis) timerPage(ctx context.Context, p int32, gen int64, cursor *uint64) (Meta, []string, error) {
 	k := shardKeys(r.prefix, p)
 	var head *redis.StringCmd
-	var page *redis.ZSliceCmd
+	var scan *redis.ScanCmd
 	_, err := r.client.TxPipelined(ctx, func(pipe redis.Pipeliner) error {
-		head = pipe.Get(ctx, k.meta())
-		page = pipe.ZRangeByScoreWithScores(ctx, k.timers(gen), &redis.ZRangeBy{
-			Min: strconv.FormatFloat(from.score, 'f', -1, 64), Max: "+inf", Offset: from.ties, Count: timersAtOnce,
-		})
+		head, scan = pipe.Get(ctx, k.meta()), pipe.HScan(ctx, k.timers(gen), *cursor, "", timersAtOnce)
 		return nil
 	})
 	if err != nil && !errors.Is(err, redis.Nil) {
 		return Meta{}, nil, err
 	}
+	var page []string
+	page, *cursor = scan.Val()
 	m, err := decodeMeta(head.Val())
-	return m, page.Val(), err
+	return m, page, err
 }
 
 // Items implements Store.

@@ -51,8 +51,8 @@ type Store interface {
 	// refuses and changes nothing. A change without a blob deletes, one of which nothing is due disarms. Applying what was applied last succeeds: the answer
 	// to a first attempt may have been lost.
 	Apply(ctx context.Context, p int32, w Write) error
-	// Timers calls each with all timers as they were written (what a look is due by now is Due.After), in an order of their own,
-	// the same for the same timers. ErrRefused if the shard has no meta or it
+	// Timers calls each with all timers as they were written (what a look is due by now is Due.After), in any order.
+	// ErrRefused if the shard has no meta or it
 	// changes generation meanwhile, so that a projection emptied half-way never looks like one with few timers.
 	Timers(ctx context.Context, p int32, each func(engine.Timer) error) error
 	// Items reads the item dictionary's runs in order; ErrRefused if the shard has no meta.

@@ -64,7 +64,7 @@ type seen struct {
 // fails, and would move the meta on over it.
 func look(ctx context.Context, tx *redis.Tx, watched []string) (seen, error) {
 	pipe := tx.Pipeline()
-	claims, _, last, value := pipe.Exists(ctx, watched[1]), pipe.ZCard(ctx, watched[2]), pipe.LRange(ctx, watched[3], -1, -1), pipe.Get(ctx, watched[0])
+	claims, _, last, value := pipe.Exists(ctx, watched[1]), pipe.HLen(ctx, watched[2]), pipe.LRange(ctx, watched[3], -1, -1), pipe.Get(ctx, watched[0])
 	if _, err := pipe.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) {
 		return seen{}, err
 	}
@@ -112,12 +112,12 @@ func customerKeys(prefix string, changes []engine.Change) []string {
 
 // setTimers arms and disarms.
 func setTimers(ctx context.Context, pipe redis.Pipeliner, key string, changes []engine.Change) {
-	arm, disarm := newMany(len(changes), "zadd", key), newMany(len(changes), "zrem", key)
-	scores := make([]int64, len(changes))
+	arm, disarm := newMany(len(changes), "hset", key), newMany(len(changes), "hdel", key)
+	dues := make([]int64, len(changes))
 	for i := range changes {
 		if c := &changes[i]; c.Due != (engine.Due{}) {
-			scores[i] = score(c.Due)
-			arm.add(&scores[i], &c.CustomerID)
+			dues[i] = encodeDue(c.Due)
+			arm.add(&c.CustomerID, &dues[i])
 		} else {
 			disarm.add(&c.CustomerID)
 		}
