@@ -57,6 +57,7 @@ type App struct {
 	redis    redis.UniversalClient
 	feed     *web.Feed
 	book     *book.Book
+	list     *desk.Declining
 	http     *web.Server
 	undo     []undo
 }
@@ -115,6 +116,7 @@ func (a *App) prepare(roles Roles) error {
 	if roles.Desk {
 		a.feed = web.NewFeed(shownAlerts, a.metrics)
 		a.book = Customers(a.config, a.kafka, a.registry, a.redis, a.log)
+		a.list = Declining(a.config, a.book, a.rules.Rules, a.log)
 		a.parts = append(a.parts, part{a.desk, newReadiness("desk")})
 	}
 	a.http, err = web.New(web.Options{Addr: a.config.HTTPAddr, Checks: a.checks(), Metrics: a.metrics, Pprof: a.config.HTTPProfiling,
@@ -129,7 +131,7 @@ func (a *App) private(roles Roles) map[string]http.Handler {
 		return nil
 	}
 	box := Letters(a.config, append(a.kafka[:len(a.kafka):len(a.kafka)], kgo.RetryTimeout(checkTimeout)), a.registry)
-	return map[string]http.Handler{deadletter.Path: box.Handler(a.log), desk.Path: Declining(a.config, a.book, a.rules.Rules, a.log).Handler()}
+	return map[string]http.Handler{deadletter.Path: box.Handler(a.log), desk.Path: a.list.Handler()}
 }
 
 func pages(roles Roles) []web.Page {
@@ -315,6 +317,7 @@ func (a *App) desk(ctx context.Context, ready *readiness) error {
 		return a.feed.Follow(ctx, a.kafka, a.config.TopicPrefix, topics.NewSchemaSource(a.registry), a.log)
 	})
 	group.Go(func() error { return a.book.Follow(ctx) })
+	group.Go(func() error { return a.list.Run(ctx) })
 	return group.Wait()
 }
 

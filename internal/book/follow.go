@@ -68,21 +68,27 @@ func (b *Book) Categories() (categories, attributes []string, err error) {
 	return e.categories(), e.segments.names(), nil
 }
 
-// List asks everybody, and says as of which commits. A segment that cannot be asked by is a *declining.BadQuery.
-func (b *Book) List(q *declining.Query) (*declining.List, []Commit, error) {
+// Count asks everybody, and says as of which commits.
+func (b *Book) Count(q *declining.Question) (*declining.Counted, []Commit, error) {
 	e, err := b.edition()
 	if err != nil {
 		return nil, nil, err
 	}
-	f := q.Filter
-	if q.Attribute != "" {
-		var why string
-		if f.Segment, why = e.segments.find(q.Attribute, q.Value); why != "" {
-			return nil, nil, &declining.BadQuery{Parameter: "segment", Why: why}
-		}
+	parts, commits := e.count(q)
+	return declining.Count(*q, parts), commits, nil
+}
+
+// Segment numbers an attribute's value. One that cannot be asked by is a *declining.BadQuery.
+func (b *Book) Segment(attribute, value string) (declining.Segment, error) {
+	e, err := b.edition()
+	if err != nil {
+		return 0, err
 	}
-	parts, commits := e.count(&q.Question)
-	return declining.NewList(q.Question, f, q.Sort, parts), commits, nil
+	n, why := e.segments.find(attribute, value)
+	if why != "" {
+		return 0, &declining.BadQuery{Parameter: "segment", Why: why}
+	}
+	return n, nil
 }
 
 // Load reads everything once, up to what is committed now, for whoever asks one question.

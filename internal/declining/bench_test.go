@@ -39,7 +39,7 @@ func BenchmarkList(b *testing.B) {
 		for _, c := range all {
 			part.Add(c)
 		}
-		if NewList(q, Filter{MaxQ: 1}, ByRisk, []*Part{part}).Len() == 0 {
+		if Count(q, []*Part{part}).List(q, Filter{MaxQ: 1}, ByRisk).Len() == 0 {
 			b.Fatal("nobody declines")
 		}
 	}

@@ -18,7 +18,7 @@ type Filter struct {
 }
 
 func (f *Filter) shows(r *Row, v *Verdict) bool {
-	return v.Ratio < 1 && v.Q <= f.MaxQ && r.AtRiskMinor >= f.MinAtRiskMinor &&
+	return v.Q <= f.MaxQ && r.AtRiskMinor >= f.MinAtRiskMinor &&
 		(f.OwnerID == "" || f.OwnerID == r.Customer.OwnerID) && (f.Currency == "" || f.Currency == r.Customer.Currency) &&
 		(f.Segment == 0 || slices.Contains(r.Customer.Segments, f.Segment))
 }
@@ -76,22 +76,40 @@ type ranked struct {
 	key  float64
 }
 
-// NewList puts all parts of a question together.
-func NewList(q Question, f Filter, by Sort, parts []*Part) *List {
-	l := &List{Question: q, sort: by, study: newStudy(&q, parts)}
-	l.Everyone = l.study.everyone
+// Counted is what was found of everybody. Lists of it differ in horizon, margin, filter and order, and cost a fraction of the counting. Several
+// goroutines may make them.
+type Counted struct {
+	study *study
+	parts []*Part
+}
+
+// Count puts all parts of a question together.
+func Count(q Question, parts []*Part) *Counted { return &Counted{newStudy(&q, parts), parts} }
+
+// Counting is what of a question its counting hangs on.
+type Counting struct {
+	Recent, Baseline Window
+	Category         string
+}
+
+// Counting names the question's counting.
+func (q *Question) Counting() Counting { return Counting{q.Recent, q.Baseline, q.Category} }
+
+// List makes a list for a question of the same counting.
+func (c *Counted) List(q Question, f Filter, by Sort) *List {
+	l := &List{Question: q, sort: by, study: c.study, Everyone: c.study.everyone}
 	sums := map[string]*Sum{}
-	for _, p := range parts {
+	for _, p := range c.parts {
 		for i := range p.rows {
-			r := &p.rows[i]
-			v := l.study.verdicts[l.study.place(r)]
-			if r.Baseline.Days == 0 {
+			v := l.study.verdicts[l.study.place(&p.rows[i])]
+			if v.Ratio >= 1 {
 				continue
 			}
-			if r.AtRiskMinor = l.study.atRisk(r, v); !f.shows(r, v) {
+			r := p.rows[i]
+			if r.AtRiskMinor = l.study.atRisk(&r, v, &q); !f.shows(&r, v) {
 				continue
 			}
-			l.rows = append(l.rows, *r)
+			l.rows = append(l.rows, r)
 			s := sums[r.Customer.Currency]
 			if s == nil {
 				s = &Sum{Currency: r.Customer.Currency}

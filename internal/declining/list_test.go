@@ -45,7 +45,7 @@ func listOf(q Question, f Filter, by Sort, shoppers []shopper, parts int) *List 
 	for i := range shoppers {
 		all[i%parts].Add(&shoppers[i].Customer)
 	}
-	return NewList(q, f, by, all)
+	return Count(q, all).List(q, f, by)
 }
 
 // exact is P(X <= k | n, share) in exact arithmetic.

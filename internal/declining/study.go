@@ -162,8 +162,7 @@ func (s *study) weights(recent, base int32) weights {
 
 // atRisk is margin × horizon × (shrunk baseline spend a day − recent spend a day), where recent days count as what everyone's
 // activity makes of them: in a slack season a recent day is a part of one.
-func (s *study) atRisk(r *Row, v *Verdict) int64 {
-	q := s.question
+func (s *study) atRisk(r *Row, v *Verdict, q *Question) int64 {
 	days := float64(q.Baseline.Days())
 	before := s.usual.shrunk(r.Baseline.Days) * s.rates[r.Customer.Currency].shrunk(r.Baseline.Days, r.Baseline.SpentMinor) / days
 	now := float64(r.Recent.SpentMinor) / (days * v.weights.recent / v.weights.baseline)

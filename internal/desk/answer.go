@@ -92,11 +92,11 @@ func (p *Page) Answer() *Answer {
 	q := &p.list.Question
 	a := &Answer{Recent: span(q.Recent), Baseline: span(q.Baseline), Category: q.Category, HorizonDays: q.HorizonDays, Margin: q.Margin,
 		Everyone: Everyone(p.list.Everyone), Listed: []Sum{}, Customers: []Customer{}, Next: p.Next(), Moved: p.Moved, Sort: p.Query.Sort,
-		AsOf: AsOf{CountedAt: p.at.UTC(), TookMS: p.took.Milliseconds()}}
+		AsOf: AsOf{CountedAt: p.counted.at.UTC(), TookMS: p.counted.took.Milliseconds()}}
 	for _, s := range p.list.Sums {
 		a.Listed = append(a.Listed, Sum(s))
 	}
-	for _, c := range p.commits {
+	for _, c := range p.counted.commits {
 		s := Shard{Shard: c.Shard, CSN: c.CSN}
 		if c.At != 0 {
 			at := time.UnixMilli(int64(c.At)).UTC()

@@ -8,6 +8,7 @@
 package desk
 
 import (
+	"cmp"
 	"context"
 	"math/rand/v2"
 	"slices"
@@ -21,13 +22,14 @@ import (
 	"leadline/internal/sales"
 )
 
-// Customers is who is asked: a book.Book. Its errors are book.ErrReading, or a *declining.BadQuery of List.
+// Customers is who is asked: a book.Book. Its errors are book.ErrReading, or a *declining.BadQuery of Segment.
 type Customers interface {
 	// Newest is how far the customers' time has come, and how many there are.
 	Newest() (day sales.Day, customers int, err error)
 	// Categories are all that were ever bought, attributes those whose values are segments.
 	Categories() (categories, attributes []string, err error)
-	List(q *declining.Query) (*declining.List, []book.Commit, error)
+	Count(q *declining.Question) (*declining.Counted, []book.Commit, error)
+	Segment(attribute, value string) (declining.Segment, error)
 }
 
 // Declining answers whose purchases decreased.
@@ -37,37 +39,54 @@ type Declining struct {
 	today     func() sales.Day    // nil where time passes by events alone
 	log       *zap.Logger
 
-	counting chan struct{} // held by the one that counts, or looks at lists
-	lists    []*counted    // the newest first
+	wanted   chan struct{} // tells Run that somebody asks
+	counting chan struct{} // held by the one that counts, or looks at what is kept
+	counts   []*counted    // the newest first
+	lists    []*listed     // the newest first
 	last     uint64        // number of a list
 }
 
 // NewDeclining asks the customers, by the rules that count at the time. Today is the day by the clock, nil where time passes by events alone.
 func NewDeclining(customers Customers, rules func() engine.Rules, today func() sales.Day, log *zap.Logger) *Declining {
-	return &Declining{customers: customers, rules: rules, today: today, log: log.Named("desk"), counting: make(chan struct{}, 1),
-		last: rand.Uint64()} // another process numbers other lists
+	return &Declining{customers: customers, rules: rules, today: today, log: log.Named("desk"), wanted: make(chan struct{}, 1),
+		counting: make(chan struct{}, 1), last: rand.Uint64()} // another process numbers other lists
 }
 
-// counted is one list as it was at a moment.
+// counted is everybody as they were counted at a moment.
 type counted struct {
-	id      uint64
-	query   uint64 // declining.Query.Same
-	list    *declining.List
+	of      declining.Counting
+	all     *declining.Counted
 	commits []book.Commit
 	at      time.Time
 	took    time.Duration
 }
 
-// Lists are kept for who turns pages: a few, since each may name a million customers (about 64 bytes each), and not for long. Who begins
-// at the top gets one that is hardly older than what a new one would take.
+// listed is a list of them.
+type listed struct {
+	id, query uint64 // query is declining.Query.Same
+	counted   *counted
+	list      *declining.List
+	at        time.Time
+}
+
+// What is kept, for who filters, sorts and turns pages: a few, for each may name a million customers (some 64 bytes each), and not for long. A
+// counting is good for a new list while it is hardly older than what a new one would take; that of the usual windows, which is made anew all
+// the time, for longer.
 const (
+	keptCounts  = 2
 	keptLists   = 4
 	keptFor     = 10 * time.Minute
 	freshEnough = 5 * time.Second
+	usualEvery  = 20 * time.Second
+	usualFor    = 3 * usualEvery
 )
 
 // Query reads a query: package declining's parameters, about the days that are kept now.
 func (d *Declining) Query(values map[string][]string, limit int) (*declining.Query, error) {
+	select {
+	case d.wanted <- struct{}{}:
+	default:
+	}
 	kept, err := d.kept()
 	if err != nil {
 		return nil, err
@@ -96,7 +115,7 @@ func (d *Declining) kept() (declining.Window, error) {
 
 // Page is a part of a list.
 type Page struct {
-	*counted
+	*listed
 	Query *declining.Query
 	From  int // its first row's place
 	To    int // behind its last row
@@ -117,29 +136,21 @@ func (d *Declining) Page(ctx context.Context, q *declining.Query) (*Page, error)
 	if err != nil {
 		return nil, err
 	}
-	select {
-	case d.counting <- struct{}{}:
-		defer func() { <-d.counting }()
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-	now := time.Now()
-	same := q.Same()
-	d.lists = slices.DeleteFunc(d.lists, func(c *counted) bool { return now.Sub(c.at) > keptFor })
-	at := slices.IndexFunc(d.lists, func(c *counted) bool {
-		return c.query == same && (going && c.id == cursor.List || !going && now.Sub(c.at) <= freshEnough)
-	})
-	p := &Page{Query: q, Moved: going && at < 0}
-	if at >= 0 {
-		p.counted = d.lists[at]
-		d.lists = slices.Delete(d.lists, at, at+1)
-	} else if p.counted, err = d.count(q, now); err != nil {
+	if err := d.hold(ctx); err != nil {
 		return nil, err
 	}
-	d.lists = slices.Insert(d.lists, 0, p.counted)
-	if len(d.lists) > keptLists {
-		d.lists = slices.Delete(d.lists, keptLists, len(d.lists))
+	defer d.release()
+	now := time.Now()
+	d.lists = slices.DeleteFunc(d.lists, func(l *listed) bool { return now.Sub(l.at) > keptFor })
+	at := slices.IndexFunc(d.lists, func(l *listed) bool { return going && l.id == cursor.List })
+	p := &Page{Query: q, Moved: going && at < 0}
+	if at >= 0 {
+		p.listed = d.lists[at]
+		d.lists = slices.Delete(d.lists, at, at+1)
+	} else if p.listed, err = d.listNow(q, now); err != nil {
+		return nil, err
 	}
+	d.lists = first(keptLists, slices.Insert(d.lists, 0, p.listed))
 	if going {
 		p.From = p.list.After(cursor.Mark)
 	}
@@ -147,11 +158,115 @@ func (d *Declining) Page(ctx context.Context, q *declining.Query) (*Page, error)
 	return p, nil
 }
 
-func (d *Declining) count(q *declining.Query, now time.Time) (*counted, error) {
-	list, commits, err := d.customers.List(q)
+func (d *Declining) hold(ctx context.Context) error {
+	select {
+	case d.counting <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (d *Declining) release() { <-d.counting }
+
+// first keeps so many of a list, and lets go of the rest.
+func first[T any](n int, list []T) []T { return slices.Delete(list, min(n, len(list)), len(list)) }
+
+// listNow makes a list, or gives one that was just made.
+func (d *Declining) listNow(q *declining.Query, now time.Time) (*listed, error) {
+	f := q.Filter
+	if q.Attribute != "" {
+		var err error
+		if f.Segment, err = d.customers.Segment(q.Attribute, q.Value); err != nil {
+			return nil, err
+		}
+	}
+	c, err := d.countedFor(&q.Question, now)
 	if err != nil {
 		return nil, err
 	}
+	same := q.Same()
+	if at := slices.IndexFunc(d.lists, func(l *listed) bool { return l.query == same && l.counted.at.Equal(c.at) }); at >= 0 {
+		return d.lists[at], nil
+	}
 	d.last++
-	return &counted{id: d.last, query: q.Same(), list: list, commits: commits, at: now, took: time.Since(now)}, nil
+	light := *c
+	light.all = nil // the list has what it needs
+	return &listed{id: d.last, query: same, counted: &light, list: c.all.List(q.Question, f, q.Sort), at: now}, nil
+}
+
+// countedFor gives a counting that is fresh enough.
+func (d *Declining) countedFor(q *declining.Question, now time.Time) (*counted, error) {
+	goodFor := freshEnough
+	if q.Counting() == d.usual() {
+		goodFor = usualFor
+	}
+	at := slices.IndexFunc(d.counts, func(c *counted) bool { return c.of == q.Counting() && now.Sub(c.at) <= goodFor })
+	if at >= 0 {
+		return d.counts[at], nil
+	}
+	c, err := d.count(q)
+	if err == nil {
+		d.keep(c)
+	}
+	return c, err
+}
+
+func (d *Declining) count(q *declining.Question) (*counted, error) {
+	now := time.Now()
+	all, commits, err := d.customers.Count(q)
+	if err != nil {
+		return nil, err
+	}
+	return &counted{of: q.Counting(), all: all, commits: commits, at: now, took: time.Since(now)}, nil
+}
+
+// keep puts a counting in the place of an earlier one of the same. That of the usual windows is not pushed out.
+func (d *Declining) keep(c *counted) {
+	usual := d.usual()
+	d.counts = slices.DeleteFunc(d.counts, func(k *counted) bool { return k.of == c.of })
+	d.counts = slices.Insert(d.counts, 0, c)
+	slices.SortStableFunc(d.counts, func(a, b *counted) int { return cmp.Compare(unlike(a.of, usual), unlike(b.of, usual)) })
+	d.counts = first(keptCounts, d.counts)
+}
+
+func unlike(a, b declining.Counting) int {
+	if a == b {
+		return 0
+	}
+	return 1
+}
+
+// usual is the counting that is asked for where nothing is said; none while customers are being read.
+func (d *Declining) usual() declining.Counting {
+	q, err := d.Query(nil, 1)
+	if err != nil {
+		return declining.Counting{}
+	}
+	return q.Counting()
+}
+
+// Run counts the usual windows anew all the time from the first question on, so that their first page is there at once. It ends with the context.
+func (d *Declining) Run(ctx context.Context) error {
+	select {
+	case <-d.wanted:
+	case <-ctx.Done():
+		return nil
+	}
+	for {
+		wait := usualEvery
+		if q, err := d.Query(nil, 1); err != nil {
+			wait = time.Second
+		} else if c, err := d.count(&q.Question); err == nil && d.hold(ctx) == nil {
+			d.keep(c)
+			d.release()
+		}
+		timer := time.NewTimer(wait)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return nil
+		}
+	}
 }

@@ -78,8 +78,8 @@ func TestPagesJoin(t *testing.T) {
 		t.Fatalf("%d customers are listed, want 30", len(want))
 	}
 	ids, moved := read("?limit=7", func() {})
-	if diff := cmp.Diff(want, ids); diff != "" || moved || town.counted != 1 {
-		t.Errorf("moved %v, counted %d times: %s", moved, town.counted, diff)
+	if diff := cmp.Diff(want, ids); diff != "" || moved || town.counted.Load() != 1 {
+		t.Errorf("moved %v, counted %d times: %s", moved, town.counted.Load(), diff)
 	}
 	others := 0
 	ids, moved = read("?limit=7", func() {
@@ -129,7 +129,7 @@ func TestWhatIsRefused(t *testing.T) {
 	t.Parallel()
 	at := newTown(t, 3).serve(t, "")
 	reading := newTown(t, 3)
-	reading.reading = true
+	reading.reading.Store(true)
 	wait := reading.serve(t, "")
 	guarded := newTown(t, 3).serve(t, "a token of some length")
 	for name, c := range map[string]struct {

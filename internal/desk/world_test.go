@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"slices"
+	"sync/atomic"
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -29,8 +30,8 @@ const today = sales.Day(20_000) // 2024-10-04
 type town struct {
 	customers []*declining.Customer
 	items     *window.Items
-	reading   bool
-	counted   int // how often everybody was asked
+	reading   atomic.Bool
+	counted   atomic.Int64 // how often everybody was asked
 }
 
 // newTown has customers of whom every third stopped a month ago.
@@ -56,7 +57,7 @@ func newTown(t testing.TB, n int) *town {
 }
 
 func (x *town) err() error {
-	if x.reading {
+	if x.reading.Load() {
 		return book.ErrReading
 	}
 	return nil
@@ -73,18 +74,18 @@ func (x *town) Categories() (categories, attributes []string, err error) {
 	return []string{"CATEGORY 0", "CATEGORY 1"}, []string{"side"}, x.err()
 }
 
-func (x *town) List(q *declining.Query) (*declining.List, []book.Commit, error) {
-	x.counted++
+func (x *town) Segment(_, value string) (declining.Segment, error) {
+	return declining.Segment(1 + slices.Index([]string{"left", "right"}, value)), x.err()
+}
+
+func (x *town) Count(q *declining.Question) (*declining.Counted, []book.Commit, error) {
+	x.counted.Add(1)
 	number, _ := x.items.FindCategory(q.Category)
-	f := q.Filter
-	if q.Attribute != "" {
-		f.Segment = declining.Segment(1 + slices.Index([]string{"left", "right"}, q.Value))
-	}
-	part := declining.NewPart(&q.Question, number, len(x.customers))
+	part := declining.NewPart(q, number, len(x.customers))
 	for _, c := range x.customers {
 		part.Add(c)
 	}
-	return declining.NewList(q.Question, f, q.Sort, []*declining.Part{part}), []book.Commit{{Shard: 0, CSN: 7, At: 1_728_000_000_000}, {Shard: 1, CSN: 5}}, x.err()
+	return declining.Count(*q, []*declining.Part{part}), []book.Commit{{Shard: 0, CSN: 7, At: 1_728_000_000_000}, {Shard: 1, CSN: 5}}, x.err()
 }
 
 // serve answers about the town as the desk does, with a token unless it is empty.
