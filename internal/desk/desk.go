@@ -42,7 +42,8 @@ type Declining struct {
 	wanted   chan struct{} // tells Run that somebody asks
 	counting chan struct{} // held by the one that counts, or looks at what is kept
 	counts   []*counted    // the newest first
-	lists    []*listed     // the newest first
+	lists    []*listed     // that somebody reads, the newest first
+	standing *listed       // of the usual windows, everybody, by money at risk
 	last     uint64        // number of a list
 }
 
@@ -150,6 +151,7 @@ func (d *Declining) Page(ctx context.Context, q *declining.Query) (*Page, error)
 	} else if p.listed, err = d.listNow(q, now); err != nil {
 		return nil, err
 	}
+	d.lists = slices.DeleteFunc(d.lists, func(l *listed) bool { return l == p.listed })
 	d.lists = first(keptLists, slices.Insert(d.lists, 0, p.listed))
 	if going {
 		p.From = p.list.After(cursor.Mark)
@@ -186,13 +188,28 @@ func (d *Declining) listNow(q *declining.Query, now time.Time) (*listed, error) 
 		return nil, err
 	}
 	same := q.Same()
-	if at := slices.IndexFunc(d.lists, func(l *listed) bool { return l.query == same && l.counted.at.Equal(c.at) }); at >= 0 {
+	made := func(l *listed) bool { return l != nil && l.query == same && l.counted.at.Equal(c.at) }
+	if made(d.standing) {
+		d.standing.at = now
+		return d.standing, nil
+	}
+	if at := slices.IndexFunc(d.lists, made); at >= 0 {
 		return d.lists[at], nil
 	}
-	d.last++
+	l := c.list(q, f, now)
+	d.number(l)
+	return l, nil
+}
+
+func (c *counted) list(q *declining.Query, f declining.Filter, now time.Time) *listed {
 	light := *c
 	light.all = nil // the list has what it needs
-	return &listed{id: d.last, query: same, counted: &light, list: c.all.List(q.Question, f, q.Sort), at: now}, nil
+	return &listed{query: q.Same(), counted: &light, list: c.all.List(q.Question, f, q.Sort), at: now}
+}
+
+func (d *Declining) number(l *listed) {
+	d.last++
+	l.id = d.last
 }
 
 // countedFor gives a counting that is fresh enough.
@@ -246,7 +263,7 @@ func (d *Declining) usual() declining.Counting {
 	return q.Counting()
 }
 
-// Run counts the usual windows anew all the time from the first question on, so that their first page is there at once. It ends with the context.
+// Run counts and lists the usual windows anew all the time from the first question on, so that their first page is there at once. It ends with the context.
 func (d *Declining) Run(ctx context.Context) error {
 	select {
 	case <-d.wanted:
@@ -257,8 +274,14 @@ func (d *Declining) Run(ctx context.Context) error {
 		wait := usualEvery
 		if q, err := d.Query(nil, 1); err != nil {
 			wait = time.Second
-		} else if c, err := d.count(&q.Question); err == nil && d.hold(ctx) == nil {
+		} else if c, err := d.count(&q.Question); err == nil {
+			l := c.list(q, q.Filter, c.at)
+			if d.hold(ctx) != nil {
+				return nil
+			}
 			d.keep(c)
+			d.number(l)
+			d.standing = l
 			d.release()
 		}
 		timer := time.NewTimer(wait)

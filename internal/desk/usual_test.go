@@ -51,7 +51,10 @@ func TestTheUsualWindowsAreCountedBeforehand(t *testing.T) {
 		x.reading.Store(false)
 		time.Sleep(2 * time.Second)
 		counted(1, "once they are read")
-		for _, values := range []map[string][]string{nil, {"owner": {"rep1"}}, {"sort": {"p"}, "horizon": {"30"}, "margin": {"0.2"}}} {
+		if p := page(nil); p.listed != d.standing {
+			t.Error("the usual list is not the one that was made beforehand")
+		}
+		for _, values := range []map[string][]string{{"owner": {"rep1"}}, {"sort": {"p"}, "horizon": {"30"}, "margin": {"0.2"}}} {
 			page(values)
 		}
 		counted(1, "asked for the usual windows")
