@@ -22,7 +22,11 @@ const (
 // full says why the customer cannot take so many more entries on the day; empty when there is room. What is due to be forgotten
 // by then does not count.
 func (s *Shard) full(c *Customer, day sales.Day, entries int) string {
-	if kept := c.Window.Entries(max(day, c.Day) - sales.Day(s.rules.keptDays())); kept+entries > maxKept {
+	w := &c.Window
+	if len(w.Orders())+len(w.Lines())+len(w.Touches())+entries <= maxKept {
+		return "" // as with everybody
+	}
+	if kept := w.Entries(max(day, c.Day) - sales.Day(s.rules.keptDays())); kept+entries > maxKept {
 		return fmt.Sprintf("%d more entries beside the customer's %d orders, lines and touches: at most %d are kept", entries, kept, maxKept)
 	}
 	return ""
