@@ -163,16 +163,26 @@ func (h *history) dropState() error {
 	if h.o.StateDir == "" {
 		return nil
 	}
-	var errs []error
+	paths := []string{h.runPath()}
 	for _, p := range h.shards {
-		errs = append(errs, os.Remove(h.shardPath(p)))
+		paths = append(paths, h.shardPath(p))
 	}
-	return errors.Join(append(errs, os.Remove(h.runPath()))...)
+	var errs []error
+	for _, path := range paths {
+		errs = append(errs, os.Remove(path))
+		if err := os.Remove(path + unfinished); !errors.Is(err, fs.ErrNotExist) { // of a life that was killed while it wrote
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
 }
+
+// unfinished is what a file is called until it is whole, beside its name.
+const unfinished = ".unfinished"
 
 // writeFile puts a file in its place whole, or leaves what was there.
 func writeFile(path string, write func(*os.File) error) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")
+	f, err := os.OpenFile(path+unfinished, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
 	}

@@ -27,6 +27,10 @@ type projector struct {
 	turn   int32 // the shard taken last, so that all get their turn
 }
 
+// projectEvery is how long after a shard's write the next one begins: what is committed meanwhile is written together, and a customer who
+// changed in several commits once.
+const projectEvery = 200 * time.Millisecond
+
 // writersAtOnce is how many shards are written at a time. The store works on one thing after the other: more would only wait there.
 const writersAtOnce = 2
 
@@ -261,6 +265,9 @@ func (pr *projector) write(ctx context.Context, p int32, t taken) {
 	switch {
 	case err == nil:
 		q.acknowledge(w.To)
+		if w.To != (state.Meta{}) {
+			q.notYet = began.Add(projectEvery)
+		}
 	case errors.As(err, &refused), errors.Is(err, state.ErrCorrupt):
 		q.behind = err
 	default:

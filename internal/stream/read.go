@@ -133,13 +133,29 @@ func (r *Runtime) fetchErrors(fetches kgo.Fetches) (broke error) {
 	return broke
 }
 
-// inputEnds lists the stable ends of the watermarked inputs, before the poll: a shard read up to them has seen all there was.
-// Without an answer no shard counts as read up.
-func (r *Runtime) inputEnds(ctx context.Context) map[int32]ends {
+// endsInTurn asks for the ends, but once a tick while the engine catches up: then hardly a shard has read up to them, and one that has
+// waits for its tick at most.
+func (r *Runtime) endsInTurn(ctx context.Context) map[int32]ends {
+	if r.pace.full && time.Since(r.endsAsked) < r.cfg.TickEvery {
+		return r.unknownEnds()
+	}
+	r.endsAsked = time.Now()
+	return r.inputEnds(ctx)
+}
+
+// unknownEnds is when no shard counts as read up.
+func (r *Runtime) unknownEnds() map[int32]ends {
 	out := map[int32]ends{}
 	for p := range r.shards {
 		out[p] = ends{-1, -1}
 	}
+	return out
+}
+
+// inputEnds lists the stable ends of the watermarked inputs, before the poll: a shard read up to them has seen all there was.
+// Without an answer no shard counts as read up.
+func (r *Runtime) inputEnds(ctx context.Context) map[int32]ends {
+	out := r.unknownEnds()
 	if len(r.shards) == 0 {
 		return out
 	}

@@ -55,6 +55,7 @@ type Runtime struct {
 	rebuilds   chan struct{} // taken by those that rebuild
 
 	pace      pace
+	endsAsked time.Time
 	states    *stateLog
 	knowledge *knowledge
 	projector *projector

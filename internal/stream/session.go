@@ -88,7 +88,7 @@ func (r *Runtime) cycle(ctx, work context.Context, sess *kgo.GroupTransactSessio
 		return err
 	}
 	began := time.Now()
-	ends := r.inputEnds(ctx)
+	ends := r.endsInTurn(ctx)
 	batch, err := r.gather(ctx, sess, began.Add(r.cfg.CommitEvery))
 	if err != nil || r.owned.changed(r.adopted.epoch) {
 		return err // what was read is read again after the new ownership is adopted
