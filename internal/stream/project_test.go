@@ -6,6 +6,7 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
@@ -100,6 +101,7 @@ func TestTwoShardsAreWrittenAtATime(t *testing.T) {
 			}
 		}
 		close(store.door)
+		time.Sleep(projectEvery) // of virtual time: what came meanwhile waits until then
 		synctest.Wait()
 		if !pr.empty() {
 			t.Error("something still waits, and nobody writes it")
