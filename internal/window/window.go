@@ -105,7 +105,7 @@ func (w *Window) AddOrder(o Order) {
 	for i > 0 && (w.orders[i-1].Day > o.Day || w.orders[i-1].Day == o.Day && w.orders[i-1].Refund && !o.Refund) {
 		i--
 	}
-	w.orders = slices.Insert(w.orders, i, o)
+	w.orders = insert(w.orders, i, o)
 }
 
 // SetLast notes the newest purchase if it is.
@@ -119,7 +119,7 @@ func (w *Window) SetLast(p Purchase) {
 func (w *Window) Add(day sales.Day, item ItemID, count, amountMinor int64) {
 	i, found := w.find(day, item)
 	if !found {
-		w.lines = slices.Insert(w.lines, i, Line{Day: day, Item: item, Count: count, AmountMinor: amountMinor})
+		w.lines = insert(w.lines, i, Line{Day: day, Item: item, Count: count, AmountMinor: amountMinor})
 		return
 	}
 	l := &w.lines[i]
@@ -168,7 +168,7 @@ func (w *Window) AddTouch(day sales.Day, kind sales.TouchKind, about ItemID, has
 	t := Touch{Day: day, Kind: kind, About: about, Count: 1}
 	i, found := slices.BinarySearchFunc(w.touches, t, compareTouches)
 	if !found {
-		w.touches = slices.Insert(w.touches, i, t)
+		w.touches = insert(w.touches, i, t)
 	} else if w.touches[i].Count < math.MaxUint32 {
 		w.touches[i].Count++
 	}
@@ -207,6 +207,14 @@ func (w *Window) find(day sales.Day, item ItemID) (int, bool) {
 
 func compareTouches(a, b Touch) int {
 	return cmp.Or(cmp.Compare(a.Day, b.Day), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.About, b.About))
+}
+
+// insert makes a full list longer by a quarter, where append would double it: there are very many short ones.
+func insert[T any](list []T, at int, v T) []T {
+	if len(list) == cap(list) {
+		list = append(make([]T, 0, len(list)+len(list)/4+2), list...)
+	}
+	return slices.Insert(list, at, v)
 }
 
 // addSaturating adds two numbers that are not negative.
