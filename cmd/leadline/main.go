@@ -8,12 +8,20 @@ import (
 	"context"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 
 	"leadline/internal/app"
 )
 
+// collectAt is how much the heap grows until garbage is collected, in hundredths of what lives: with 80 instead of Go's 100 an engine takes a
+// tenth less memory and is as fast. GOGC in the environment overrules it.
+const collectAt = 80
+
 func main() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(collectAt)
+	}
 	app.QuietRedis()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
