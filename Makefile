@@ -21,7 +21,7 @@ CHAOS_DIR ?= $(or $(XDG_STATE_HOME),$(HOME)/.local/state)/leadline-chaos
 # What `make bench` measures, where the figures go, and rows of a comparison of engines for `make report`.
 MEASURE ?= drain drain-sparse drain-b1 drain-b1-sparse latency latency-20000 growth recovery
 RESULTS ?= internal/bench/performance
-COMPARISON ?=
+COMPARISON ?= $(wildcard $(RESULTS)/comparison.jsonl)
 # Which Go benchmarks run.
 BENCH ?= .
 
