@@ -24,11 +24,7 @@ type benchJobCmd struct {
 // Run works on the tenant's purchases until a signal ends it. When the first order is decided about, it says FIRST and the time in
 // milliseconds on the standard output.
 func (cmd benchJobCmd) Run(ctx context.Context, p *process) (err error) {
-	c, err := p.config()
-	if err != nil {
-		return err
-	}
-	log, err := app.NewLogger(c.LogLevel, p.stderr)
+	c, log, err := p.logged()
 	if err != nil {
 		return err
 	}

@@ -11,7 +11,9 @@ import (
 	"strings"
 
 	"github.com/alecthomas/kong"
+	"go.uber.org/zap"
 
+	"leadline/internal/app"
 	"leadline/internal/config"
 )
 
@@ -29,6 +31,16 @@ type process struct {
 // config reads the configuration from all its sources.
 func (p *process) config() (*config.Config, error) {
 	return config.Load(config.Sources{File: p.file, Environ: p.environ, Flags: p.flags})
+}
+
+// logged gives the configuration with the log that it asks for, for commands that work as a role does.
+func (p *process) logged() (*config.Config, *zap.Logger, error) {
+	c, err := p.config()
+	if err != nil {
+		return nil, nil, err
+	}
+	log, err := app.NewLogger(c.LogLevel, p.stderr)
+	return c, log, err
 }
 
 // commands is the command line. Every setting is a flag too, at any place behind the program's name.

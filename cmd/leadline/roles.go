@@ -29,11 +29,7 @@ func (deskCmd) Run(ctx context.Context, p *process) error {
 
 // roles runs until a signal ends it, which is no failure.
 func (p *process) roles(ctx context.Context, roles app.Roles) error {
-	c, err := p.config()
-	if err != nil {
-		return err
-	}
-	log, err := app.NewLogger(c.LogLevel, p.stderr)
+	c, log, err := p.logged()
 	if err != nil {
 		return err
 	}

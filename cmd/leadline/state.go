@@ -33,11 +33,7 @@ type restoreOffsetsCmd struct{}
 
 // Run names each shard that was restored.
 func (restoreOffsetsCmd) Run(ctx context.Context, p *process) error {
-	c, err := p.config()
-	if err != nil {
-		return err
-	}
-	log, err := app.NewLogger(c.LogLevel, p.stderr)
+	c, log, err := p.logged()
 	if err != nil {
 		return err
 	}

@@ -98,11 +98,7 @@ func (cmd topicsGrowCmd) Run(ctx context.Context, p *process) error {
 	if cmd.Partitions < 2 || cmd.Partitions > maxPartitions {
 		return usage("--partitions %d: want 2 to %d", cmd.Partitions, maxPartitions)
 	}
-	c, err := p.config()
-	if err != nil {
-		return err
-	}
-	log, err := app.NewLogger(c.LogLevel, p.stderr)
+	c, log, err := p.logged()
 	if err != nil {
 		return err
 	}
