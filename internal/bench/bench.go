@@ -22,6 +22,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/sr"
 
+	"leadline/internal/comparison"
 	"leadline/internal/state"
 	"leadline/internal/topics"
 	"leadline/internal/wire"
@@ -67,6 +68,9 @@ func New(ctx context.Context, o Options) (_ *Bench, err error) {
 	o.Topics.Prefix = "bench-" + strings.ToLower(rand.Text()[:8]) + "-"
 	b := &Bench{o: o, prefix: o.Topics.Prefix, store: state.NewRedis(o.Redis, o.Topics.Prefix),
 		decoder: wire.NewDecoder(topics.NewSchemaSource(o.Registry)), orders: orders{seed: o.Seed, customers: o.Customers}}
+	if o.Job {
+		b.decoder = wire.NewDecoder(comparison.Schemas())
+	}
 	keys, err := b.keys(ctx)
 	if err != nil {
 		return nil, err

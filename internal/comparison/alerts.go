@@ -29,6 +29,12 @@ var alertSchema string
 // source answers the comparison's schemas, and those of Leadline's own topics under the ids that follow.
 type source map[int]string
 
+// Schemas answers the schemas of the job's topics, Leadline's own among them.
+func Schemas() wire.SchemaSource {
+	s, _ := newSource()
+	return s
+}
+
 func newSource() (source, map[string]int) {
 	s, ids := source{purchaseID: purchaseSchema, alertID: alertSchema}, map[string]int{}
 	for _, topic := range schemas.Topics() {

@@ -33,6 +33,9 @@ func TestBenchMeasuresAndLeavesNothing(t *testing.T) {
 	if out := in.must("bench", "declining", "--customers=3000", "--rounds=1"); !strings.Contains(out, "3000 customers with") || !strings.Contains(out, "usual windows, first page") {
 		t.Errorf("printed:\n%s", out)
 	}
+	if out := in.must("bench", "drain", "--job=b1", "--orders=20000", "--customers=1000", "--rounds=1"); !strings.Contains(out, "0 lost, 0 twice, 0 foreign") {
+		t.Errorf("printed:\n%s", out)
+	}
 	topics, err := in.admin.ListTopics(t.Context())
 	if err != nil {
 		t.Fatal(err)
