@@ -17,7 +17,7 @@ func TestReplayVerify(t *testing.T) {
 	s := newShop(t)
 	s.must("topics", "create")
 	stop := s.start("run")
-	s.must("load", smallSample(t))
+	s.must("load", "--rate=700", smallSample(t)) // links are published while orders still come, and lead to alerts
 	s.eventually("everything was read", func() bool { return s.read() == 1422 })
 	stop()
 
