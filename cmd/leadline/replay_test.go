@@ -71,7 +71,7 @@ func TestReplayTools(t *testing.T) {
 	s := newShop(t)
 	s.must("topics", "create")
 	stop := s.start("run")
-	s.must("load", smallSample(t))
+	s.must("load", "--rate=700", smallSample(t))
 	s.eventually("everything was read", func() bool { return s.read() == 1422 })
 	stop()
 

@@ -171,7 +171,7 @@ func TestStory(t *testing.T) {
 
 	stop := s.start("run")
 	const orders = 1422
-	if out := s.must("load", smallSample(t)); !strings.Contains(out, "0 rejected") || !matches(out, fmt.Sprintf(`purchases +%d\n`, orders)) {
+	if out := s.must("load", "--rate=700", smallSample(t)); !strings.Contains(out, "0 rejected") || !matches(out, fmt.Sprintf(`purchases +%d\n`, orders)) {
 		t.Errorf("load: %s", out)
 	}
 	s.eventually("everything was read", func() bool { return s.read() == orders })
