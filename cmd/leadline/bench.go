@@ -24,12 +24,17 @@ type benchCmd struct {
 	Report    benchReportCmd    `cmd:"" help:"Tables and pictures of what was measured, for a page of Markdown."`
 }
 
+// benchOutput is where a measurement with engines of its own leaves what it made.
+type benchOutput struct {
+	JSON string `name:"json" placeholder:"FILE" help:"Write the figures to a file too."`
+	Logs string `placeholder:"DIR" help:"Where the engines' logs go; by default a new temporary directory."`
+}
+
 // benchInput is what both measurements of speed ask.
 type benchInput struct {
-	Rounds int    `default:"3" help:"How often it is measured, each time with new topics."`
-	Sparse bool   `help:"A fifth of the rules, about rare categories: few orders cause an alert."`
-	JSON   string `name:"json" placeholder:"FILE" help:"Write the figures to a file too."`
-	Logs   string `placeholder:"DIR" help:"Where the engines' logs go; by default a new temporary directory."`
+	benchOutput
+	Rounds int  `default:"3" help:"How often it is measured, each time with new topics."`
+	Sparse bool `help:"A fifth of the rules, about rare categories: few orders cause an alert."`
 
 	job bool // the comparison's
 }
@@ -125,13 +130,12 @@ func (cmd benchDecliningCmd) Run(ctx context.Context, p *process) (err error) {
 }
 
 type benchRecoveryCmd struct {
+	benchOutput
 	Parts     []string `arg:"" optional:"" enum:"kill,takeover,removal,rebuild" help:"kill, takeover, removal, rebuild; all when none is named. rebuild empties Redis, which must be empty before."`
 	Customers int      `default:"1000000" help:"Customers, each with a history of two orders."`
 	Rate      float64  `default:"1000" help:"New orders a second while it is measured."`
 	Rounds    int      `default:"3" help:"How often a kill and a takeover are repeated."`
 	Seed      uint64   `default:"1" help:"The same seed, the same orders."`
-	JSON      string   `name:"json" placeholder:"FILE" help:"Write the figures to a file too."`
-	Logs      string   `placeholder:"DIR" help:"Where the engines' logs go; by default a new temporary directory."`
 }
 
 // Run measures with engines of this binary on the configured servers, under a topic prefix of its own.

@@ -8,6 +8,7 @@ import (
 )
 
 type benchGrowthCmd struct {
+	benchOutput
 	Curves     []string `arg:"" optional:"" enum:"customers,density,partitions,links" help:"customers, density, partitions, links; all when none is named."`
 	Customers  []int    `default:"10000,100000,1000000,5000000" help:"Points of the curve customers, whose history is one order with as many lines as a window of ten would have. Of 5,000,000 Redis takes about 3 GB, and Kafka 8 GB of disk."`
 	Densities  []int    `default:"2,10,30,100" help:"Points of the curve density: orders of each of 20,000 customers in the 180 days."`
@@ -15,11 +16,10 @@ type benchGrowthCmd struct {
 	Links      []int    `default:"100,1000,10000,100000" help:"Points of the curve links."`
 	Orders     int      `default:"200000" help:"Orders of each measurement, after the history. Customers are measured three times: in memory, in a rush, and after a restart."`
 	Seed       uint64   `default:"1" help:"The same seed, the same orders."`
-	JSON       string   `name:"json" placeholder:"FILE" help:"Write the figures to a file too, after each point all that there are."`
-	Logs       string   `placeholder:"DIR" help:"Where the engines' logs go; by default a new temporary directory."`
 }
 
-// Run measures on the configured servers, each point under a topic prefix of its own.
+// Run measures on the configured servers, each point under a topic prefix of its own. The file of figures has, after each point, all that
+// there are.
 func (cmd benchGrowthCmd) Run(ctx context.Context, p *process) error {
 	curves := cmd.Curves
 	if len(curves) == 0 {
