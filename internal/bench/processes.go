@@ -10,6 +10,8 @@ import (
 
 	"github.com/prometheus/procfs"
 	"github.com/redis/go-redis/v9"
+
+	"leadline/internal/state"
 )
 
 // Seconds is time of one processor, by who took it. What does not run on this machine takes none.
@@ -44,7 +46,7 @@ func (b *Bench) processes(ctx context.Context, e *engine) (processes, error) {
 		all.kafka = append(all.kafka, pids...)
 	}
 	var mu sync.Mutex
-	err = b.each(ctx, func(ctx context.Context, c *redis.Client) error {
+	err = state.EachMaster(ctx, b.o.Redis, func(ctx context.Context, c *redis.Client) error {
 		host, port, err := net.SplitHostPort(c.Options().Addr)
 		if err != nil {
 			return err

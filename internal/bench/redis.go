@@ -7,22 +7,13 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
-)
 
-// each works on every server that holds keys.
-func (b *Bench) each(ctx context.Context, work func(context.Context, *redis.Client) error) error {
-	switch c := b.o.Redis.(type) {
-	case *redis.ClusterClient:
-		return c.ForEachMaster(ctx, work)
-	case *redis.Client:
-		return work(ctx, c)
-	}
-	return fmt.Errorf("a Redis client of type %T", b.o.Redis)
-}
+	"leadline/internal/state"
+)
 
 func (b *Bench) keys(ctx context.Context) (int64, error) {
 	var n atomic.Int64
-	err := b.each(ctx, func(ctx context.Context, c *redis.Client) error {
+	err := state.EachMaster(ctx, b.o.Redis, func(ctx context.Context, c *redis.Client) error {
 		keys, err := c.DBSize(ctx).Result()
 		n.Add(keys)
 		return err
@@ -34,7 +25,7 @@ func (b *Bench) keys(ctx context.Context) (int64, error) {
 }
 
 func (b *Bench) flush(ctx context.Context) error {
-	err := b.each(ctx, func(ctx context.Context, c *redis.Client) error { return c.FlushAllAsync(ctx).Err() })
+	err := state.EachMaster(ctx, b.o.Redis, func(ctx context.Context, c *redis.Client) error { return c.FlushAllAsync(ctx).Err() })
 	if err != nil {
 		return fmt.Errorf("empty Redis: %w", err)
 	}
@@ -58,7 +49,7 @@ func (b *Bench) memoryBefore(ctx context.Context) (int64, error) {
 
 func (b *Bench) memoryItem(ctx context.Context, name string) (int64, error) {
 	var n atomic.Int64
-	err := b.each(ctx, func(ctx context.Context, c *redis.Client) error {
+	err := state.EachMaster(ctx, b.o.Redis, func(ctx context.Context, c *redis.Client) error {
 		info := c.InfoMap(ctx, "memory")
 		var used int64
 		_, err := fmt.Sscan(info.Item("Memory", name), &used)
@@ -77,7 +68,7 @@ func (b *Bench) removeKeys(ctx context.Context) error {
 		return b.flush(ctx)
 	}
 	const atOnce = 1000
-	err := b.each(ctx, func(ctx context.Context, c *redis.Client) error {
+	err := state.EachMaster(ctx, b.o.Redis, func(ctx context.Context, c *redis.Client) error {
 		scan := c.Scan(ctx, 0, "{"+b.prefix+"*", atOnce).Iterator()
 		var own []string
 		for scan.Next(ctx) {

@@ -38,7 +38,7 @@ func (r *Redis) Check(ctx context.Context) (Health, error) {
 		all.Notes = append(all.Notes, found.Notes...)
 		return nil
 	}
-	err := r.eachMaster(ctx, look)
+	err := EachMaster(ctx, r.client, look)
 	return all, err
 }
 

@@ -33,7 +33,7 @@ func (r *Redis) Everyone(ctx context.Context, partitions int32, each func(p int3
 		w.shards[k.tag] = walked{p, k.customers(m.Generation)}
 	}
 	if len(before) > 0 {
-		if err := r.eachMaster(ctx, func(ctx context.Context, node *redis.Client) error { return w.over(ctx, node, "{"+r.prefix+"*") }); err != nil {
+		if err := EachMaster(ctx, r.client, func(ctx context.Context, node *redis.Client) error { return w.over(ctx, node, "{"+r.prefix+"*") }); err != nil {
 			return nil, fmt.Errorf("read all customers: %w", classify(err))
 		}
 	}
@@ -59,17 +59,6 @@ func (r *Redis) metas(ctx context.Context, partitions int32) (map[int32]Meta, er
 		}
 	}
 	return all, nil
-}
-
-// eachMaster works on every server that holds keys.
-func (r *Redis) eachMaster(ctx context.Context, work func(context.Context, *redis.Client) error) error {
-	switch c := r.client.(type) {
-	case *redis.ClusterClient:
-		return c.ForEachMaster(ctx, work)
-	case *redis.Client:
-		return work(ctx, c)
-	}
-	return fmt.Errorf("%T is neither a single node nor a cluster", r.client)
 }
 
 // walk is one reading of all customers.

@@ -40,6 +40,17 @@ func Dial(o Options) redis.UniversalClient {
 	})
 }
 
+// EachMaster works on every server of a client's that holds keys, on several of a cluster at once.
+func EachMaster(ctx context.Context, client redis.UniversalClient, work func(context.Context, *redis.Client) error) error {
+	switch c := client.(type) {
+	case *redis.ClusterClient:
+		return c.ForEachMaster(ctx, work)
+	case *redis.Client:
+		return work(ctx, c)
+	}
+	return fmt.Errorf("%T is neither a single node nor a cluster", client)
+}
+
 // Redis is the projection in a Redis server or cluster. It may be used by many goroutines at once.
 type Redis struct {
 	client  redis.UniversalClient
