@@ -4,12 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -23,6 +23,7 @@ import (
 	"leadline/internal/config"
 	"leadline/internal/embedded"
 	"leadline/internal/topics"
+	"leadline/internal/web/webtest"
 )
 
 func TestMain(m *testing.M) {
@@ -79,23 +80,18 @@ func eventually(t *testing.T, what string, yes func() bool) {
 	}
 }
 
-func get(t *testing.T, url string) (int, string) {
+// run runs the roles until they are stopped, which must go well.
+func run(t *testing.T, app *App) (stop func()) {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	req.Close = true
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return resp.StatusCode, string(body)
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- app.Run(ctx, nil) }()
+	return sync.OnceFunc(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Errorf("run: %v", err)
+		}
+	})
 }
 
 // TestStartsBeforeItsServers is the morning after a power cut: all roles are up first, then Redis, registry and Kafka, then
@@ -108,23 +104,16 @@ func TestStartsBeforeItsServers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithCancel(t.Context())
-	ended := make(chan error, 1)
-	go func() { ended <- app.Run(ctx, nil) }()
-	defer func() {
-		cancel()
-		if err := <-ended; err != nil {
-			t.Errorf("run: %v", err)
-		}
-	}()
+	stop := run(t, app)
+	defer stop()
 
 	url := "http://" + app.HTTPAddr()
 	eventually(t, "it says what it waits for", func() bool {
-		status, body := get(t, url+"/readyz")
-		return status == http.StatusServiceUnavailable && strings.Contains(body, "waiting for redis at "+redis) && strings.Contains(body, "waiting for schemas")
+		answer, body := webtest.Get(t, url+"/readyz")
+		return answer.StatusCode == http.StatusServiceUnavailable && strings.Contains(body, "waiting for redis at "+redis) && strings.Contains(body, "waiting for schemas")
 	})
-	if status, _ := get(t, url+"/healthz"); status != http.StatusOK {
-		t.Errorf("alive: %d", status)
+	if answer, _ := webtest.Get(t, url+"/healthz"); answer.StatusCode != http.StatusOK {
+		t.Errorf("alive: %d", answer.StatusCode)
 	}
 	servers, err := embedded.Start(t.Context(), embedded.Options{DataDir: t.TempDir(), KafkaAddr: kafka, RegistryAddr: registry, RedisAddr: redis})
 	if err != nil {
@@ -136,25 +125,21 @@ func TestStartsBeforeItsServers(t *testing.T) {
 		}
 	}()
 	eventually(t, "it asks for the topics", func() bool {
-		_, body := get(t, url+"/readyz")
+		_, body := webtest.Get(t, url+"/readyz")
 		return strings.Contains(body, "run leadline topics create")
 	})
 	createTopics(t, c)
 	eventually(t, "all roles are ready", func() bool { return app.Ready() == nil })
-	if status, body := get(t, url+"/readyz"); status != http.StatusOK {
-		t.Errorf("ready: %d %s", status, body)
+	if answer, body := webtest.Get(t, url+"/readyz"); answer.StatusCode != http.StatusOK {
+		t.Errorf("ready: %d %s", answer.StatusCode, body)
 	}
-	if _, body := get(t, url+"/metrics"); !strings.Contains(body, "leadline_rules_reloads_total") && !strings.Contains(body, "leadline_state_seconds") {
+	if _, body := webtest.Get(t, url+"/metrics"); !strings.Contains(body, "leadline_rules_reloads_total") && !strings.Contains(body, "leadline_state_seconds") {
 		t.Error("metrics of the roles are missing")
 	}
 	if logs.FilterMessageSnippet("waiting for redis").Len() == 0 || logs.FilterMessageSnippet("waiting for schemas").Len() == 0 {
 		t.Error("the log does not tell what was waited for")
 	}
-	cancel() // before the servers stop
-	if err := <-ended; err != nil {
-		t.Errorf("run: %v", err)
-	}
-	ended <- nil
+	stop() // before the servers
 }
 
 func TestNewRefuses(t *testing.T) {

@@ -2,7 +2,6 @@ package app
 
 import (
 	"cmp"
-	"context"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -19,6 +18,7 @@ import (
 	"leadline/internal/embedded"
 	"leadline/internal/sales"
 	"leadline/internal/topics"
+	"leadline/internal/web/webtest"
 	"leadline/internal/wire"
 )
 
@@ -148,8 +148,8 @@ func atMost(k, n int, share float64) (sum float64) {
 // listed asks over HTTP.
 func listed(t *testing.T, at, query string) map[string]figures {
 	t.Helper()
-	status, body := get(t, at+"/v1/declining?limit=1000&"+query)
-	if status != http.StatusOK {
+	reply, body := webtest.Get(t, at+"/v1/declining?limit=1000&"+query)
+	if reply.StatusCode != http.StatusOK {
 		return nil
 	}
 	var answer struct {
@@ -221,15 +221,7 @@ func TestTheListIsWhatWasBought(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithCancel(t.Context())
-	ended := make(chan error, 1)
-	go func() { ended <- app.Run(ctx, nil) }()
-	defer func() {
-		cancel()
-		if err := <-ended; err != nil {
-			t.Errorf("run: %v", err)
-		}
-	}()
+	defer run(t, app)()
 	site := "http://" + app.HTTPAddr()
 	windows := func(recent, baseline [2]sales.Day) string {
 		return fmt.Sprintf("recent=%s..%s&baseline=%s..%s", recent[0], recent[1], baseline[0], baseline[1])
@@ -250,7 +242,7 @@ func TestTheListIsWhatWasBought(t *testing.T) {
 			}
 		}
 	}
-	if status, body := get(t, site+"/v1/declining?recent=1999-01-01..1999-02-01"); status != http.StatusBadRequest {
-		t.Errorf("long ago: %d %s", status, body)
+	if reply, body := webtest.Get(t, site+"/v1/declining?recent=1999-01-01..1999-02-01"); reply.StatusCode != http.StatusBadRequest {
+		t.Errorf("long ago: %d %s", reply.StatusCode, body)
 	}
 }

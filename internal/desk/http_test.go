@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"leadline/internal/declining"
+	"leadline/internal/web/webtest"
 )
 
 func TestAPageIsWhatWasAsked(t *testing.T) {
@@ -98,7 +99,7 @@ func TestTheTableIsWhole(t *testing.T) {
 	town := newTown(t, 360)
 	town.customers[0].ID = `=cmd|' /C calc'!A0,"x"`
 	at := town.serve(t, "") + Path
-	answer, body := get(t, at+"?format=csv&sort=ratio")
+	answer, body := webtest.Get(t, at+"?format=csv&sort=ratio")
 	if answer.StatusCode != http.StatusOK || !strings.HasPrefix(answer.Header.Get("Content-Type"), "text/csv") ||
 		answer.Header.Get("Content-Disposition") != `attachment; filename="declining-2024-09-05..2024-10-04.csv"` {
 		t.Errorf("%s %v", answer.Status, answer.Header)
@@ -120,7 +121,7 @@ func TestTheTableIsWhole(t *testing.T) {
 	if strings.Contains(body, "\n=") || strings.Contains(body, "\n\"=") || !strings.Contains(body, "'=cmd") {
 		t.Error("a spreadsheet would take an id for a formula")
 	}
-	if _, body := get(t, at+"?format=csv&limit=2"); strings.Count(body, "\n") != 3 {
+	if _, body := webtest.Get(t, at+"?format=csv&limit=2"); strings.Count(body, "\n") != 3 {
 		t.Errorf("with a limit of 2: %s", body)
 	}
 }
@@ -149,7 +150,7 @@ func TestWhatIsRefused(t *testing.T) {
 		"without the token":       {guarded + Path, 401, "Bearer"},
 		"about without the token": {guarded + Path + "/about", 401, "Bearer"},
 	} {
-		answer, body := get(t, c.url)
+		answer, body := webtest.Get(t, c.url)
 		if answer.StatusCode != c.status || !strings.Contains(body, c.holds) || answer.Header.Get("Content-Type") != "application/problem+json" {
 			t.Errorf("%s: %s %s", name, answer.Status, body)
 		}
@@ -158,7 +159,7 @@ func TestWhatIsRefused(t *testing.T) {
 		}
 	}
 	for _, path := range []string{PagePath, PagePath + "/page.js", PagePath + "/page.css", "/"} { // the page holds no data
-		if answer, body := get(t, guarded+path); answer.StatusCode != http.StatusOK || len(body) == 0 {
+		if answer, body := webtest.Get(t, guarded+path); answer.StatusCode != http.StatusOK || len(body) == 0 {
 			t.Errorf("%s: %s", path, answer.Status)
 		}
 	}
@@ -174,7 +175,7 @@ func TestWhatIsRefused(t *testing.T) {
 
 func TestAboutSaysWhatCanBeAsked(t *testing.T) {
 	t.Parallel()
-	_, body := get(t, newTown(t, 3).serve(t, "")+Path+"/about")
+	_, body := webtest.Get(t, newTown(t, 3).serve(t, "")+Path+"/about")
 	want := `{"kept":{"from":"2024-04-03","to":"2024-10-04","days":185},"recent":{"from":"2024-09-05","to":"2024-10-04","days":30},` +
 		`"baseline":{"from":"2024-04-08","to":"2024-09-04","days":150},"customers":3,"categories":["CATEGORY 0","CATEGORY 1"],"attributes":["side"],` +
 		`"sorts":["risk","p","ratio","last"]}` + "\n"

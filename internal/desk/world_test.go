@@ -1,10 +1,8 @@
 package desk
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"slices"
 	"sync/atomic"
@@ -19,6 +17,7 @@ import (
 	"leadline/internal/engine"
 	"leadline/internal/sales"
 	"leadline/internal/web"
+	"leadline/internal/web/webtest"
 	"leadline/internal/window"
 )
 
@@ -98,36 +97,12 @@ func (x *town) serve(t testing.TB, token string) (url string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- s.Run(ctx) }()
-	t.Cleanup(func() {
-		cancel()
-		if err := <-ended; err != nil {
-			t.Error(err)
-		}
-		http.DefaultClient.CloseIdleConnections()
-	})
-	return "http://" + s.Addr()
-}
-
-func get(t *testing.T, url string) (*http.Response, string) {
-	t.Helper()
-	answer, err := http.Get(url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer answer.Body.Close()
-	body, err := io.ReadAll(answer.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return answer, string(body)
+	return webtest.Serve(t, s)
 }
 
 func ask(t *testing.T, url string) (a Answer) {
 	t.Helper()
-	answer, body := get(t, url)
+	answer, body := webtest.Get(t, url)
 	if answer.StatusCode != http.StatusOK {
 		t.Fatalf("%s: %s %s", url, answer.Status, body)
 	}

@@ -3,7 +3,6 @@ package web
 import (
 	"bufio"
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -22,6 +21,7 @@ import (
 	"pgregory.net/rapid"
 
 	"leadline/internal/sales"
+	"leadline/internal/web/webtest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -37,31 +37,7 @@ func serve(t *testing.T, o Options) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- s.Run(ctx) }()
-	t.Cleanup(func() {
-		cancel()
-		if err := <-ended; err != nil {
-			t.Errorf("stop: %v", err)
-		}
-		http.DefaultClient.CloseIdleConnections()
-	})
-	return "http://" + s.Addr()
-}
-
-func get(t *testing.T, url string) (*http.Response, string) {
-	t.Helper()
-	answer, err := http.Get(url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer answer.Body.Close()
-	body, err := io.ReadAll(answer.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return answer, string(body)
+	return webtest.Serve(t, s)
 }
 
 func entry(n int, kind sales.AlertKind) Entry {
@@ -102,16 +78,16 @@ func TestReadinessNamesWhatIsMissing(t *testing.T) {
 		{Name: "kafka", Ready: func() error { return nil }},
 		{Name: "engine", Ready: func() error { mu.Lock(); defer mu.Unlock(); return why }},
 	}})
-	if a, body := get(t, url+"/readyz"); a.StatusCode != 503 || !strings.Contains(body, `"why":"shard 2 is rebuilding"`) {
+	if a, body := webtest.Get(t, url+"/readyz"); a.StatusCode != 503 || !strings.Contains(body, `"why":"shard 2 is rebuilding"`) {
 		t.Errorf("%s %s", a.Status, body)
 	}
-	if a, _ := get(t, url+"/healthz"); a.StatusCode != 200 {
+	if a, _ := webtest.Get(t, url+"/healthz"); a.StatusCode != 200 {
 		t.Errorf("health: %s", a.Status)
 	}
 	mu.Lock()
 	why = nil
 	mu.Unlock()
-	if a, body := get(t, url+"/readyz"); a.StatusCode != 200 || !strings.Contains(body, `"ready":true`) {
+	if a, body := webtest.Get(t, url+"/readyz"); a.StatusCode != 200 || !strings.Contains(body, `"ready":true`) {
 		t.Errorf("%s %s", a.Status, body)
 	}
 }
@@ -136,18 +112,18 @@ func TestWhatIsServedAndWhatIsNot(t *testing.T) {
 		"/v1/alerts?kind=sweets": {400, 404, "cross-sell"},
 		"/elsewhere":             {404, 404, ""},
 	} {
-		a, body := get(t, whole+path)
+		a, body := webtest.Get(t, whole+path)
 		if a.StatusCode != c.whole || !strings.Contains(body, c.holds) {
 			t.Errorf("%s: %s %.80s", path, a.Status, body)
 		}
 		if a.Header.Get("X-Content-Type-Options") != "nosniff" || !strings.Contains(a.Header.Get("Content-Security-Policy"), "default-src 'none'") {
 			t.Errorf("%s: headers %v", path, a.Header)
 		}
-		if b, _ := get(t, bare+path); b.StatusCode != c.bare {
+		if b, _ := webtest.Get(t, bare+path); b.StatusCode != c.bare {
 			t.Errorf("%s without page and profiles: %s", path, b.Status)
 		}
 	}
-	if _, body := get(t, whole+"/metrics"); !strings.Contains(body, "leadline_web_streams 0") {
+	if _, body := webtest.Get(t, whole+"/metrics"); !strings.Contains(body, "leadline_web_streams 0") {
 		t.Errorf("metrics: %s", body)
 	}
 }
@@ -185,14 +161,14 @@ func TestListGivesTheNewestFirst(t *testing.T) {
 		}
 		Counts Counts
 	}
-	_, body := get(t, url+"/v1/alerts")
+	_, body := webtest.Get(t, url+"/v1/alerts")
 	if err := json.Unmarshal([]byte(body), &got); err != nil {
 		t.Fatal(err)
 	}
 	if fmt.Sprint(got.Alerts) != "[{a4} {a3} {a2}]" || got.Counts.Kinds["upsell"].Opened != 1 || got.Counts.Suppressed["holdout"] != 1 {
 		t.Errorf("%+v", got)
 	}
-	if _, body := get(t, url+"/v1/alerts?kind=cross-sell&limit=1"); !strings.Contains(body, `"alerts":[{"alert_id":"a3","kind":"cross-sell"}]`) {
+	if _, body := webtest.Get(t, url+"/v1/alerts?kind=cross-sell&limit=1"); !strings.Contains(body, `"alerts":[{"alert_id":"a3","kind":"cross-sell"}]`) {
 		t.Error(body)
 	}
 }
