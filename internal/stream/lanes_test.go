@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -15,20 +16,40 @@ import (
 	"leadline/internal/engine"
 )
 
+// process is an engine's lanes at work.
+type process struct {
+	*Engine
+	stop func()
+}
+
+// lanes starts an engine with all its lanes.
+func (w *world) lanes(instance string) (process, *prometheus.Registry) {
+	w.t.Helper()
+	reg := prometheus.NewRegistry()
+	e, err := NewEngine(Config{Kafka: w.kafka(), InstanceID: instance, Clock: engine.Live},
+		Deps{Store: w.store, Decoder: w.dec, Encoder: w.enc, Rules: engine.DefaultRules, Log: zaptest.NewLogger(w.t), Registerer: reg})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- e.Run(ctx) }()
+	stop := sync.OnceFunc(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			w.t.Error(err)
+		}
+	})
+	w.t.Cleanup(stop)
+	return process{e, stop}, reg
+}
+
 // The lanes of a process share its shards, look like one engine to whoever lists or removes engines, and both commit.
 func TestLanesShareAProcess(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		w.link("coffee", "filters")
-		reg := prometheus.NewRegistry()
-		e, err := NewEngine(Config{Kafka: w.kafka(), InstanceID: "a", Clock: engine.Live},
-			Deps{Store: w.store, Decoder: w.dec, Encoder: w.enc, Rules: engine.DefaultRules, Log: zaptest.NewLogger(t), Registerer: reg})
-		if err != nil {
-			t.Fatal(err)
-		}
-		ctx, cancel := context.WithCancel(t.Context())
-		ended := make(chan error, 1)
-		go func() { ended <- e.Run(ctx) }()
+		e, reg := w.lanes("a")
 		w.eventually("both lanes have shards", func() bool {
 			group := (&Config{}).group()
 			groups, err := w.admin().DescribeGroups(t.Context(), group)
@@ -56,10 +77,7 @@ func TestLanesShareAProcess(t *testing.T) {
 				t.Errorf("lane %s committed nothing", lane)
 			}
 		}
-		cancel()
-		if err := <-ended; err != nil {
-			t.Error(err)
-		}
+		e.stop()
 		if err := Remove(t.Context(), w.admin(), w.prefix, "a"); err != nil {
 			t.Error(err)
 		}
@@ -105,4 +123,19 @@ func TestPace(t *testing.T) {
 	if p := newPace(20); p.records != 20 {
 		t.Errorf("at most 20 begins with %d", p.records)
 	}
+}
+
+// A lane without shards, as with fewer shards than lanes, is at work too.
+func TestLaneWithoutShards(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorldOf(t, 1)
+		w.link("coffee", "filters")
+		e, _ := w.lanes("a")
+		w.eventually("it is ready", func() bool { return e.Ready() == nil })
+		w.buy("cj-1", "e-1", "coffee", time.Now())
+		w.eventually("all is read", w.allRead)
+		if n := len(w.said()); n != 1 {
+			t.Errorf("%d alerts, want 1", n)
+		}
+	})
 }
