@@ -111,7 +111,7 @@ func lines(p *plot.Plot, all []line) error {
 }
 
 // legendRoom is by how much an axis is longer than what it shows.
-const legendRoom = 1.4
+const legendRoom = 1.6
 
 // logX makes the horizontal axis one of decades, with a tick at each place.
 func logX(p *plot.Plot, places []float64) {
