@@ -262,3 +262,21 @@ func TestGoldenPurchaseInGo(t *testing.T) {
 		t.Error(strings.TrimSpace(d))
 	}
 }
+
+// The places of a link's chances, which no rule of names finds.
+func TestGoldenLinkInGo(t *testing.T) {
+	current, _ := schemas.Get("ProductLink")
+	v := released(t, "ProductLink", current)[1]
+	var got sales.Link
+	if err := wire.NewDecoder(registry{1: v.schema}).Link(t.Context(), frame(1, v.body), &got); err != nil {
+		t.Fatal(err)
+	}
+	want := [3]sales.Chance{{P: 0.11, Low: 0.075, High: 0.16, Baseline: 0.05}, {P: 0.21, Low: 0.16, High: 0.27, Baseline: 0.12},
+		{P: 0.31, Low: 0.25, High: 0.38, Baseline: 0.19}}
+	if d := cmp.Diff(want, [3]sales.Chance{got.Within30, got.Within90, got.Within180}); d != "" || got.Curve[25] != 26.0/64 || got.BaseCurve[0] != 1.0/128 {
+		t.Error(d, got.Curve, got.BaseCurve)
+	}
+	if key := got.Key(); key != "cross-sell|category|PASTA SAUCE|DRY NOODLES/PASTA|product_view" {
+		t.Errorf("key %s", key)
+	}
+}

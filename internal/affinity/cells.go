@@ -28,7 +28,7 @@ const blockDays = 28
 func Block(d sales.Day) int32 { return int32(d) / blockDays }
 
 // LagWeeks is how many weeks a curve has: of the 180 days the last week has five.
-const LagWeeks = 26
+const LagWeeks = sales.CurveWeeks
 
 // Lags that are no number of weeks.
 const (

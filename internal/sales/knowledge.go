@@ -12,11 +12,11 @@ const (
 // String gives the enum symbol.
 func (k LinkKind) String() string { return [...]string{"", "CROSS_SELL", "UPSELL"}[k] }
 
-// Link is one published statement of the topic product-links, keyed by Key. Items are names at the link's level
-// (category or type). It is an association seen in purchases, never a cause.
+// Link is one published statement of the topic product-links, keyed by Key. Items are names at the link's level. It is an association
+// seen in purchases, never a cause. Two links can be compared by ==.
 type Link struct {
 	Kind           LinkKind
-	Level          string // "category" or "type"
+	Level          string // "product", "type", "category" or "department"
 	From, To       string // items; equal for an upsell link
 	FromTier       int32  // 0 for cross-sell
 	ToTier         int32
@@ -28,7 +28,7 @@ type Link struct {
 	ConfidenceLow  float64 // 95% Wilson interval
 	ConfidenceHigh float64
 	Baseline       float64 // share of ToHolders among Customers
-	Lift           float64 // Confidence / Baseline
+	Lift           float64 // Took / Expected; upsell: Confidence / Baseline
 	LiftLow        float64 // 95% interval
 	LiftHigh       float64
 	GSquared       float64
@@ -36,6 +36,31 @@ type Link struct {
 	TypicalMinor   int64   // mean amount of one line of To, 0 when unknown
 	PriceRatio     float64 // upsell: median unit price of ToTier over FromTier; 0 for cross-sell
 	LearnedTo      Millis  // event time that the counts reach
+
+	// What follows is about cross-sell; 0 for upsell.
+
+	Via      string  // how From came: "" = bought, else the kind of touch about it
+	Took     int64   // how often To came to customers while they held From; old times count less
+	Expected float64 // how often it would have, were they no likelier than equally active customers at the same time
+	Q        float64 // Benjamini-Hochberg over all candidates: the share of false ones to expect among the statements that are at least as sure
+	Starts   int64   // customers who came to hold From and did not hold To: the three chances and the curve are about them
+
+	Within30, Within90, Within180 Chance // that To has come within so many days after From
+
+	Curve       [CurveWeeks]float32 // probability that To has come by the end of week i since From came
+	BaseCurve   [CurveWeeks]float32 // the same for equally active customers at the same time
+	CallFrom    int32               // days since From that hold the middle half of the extra purchases; both 0 = unknown
+	CallTo      int32
+	LearnedFrom Millis // event time that the counts begin at; 0 = unknown
+}
+
+// CurveWeeks is how many weeks a link's curve has: of 180 days the last week has five.
+const CurveWeeks = 26
+
+// Chance is a probability with its 95% interval, and the same probability for equally active customers.
+type Chance struct {
+	P, Low, High float64
+	Baseline     float64
 }
 
 // Key names the statement: a later one with the same key replaces it, a tombstone takes it back.
@@ -43,7 +68,11 @@ func (l *Link) Key() string {
 	if l.Kind == UpsellLink {
 		return "upsell|" + l.Level + "|" + l.From
 	}
-	return "cross-sell|" + l.Level + "|" + l.From + "|" + l.To
+	key := "cross-sell|" + l.Level + "|" + l.From + "|" + l.To
+	if l.Via != "" {
+		key += "|" + l.Via
+	}
+	return key
 }
 
 // Forecast is one statement of the topic forecasts, keyed by series and period. In this release the one series is

@@ -35,6 +35,8 @@ func (s *shape) append(dst []byte, p unsafe.Pointer) ([]byte, error) {
 		return s.appendSymbol(dst, p)
 	case listKind:
 		return s.appendList(dst, p)
+	case floatsKind:
+		return s.appendFloats(dst, p), nil
 	case dictKind:
 		return s.appendDict(dst, p)
 	default:
@@ -112,6 +114,21 @@ func (s *shape) appendList(dst []byte, p unsafe.Pointer) (_ []byte, err error) {
 		}
 	}
 	return append(dst, 0), nil
+}
+
+// floats are the elements of a place of floatsKind.
+func (s *shape) floats(p unsafe.Pointer) []float32 { return unsafe.Slice((*float32)(p), s.limit) }
+
+func (s *shape) appendFloats(dst []byte, p unsafe.Pointer) []byte {
+	floats := s.floats(p)
+	if !slices.ContainsFunc(floats, func(f float32) bool { return f != 0 }) {
+		return append(dst, 0)
+	}
+	dst = binary.AppendVarint(dst, int64(len(floats)))
+	for _, f := range floats {
+		dst = binary.LittleEndian.AppendUint32(dst, math.Float32bits(f))
+	}
+	return append(dst, 0)
 }
 
 func (s *shape) appendDict(dst []byte, p unsafe.Pointer) ([]byte, error) {

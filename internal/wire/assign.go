@@ -72,6 +72,8 @@ func (a assigner) set(s *shape, p unsafe.Pointer, v any) (err error) {
 		*(*bool)(p), err = boolOf(v)
 	case listKind:
 		err = a.list(s, p, v)
+	case floatsKind:
+		err = setFloats(s.floats(p), v)
 	case dictKind:
 		err = a.dict(s, p, v)
 	case recordKind:
@@ -130,6 +132,25 @@ func (a assigner) list(s *shape, p unsafe.Pointer, v any) error {
 		}
 	}
 	reflect.NewAt(s.goType, p).Elem().Set(list)
+	return nil
+}
+
+func setFloats(into []float32, v any) error {
+	values, ok := v.([]any)
+	if !ok {
+		return want("an array", v)
+	}
+	if len(values) > len(into) {
+		return fmt.Errorf("more than %d elements", len(into))
+	}
+	clear(into)
+	for i, v := range values {
+		f, err := doubleOf(v)
+		if err != nil {
+			return at(fmt.Sprintf("[%d]", i), err)
+		}
+		into[i] = float32(f)
+	}
 	return nil
 }
 

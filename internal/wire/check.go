@@ -2,6 +2,8 @@ package wire
 
 import (
 	"math"
+	"slices"
+	"strings"
 
 	"leadline/internal/sales"
 )
@@ -174,6 +176,9 @@ func currency(code string) *Poison {
 
 func capital(b byte) bool { return b >= 'A' && b <= 'Z' }
 
+// linkLevels are what links may lead between.
+var linkLevels = []string{"product", "type", "category", "department"}
+
 // CheckLink holds a link to what decisions rest on: its kind, its names and shares within 0 and 1.
 func CheckLink(l *sales.Link) error {
 	if err := verdict(id("level", l.Level), id("from", l.From), id("to", l.To)); err != nil {
@@ -182,8 +187,8 @@ func CheckLink(l *sales.Link) error {
 	switch {
 	case l.Kind != sales.CrossSellLink && l.Kind != sales.UpsellLink:
 		return invalid("kind: CROSS_SELL or UPSELL is wanted")
-	case l.Level != "category" && l.Level != "type":
-		return invalid("level is %q, category or type is wanted", l.Level)
+	case !slices.Contains(linkLevels, l.Level):
+		return invalid("level is %q, one of %s is wanted", l.Level, strings.Join(linkLevels, ", "))
 	case !(l.Confidence >= 0 && l.Confidence <= 1):
 		return invalid("confidence is %g, 0 to 1 is wanted", l.Confidence)
 	case l.Kind == sales.UpsellLink && (l.From != l.To || l.FromTier >= l.ToTier):

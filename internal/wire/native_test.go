@@ -3,6 +3,7 @@ package wire
 import (
 	"fmt"
 	"reflect"
+	"slices"
 	"unsafe"
 )
 
@@ -60,6 +61,8 @@ func (s *shape) nativeValue(p unsafe.Pointer) (any, error) {
 		return *(*string)(p), nil
 	case listKind:
 		return s.nativeList(p)
+	case floatsKind:
+		return nativeFloats(s.floats(p)), nil
 	case dictKind:
 		return s.nativeDict(p)
 	default:
@@ -91,6 +94,16 @@ func (s *shape) nativeList(p unsafe.Pointer) (any, error) {
 		list[i] = v
 	}
 	return list, nil
+}
+
+func nativeFloats(floats []float32) []any {
+	list := []any{}
+	if slices.ContainsFunc(floats, func(f float32) bool { return f != 0 }) {
+		for _, f := range floats {
+			list = append(list, f)
+		}
+	}
+	return list
 }
 
 func (s *shape) nativeDict(p unsafe.Pointer) (any, error) {

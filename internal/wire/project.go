@@ -31,6 +31,7 @@ const (
 	opSymbol
 	opRecord
 	opList
+	opFloats
 	opDict
 )
 
@@ -165,6 +166,10 @@ func (w *writer) nested(o *op, n *avro.SchemaNode) (err error) {
 }
 
 func (w *writer) list(o *op, n *avro.SchemaNode) error {
+	if o.shape.kind == floatsKind && n.Items.Type == "float" {
+		o.code, o.minimum = opFloats, w.skipperOf(n.Items).minimum
+		return nil
+	}
 	if o.shape.kind != listKind {
 		return errShape
 	}

@@ -83,6 +83,8 @@ func (r *reader) rareStep(o *op, p unsafe.Pointer) (bad *Poison) {
 		}
 	case opRecord:
 		bad = r.run(o.ops, p)
+	case opFloats:
+		bad = r.floats(o, o.shape.floats(p))
 	case opDict:
 		bad = r.dict(o, p)
 	}
@@ -140,6 +142,28 @@ func (r *reader) list(o *op, p unsafe.Pointer) *Poison {
 				return bad
 			}
 			h.len++
+		}
+	}
+}
+
+// floats reads a list into an array. What the writer has no element for is 0.
+func (r *reader) floats(o *op, into []float32) *Poison {
+	clear(into)
+	for n := 0; ; {
+		count, bad := r.block(o.minimum)
+		if bad != nil || count == 0 {
+			return bad
+		}
+		if count > len(into)-n {
+			return poison(sales.DeadTooLarge, "field %s has more than %d elements", o.name, len(into))
+		}
+		for range count {
+			f, bad := r.float()
+			if bad != nil {
+				return bad
+			}
+			into[n] = float32(f)
+			n++
 		}
 	}
 }
@@ -206,6 +230,8 @@ func (s *shape) blank(p unsafe.Pointer) {
 		*(*uint8)(p) = 0
 	case listKind:
 		(*sliceHeader)(p).len = 0
+	case floatsKind:
+		clear(s.floats(p))
 	case dictKind:
 		*(*unsafe.Pointer)(p) = nil
 	}

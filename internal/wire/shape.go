@@ -26,6 +26,7 @@ const (
 	enumKind                    // one byte: index into symbols
 	symbolKind                  // string that is a symbol of the schema's enum
 	listKind                    // slice
+	floatsKind                  // array of float32; all 0 = an empty list
 	dictKind                    // map with string keys
 	recordKind                  // struct
 )
@@ -40,7 +41,7 @@ type shape struct {
 	name    string   // record
 	members []member // record
 	elem    *shape   // list and dict
-	limit   int      // list and dict: most elements that are accepted
+	limit   int      // list, dict and floats: most elements that are accepted
 
 	symbols  []string         // enum: Go value → symbol
 	codes    map[string]uint8 // enum: symbol → Go value
@@ -81,6 +82,13 @@ var goNames = map[string]string{
 	"Evidence.topic":       "Source.Topic",
 	"Evidence.partition":   "Source.Partition",
 	"Evidence.offset":      "Source.Offset",
+
+	"ProductLink.within_30": "Within30.P", "ProductLink.within_30_low": "Within30.Low", "ProductLink.within_30_high": "Within30.High",
+	"ProductLink.within_30_baseline": "Within30.Baseline",
+	"ProductLink.within_90":          "Within90.P", "ProductLink.within_90_low": "Within90.Low", "ProductLink.within_90_high": "Within90.High",
+	"ProductLink.within_90_baseline": "Within90.Baseline",
+	"ProductLink.within_180":         "Within180.P", "ProductLink.within_180_low": "Within180.Low", "ProductLink.within_180_high": "Within180.High",
+	"ProductLink.within_180_baseline": "Within180.Baseline",
 }
 
 // Most elements of a list or map. Inputs are written by strangers; the records that Leadline writes itself carry every
@@ -146,6 +154,8 @@ func (b binder) bindKind(s *shape, path string, n *avro.SchemaNode) {
 		b.bindEnum(s, path, n)
 	case n.Type == "array" && t.Kind() == reflect.Slice:
 		s.kind, s.elem = listKind, b.bind(path, n.Items, t.Elem())
+	case n.Type == "array" && n.Items.Type == "float" && t.Kind() == reflect.Array && t.Elem().Kind() == reflect.Float32 && !s.optional:
+		s.kind, s.limit = floatsKind, t.Len()
 	case n.Type == "map" && t.Kind() == reflect.Map:
 		s.kind, s.elem = dictKind, b.bind(path, n.Values, t.Elem())
 	case n.Type == "record" && t.Kind() == reflect.Struct && !s.optional:
@@ -232,6 +242,8 @@ func (s *shape) isBlank(def any) bool {
 	case string:
 		return d == "" || s.kind == enumKind && s.symbols[0] == d
 	case map[string]any:
+		return len(d) == 0
+	case []any:
 		return len(d) == 0
 	default:
 		return slices.Contains([]any{int32(0), int64(0), float64(0)}, d)

@@ -115,6 +115,10 @@ func fill(t *rapid.T, s *shape, p unsafe.Pointer) {
 			list = reflect.Append(list, elem.Elem())
 		}
 		reflect.NewAt(s.goType, p).Elem().Set(list)
+	case floatsKind:
+		for i := range s.floats(p) {
+			s.floats(p)[i] = rapid.Float32().Draw(t, "float")
+		}
 	case dictKind:
 		dict := reflect.MakeMap(s.goType)
 		for i := range rapid.IntRange(1, 3).Draw(t, "entries") {
