@@ -202,4 +202,5 @@ type Outcome struct {
 	Until      Millis
 	Undoes     string
 	OccurredAt Millis
+	Attributes map[string]string
 }

@@ -112,8 +112,23 @@ func CheckSignal(s *sales.Signal) error {
 	return verdict(id("event_id", s.EventID), id("series", s.Series), since1990("occurred_at", s.OccurredAt))
 }
 
-// CheckOutcome holds what came of an alert to the contract.
+// longestSnooze is for how long an alert can be put off, in milliseconds.
+const longestSnooze = 2 * 366 * sales.DayMillis
+
+// CheckOutcome holds what came of an alert to the contract: snoozed says until when, within two years, and nothing takes itself back.
 func CheckOutcome(o *sales.Outcome) error {
+	snoozed := o.Result == "snoozed" && o.Undoes == ""
+	switch {
+	case snoozed && o.Until <= o.OccurredAt:
+		return invalid("result is snoozed: until must be later than occurred_at")
+	case snoozed && o.Until-o.OccurredAt > longestSnooze:
+		return invalid("result is snoozed: until is more than two years after occurred_at")
+	case o.Undoes != "" && o.Undoes == o.EventID:
+		return invalid("undoes is the outcome's own event_id")
+	}
+	if err := verdict(optionalID("rep_id", o.RepID), optionalID("to_rep_id", o.ToRepID), optionalID("undoes", o.Undoes)); err != nil {
+		return err
+	}
 	return verdict(id("event_id", o.EventID), id("alert_id", o.AlertID), id("customer_id", o.CustomerID),
 		since1990("occurred_at", o.OccurredAt), money("value_minor", o.ValueMinor), optionalCurrency(o.Currency))
 }

@@ -209,7 +209,11 @@ func lawful(v any) {
 		at(&r.OccurredAt)
 		coin(&r.Currency)
 		amount(r.ValueMinor)
-		name(&r.EventID, &r.AlertID, &r.CustomerID)
+		name(&r.EventID, &r.AlertID, &r.CustomerID, &r.RepID, &r.ToRepID, &r.Undoes)
+		r.EventID += "-"
+		if r.Result == "snoozed" {
+			r.Until = r.OccurredAt + 1 + (r.Until&math.MaxInt32)*1000%longestSnooze
+		}
 	case *sales.Alert:
 		r.Kind, r.SuppressedBy = sales.Upsell, 0
 	case *sales.Tally:
