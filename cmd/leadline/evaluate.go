@@ -5,10 +5,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"leadline/internal/bench/figures"
 	"leadline/internal/evaluate"
 	"leadline/internal/load"
 	"leadline/internal/sales"
@@ -63,9 +65,12 @@ type evaluateDecliningCmd struct {
 	Cuts  []string `name:"cut" required:"" sep:"none" placeholder:"DAY/DAYS" help:"Learn before this day and judge by so many days from it on, for example 2017-10-03/90. May be given again, with as many days."`
 	Label string   `default:"halved" enum:"halved,none" help:"What slipped means: halved (purchase days from the cut on at a rate below half of the window's) or none (no purchase)."`
 
-	WindowDays int  `default:"90" help:"So many days before the cut are the usual rate."`
-	MinDays    int  `default:"3" help:"Only customers with so many purchase days in the window."`
-	JSON       bool `name:"json" help:"The report as one JSON object, with each customer's scores."`
+	WindowDays int    `default:"90" help:"So many days before the cut are the usual rate."`
+	MinDays    int    `default:"3" help:"Only customers with so many purchase days in the window."`
+	Peers      string `placeholder:"FILE" help:"Compare, paired by customer, with other programs' scores of the same cuts: CSV of dataset,W,H,t,customer_id,halved,none and scores."`
+	PeersSet   string `default:"cj" placeholder:"NAME" help:"The data set in that file."`
+	Plot       string `placeholder:"FILE" help:"Draw the curves into this SVG file."`
+	JSON       bool   `name:"json" help:"The report as one JSON object, with each customer's scores."`
 }
 
 // Run needs the purchases alone.
@@ -81,6 +86,9 @@ func (cmd evaluateDecliningCmd) Run(ctx context.Context, p *process) error {
 	if o.Cuts, err = parseCuts(cmd.Cuts); err != nil {
 		return err
 	}
+	if o.Peers, err = cmd.peers(); err != nil {
+		return err
+	}
 	h := evaluate.NewHistory(evaluate.Merchandise{Calendar: sales.NewCalendar(cfg.BusinessTimeZone)})
 	if err := readHistory(ctx, p, h, cmd.Paths); err != nil {
 		return err
@@ -89,7 +97,78 @@ func (cmd evaluateDecliningCmd) Run(ctx context.Context, p *process) error {
 	if err != nil {
 		return err
 	}
+	if cmd.Plot != "" {
+		if err := figures.Draw(cmd.Plot, decliningCharts(report)); err != nil {
+			return err
+		}
+	}
 	return writeReport(p.stdout, report, cmd.JSON)
+}
+
+// peers are nil if none are asked for.
+func (cmd evaluateDecliningCmd) peers() (*evaluate.Peers, error) {
+	if cmd.Peers == "" {
+		return nil, nil
+	}
+	from, done, err := load.Open(cmd.Peers)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	return evaluate.ReadPeers(from, cmd.PeersSet)
+}
+
+// drawn are the scores that a picture has room for, beside the best of the peers'.
+var drawn = []string{evaluate.Leadline, evaluate.RFM, evaluate.Recency, evaluate.Silent, evaluate.MBGNBD}
+
+// decliningCharts shows whom the scores find, whether probabilities are kept, and who warns sooner, of all cuts together.
+func decliningCharts(r *evaluate.DecliningReport) []figures.Chart {
+	all := &r.Cuts[0]
+	if r.Pooled != nil {
+		all = r.Pooled
+	}
+	found := figures.Chart{Title: "the slipped that are reached", X: "share of all contacted", Y: "share of the slipped"}
+	kept := figures.Chart{Title: "probabilities, by tenths", X: "probability", Y: "share that slipped"}
+	peers := 0
+	for i := range all.Scores {
+		l := &all.Scores[i]
+		curve := figures.Curve{Name: l.Name}
+		for _, at := range l.Found {
+			curve.Points = append(curve.Points, [2]float64{at.Share, at.Slipped})
+		}
+		if strings.HasPrefix(l.Name, evaluate.PeerPrefix) {
+			peers++
+		}
+		if slices.Contains(drawn, l.Name) || strings.HasPrefix(l.Name, evaluate.PeerPrefix) && peers == 1 {
+			found.Curves = append(found.Curves, curve)
+		}
+		if l.Bins == nil {
+			continue
+		}
+		curve = figures.Curve{Name: l.Name}
+		for _, b := range l.Bins {
+			curve.Points = append(curve.Points, [2]float64{b.Probability, b.Slipped})
+		}
+		last := l.Bins[len(l.Bins)-1].Probability
+		kept.Curves = append(kept.Curves, curve, figures.Curve{Name: "as said", Points: [][2]float64{{0, 0}, {last, last}}})
+	}
+	charts := []figures.Chart{found, kept}
+	if len(all.Earlier) == 0 {
+		return charts
+	}
+	sooner := figures.Chart{Title: "who warns sooner, as often right", X: "rule: silent for so many weeks", Y: "days earlier, and 95% interval"}
+	for _, part := range []struct {
+		name string
+		of   func(e *evaluate.Earlier) float64
+	}{{"leadline", func(e *evaluate.Earlier) float64 { return e.Days.Mean }}, {"at least", func(e *evaluate.Earlier) float64 { return e.Days.Low }},
+		{"at most", func(e *evaluate.Earlier) float64 { return e.Days.High }}} {
+		curve := figures.Curve{Name: part.name}
+		for i := range all.Earlier {
+			curve.Points = append(curve.Points, [2]float64{float64(all.Earlier[i].Weeks), part.of(&all.Earlier[i])})
+		}
+		sooner.Curves = append(sooner.Curves, curve)
+	}
+	return append(charts, sooner)
 }
 
 // readHistory takes what the files say of products and purchases.

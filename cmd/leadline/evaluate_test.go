@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -45,7 +46,11 @@ func TestEvaluateDeclining(t *testing.T) {
 		t.Fatal(stderr)
 	}
 	ask := []string{"evaluate", "declining", dir, "--cut=2025-07-20/60", "--cut=2025-08-20/60"}
-	code, out, stderr := leadline(t, nil, ask...)
+	plot := filepath.Join(dir, "plot.svg")
+	code, out, stderr := leadline(t, nil, append(ask, "--plot="+plot)...)
+	if drawn, err := os.ReadFile(plot); err != nil || !strings.Contains(string(drawn), "who warns sooner") || !strings.Contains(string(drawn), ">RFM quintiles<") {
+		t.Errorf("%v: the picture shows %.300s", err, drawn)
+	}
 	if code != 0 || !matches(out, `(?m)^It looks ahead`) || !matches(out, `(?m)^leadline  +0\.`) || !matches(out, `all 2 cuts together`) {
 		t.Errorf("exit %d: %s%s", code, out, stderr)
 	}
@@ -61,6 +66,7 @@ func TestEvaluateDeclining(t *testing.T) {
 		"--cut=2025-07-20/30": "cuts with 60 and 30 days",
 		"--label=gone":        "--label",
 		"--min-days=0":        "--min-days 1 or more",
+		"--peers=nowhere.csv": "nowhere.csv",
 	} {
 		code, _, stderr := leadline(t, nil, "evaluate", "declining", dir, "--cut=2025-07-20/60", arg)
 		if code == 0 || !strings.Contains(stderr, want) {

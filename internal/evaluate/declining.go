@@ -23,6 +23,7 @@ type DecliningOptions struct {
 	WindowDays int   // before the cut, whose rate is the usual one
 	MinDays    int   // with a purchase in the window, of those asked about; at least 1
 	Label      Label
+	Peers      *Peers // nil: nobody else is compared with
 }
 
 // DecliningReport says how well each score told at the cuts who was about to slip away.
@@ -43,6 +44,7 @@ type CutDeclining struct {
 	Customers int         `json:"customers"` // different ones
 	Slipped   int         `json:"slipped"`   // of the cases
 	Scores    []ScoreLine `json:"scores"`    // best first
+	Earlier   []Earlier   `json:"earlier"`   // none if the history before the cut is too short
 	Each      []SlipCase  `json:"each,omitempty"`
 }
 
@@ -54,8 +56,22 @@ type ScoreLine struct {
 	LeadlineOver     Estimate `json:"leadline_over"` // Leadline's AUC minus this one, paired by customer
 	AveragePrecision Estimate `json:"average_precision"`
 	TopTenth         Estimate `json:"precision_top_tenth"`
-	ECE              *float64 `json:"ece,omitempty"` // expected calibration error over ten bins, of probabilities
+	ECE              *float64 `json:"ece,omitempty"`  // expected calibration error over ten bins, of probabilities
+	Bins             []Bin    `json:"bins,omitempty"` // those bins, from the lowest up
 	Caught           []Caught `json:"caught"`
+	Found            []Found  `json:"found"` // of the slipped, from nobody contacted to everybody
+}
+
+// Bin is a tenth of the customers by probability.
+type Bin struct {
+	Probability float64 `json:"probability"` // mean
+	Slipped     float64 `json:"slipped"`     // share
+}
+
+// Found is the share of the slipped that is reached when a share of all is contacted, the highest scores first.
+type Found struct {
+	Share   float64 `json:"share_contacted"`
+	Slipped float64 `json:"share_of_slipped"`
 }
 
 // Caught is the money at stake per contact when a share of the customers is contacted, the highest scores first.
@@ -92,6 +108,11 @@ func (h *History) Declining(o DecliningOptions) (*DecliningReport, error) {
 		if err != nil {
 			return nil, fmt.Errorf("cut %s: %w", cut.Day, err)
 		}
+		if o.Peers != nil {
+			if err := o.Peers.join(t, m); err != nil {
+				return nil, fmt.Errorf("cut %s: %w", cut.Day, err)
+			}
+		}
 		part := t.report()
 		part.Day = cut.Day.String()
 		part.Each = t.each()
@@ -110,6 +131,7 @@ type trial struct {
 	cases    []slipCase
 	examples int
 	scores   []scored
+	silences []silence
 }
 
 // scored is one score's word on each case.
@@ -121,6 +143,7 @@ type scored struct {
 func (t *trial) add(other *trial) {
 	t.cases = append(t.cases, other.cases...)
 	t.examples += other.examples
+	t.silences = append(t.silences, other.silences...)
 	if t.scores == nil {
 		t.scores = make([]scored, len(other.scores))
 	}
@@ -131,7 +154,7 @@ func (t *trial) add(other *trial) {
 }
 
 func (t *trial) report() CutDeclining {
-	out := CutDeclining{Examples: t.examples, Cases: len(t.cases)}
+	out := CutDeclining{Examples: t.examples, Cases: len(t.cases), Earlier: t.earlier()}
 	for i := range t.cases {
 		if t.cases[i].slipped {
 			out.Slipped++
@@ -141,13 +164,13 @@ func (t *trial) report() CutDeclining {
 	out.Customers = customers
 	for i, s := range t.scores {
 		line := ScoreLine{Name: s.name, About: s.about, AUC: measured[i].auc, LeadlineOver: measured[i].leadlineOver,
-			AveragePrecision: measured[i].averagePrecision, TopTenth: measured[i].topTenth}
+			AveragePrecision: measured[i].averagePrecision, TopTenth: measured[i].topTenth, Found: measured[i].found}
 		for j, share := range contacted {
 			line.Caught = append(line.Caught, Caught{Share: share, PerContact: measured[i].caught[j]})
 		}
 		if s.probability {
-			e := calibrationError(s.of, t.cases)
-			line.ECE = &e
+			e, bins := calibration(s.of, t.cases)
+			line.ECE, line.Bins = &e, bins
 		}
 		out.Scores = append(out.Scores, line)
 	}

@@ -197,13 +197,13 @@ func TestCalibrationError(t *testing.T) {
 		probabilities[i] = float64(i%10) / 10
 		cases[i].slipped = i/10 < 10*(i%10)
 	}
-	if e := calibrationError(probabilities, cases); e > 1e-9 {
+	if e, _ := calibration(probabilities, cases); e > 1e-9 {
 		t.Errorf("error %g of probabilities that are shares", e)
 	}
 	for i := range probabilities {
 		probabilities[i] += 0.05
 	}
-	if e := calibrationError(probabilities, cases); math.Abs(e-0.05) > 1e-9 {
+	if e, _ := calibration(probabilities, cases); math.Abs(e-0.05) > 1e-9 {
 		t.Errorf("error %g of probabilities that are 0.05 too high", e)
 	}
 }

@@ -27,7 +27,9 @@ func (r *DecliningReport) WriteText(to io.Writer) error {
 		}
 	}
 	fmt.Fprint(to, "\nin brackets: 95% intervals, by customers drawn anew; leadline over it: AUC of leadline minus this one, paired; ECE: expected\n"+
-		"calibration error; lost per contact: what slipped customers spent less than usual, in minor units, when so many are contacted\n\n")
+		"calibration error; lost per contact: what slipped customers spent less than usual, in minor units, when so many are contacted\n"+
+		"who warns sooner: by a model learned before those days, at the lowest threshold at which its warnings are right as often as the rule's;\n"+
+		"days earlier: leadline's first right warning of a customer before the rule's; who does not warn of it is taken to do so after the cut\n\n")
 	for _, l := range r.Cuts[0].Scores {
 		if _, err := fmt.Fprintf(to, "%s: %s\n", l.Name, l.About); err != nil {
 			return err
@@ -60,5 +62,26 @@ func (c *CutDeclining) writeText(to io.Writer, minDays int) error {
 		}
 		fmt.Fprintln(w)
 	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	return c.writeEarlier(to)
+}
+
+func (c *CutDeclining) writeEarlier(to io.Writer) error {
+	if len(c.Earlier) == 0 {
+		_, err := fmt.Fprintf(to, "who warns sooner: not measured, too little was bought before the last %d days\n", watchDays)
+		return err
+	}
+	fmt.Fprintf(to, "who warns sooner, in silences that began in the last %d days:\n", watchDays)
+	w := tabwriter.NewWriter(to, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "rule\tsilences\twarnings\tright\tprecision\tleadline's threshold\twarnings\tright\tdays earlier, found by either\tfound by both")
+	for i := range c.Earlier {
+		e := &c.Earlier[i]
+		fmt.Fprintf(w, "silent for %d weeks\t%d\t%d\t%d\t%s\t%.2f\t%d\t%d\t%s of %d\t%s of %d\n", e.Weeks, e.Silences, e.Warnings, e.Right,
+			e.Precision, e.Threshold, e.Leadline, e.Own, inDays(e.Days), e.Customers, inDays(e.DaysBoth), e.Both)
+	}
 	return w.Flush()
 }
+
+func inDays(e Estimate) string { return fmt.Sprintf("%+.1f (%+.1f to %+.1f)", e.Mean, e.Low, e.High) }

@@ -57,6 +57,7 @@ func (m *moment) try() (*trial, error) {
 		}
 		t.scores = append(t.scores, scored{s, of})
 	}
+	t.silences = m.silences()
 	return t, nil
 }
 

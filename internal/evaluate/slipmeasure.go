@@ -13,6 +13,7 @@ var contacted = [...]float64{0.05, 0.1, 0.2}
 type judged struct {
 	auc, leadlineOver, averagePrecision, topTenth Estimate
 	caught                                        [len(contacted)]Estimate
+	found                                         []Found
 }
 
 // figures are the same as plain numbers: AUC, average precision, precision in the top tenth, money per contact.
@@ -58,7 +59,7 @@ func (t *trial) measure() (out []judged, customers int) {
 	})
 	for i, p := range plain {
 		j := judged{auc: interval(p[0], drawn[i][0]), averagePrecision: interval(p[1], drawn[i][1]), topTenth: interval(p[2], drawn[i][2]),
-			leadlineOver: interval(plain[0][0]-p[0], drawn[i][len(p)])}
+			leadlineOver: interval(plain[0][0]-p[0], drawn[i][len(p)]), found: orders[i].found(t.cases)}
 		for k := range contacted {
 			j.caught[k] = interval(p[3+k], drawn[i][3+k])
 		}
@@ -148,20 +149,56 @@ func (t *tops) take(above, n, hits, lost float64) {
 	}
 }
 
-// calibrationError is the expected calibration error: the mean distance of probability and observed share over ten bins of equally many
-// cases by probability (M. P. Naeini, G. Cooper and M. Hauskrecht, "Obtaining well calibrated probabilities using Bayesian binning", AAAI 2015).
-func calibrationError(probabilities []float64, cases []slipCase) (sum float64) {
-	sorted := orderBy(probabilities).cases
-	const bins = 10
-	for b := range bins {
-		off := 0.0
-		for _, i := range sorted[b*len(sorted)/bins : (b+1)*len(sorted)/bins] {
-			off += probabilities[i]
+// found is which share of the slipped is among which share of the cases, in steps of a twentieth.
+func (o *order) found(cases []slipCase) []Found {
+	const steps = 20
+	out := []Found{{}}
+	var above, hits, slipped float64
+	for i := range cases {
+		if cases[i].slipped {
+			slipped++
+		}
+	}
+	from := 0
+	for _, end := range o.ends {
+		n, hit := float64(end-from), 0.0
+		for _, i := range o.cases[from:end] {
 			if cases[i].slipped {
-				off--
+				hit++
 			}
 		}
-		sum += math.Abs(off) / float64(len(sorted))
+		from = end
+		for len(out) <= steps {
+			share := float64(len(out)) / steps
+			upTo := share * float64(len(cases))
+			if upTo > above+n {
+				break
+			}
+			out = append(out, Found{share, (hits + hit*(upTo-above)/n) / math.Max(slipped, 1)})
+		}
+		above, hits = above+n, hits+hit
 	}
-	return sum
+	return out
+}
+
+// calibration is the expected calibration error: the mean distance of probability and observed share over ten bins of equally many
+// cases by probability (M. P. Naeini, G. Cooper and M. Hauskrecht, "Obtaining well calibrated probabilities using Bayesian binning", AAAI 2015).
+func calibration(probabilities []float64, cases []slipCase) (sum float64, all []Bin) {
+	sorted := orderBy(probabilities).cases
+	slices.Reverse(sorted)
+	const bins = 10
+	for b := range bins {
+		in := sorted[b*len(sorted)/bins : (b+1)*len(sorted)/bins]
+		var bin Bin
+		for _, i := range in {
+			bin.Probability += probabilities[i]
+			if cases[i].slipped {
+				bin.Slipped++
+			}
+		}
+		sum += math.Abs(bin.Probability-bin.Slipped) / float64(len(sorted))
+		n := math.Max(1, float64(len(in)))
+		all = append(all, Bin{bin.Probability / n, bin.Slipped / n})
+	}
+	return sum, all
 }

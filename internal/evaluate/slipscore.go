@@ -2,7 +2,10 @@ package evaluate
 
 import (
 	"cmp"
+	"math"
 	"slices"
+
+	"gonum.org/v1/gonum/floats"
 
 	"leadline/internal/activity"
 	"leadline/internal/sales"
@@ -20,6 +23,7 @@ type scorer struct {
 // The names of the scores beside Leadline, as the report calls them.
 const (
 	Recency    = "recency"
+	Silent     = "silent for N weeks"
 	Frequency  = "frequency"
 	Spend      = "spend"
 	RFM        = "RFM quintiles"
@@ -34,6 +38,7 @@ func scorers() []scorer {
 		{Leadline, "probability by ridge logistic with products of features, learned at earlier cuts", true, scoreSlipping},
 		{ByMoney, "that probability times what the customer spent in the window", false, scoreMoney},
 		{Recency, "silent for how many days", false, each(func(_ *moment, p *slipping.Past) float64 { return float64(p.Silence()) })},
+		{Silent, "yes or no, with the N that told best at earlier cuts", false, scoreSilent},
 		{Frequency, "fewest purchase days in the window", false, each(func(m *moment, p *slipping.Past) float64 {
 			return -float64(m.question.InWindow(p))
 		})},
@@ -74,6 +79,30 @@ func scoreMoney(m *moment, t *trial) ([]float64, error) {
 		out[i] = t.scores[0].of[i] * float64(t.cases[i].past.Spent(m.question.WindowDays))
 	}
 	return out, nil
+}
+
+// scoreSilent chooses the number of weeks by which slipped and others differ most (W. J. Youden, "Index for rating diagnostic tests", Cancer 3, 1950).
+func scoreSilent(m *moment, t *trial) ([]float64, error) {
+	const most = 26
+	var slipped, others [most + 1]float64 // by whole weeks of silence
+	for _, k := range m.earlier() {
+		weeks := min(most, k.past.Silence()/7)
+		if k.slipped {
+			slipped[weeks]++
+		} else {
+			others[weeks]++
+		}
+	}
+	all, rest := floats.Sum(slipped[:]), floats.Sum(others[:])
+	best, apart := 1, math.Inf(-1)
+	hits, alarms := all, rest
+	for weeks := range most {
+		hits, alarms = hits-slipped[weeks], alarms-others[weeks]
+		if d := hits/math.Max(1, all) - alarms/math.Max(1, rest); d > apart {
+			best, apart = weeks+1, d
+		}
+	}
+	return each(func(_ *moment, p *slipping.Past) float64 { return float64(min(1, p.Silence()/7/best)) })(m, t)
 }
 
 func scoreRFM(m *moment, t *trial) ([]float64, error) {

@@ -200,6 +200,20 @@ func (s *source) text() (*bufio.Reader, func(), error) {
 	return buffered, func() { release(); file.Close() }, nil
 }
 
+// Open opens a file of text, as it is or compressed with gzip or zstd. The function that it gives closes it.
+func Open(name string) (io.Reader, func(), error) {
+	file, err := os.Open(name)
+	if err != nil {
+		return nil, nil, err
+	}
+	plain, release, err := decompress(bufio.NewReaderSize(file, 1<<16))
+	if err != nil {
+		_ = file.Close() // only read
+		return nil, nil, fmt.Errorf("decompress %s: %w", name, err)
+	}
+	return plain, func() { release(); _ = file.Close() }, nil
+}
+
 // decompress goes by the first bytes, not by the name: standard input has none, and names lie.
 func decompress(from *bufio.Reader) (io.Reader, func(), error) {
 	magic, _ := from.Peek(4)
