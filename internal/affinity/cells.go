@@ -1,24 +1,32 @@
 package affinity
 
-import "leadline/internal/sales"
+import (
+	"math/bits"
+	"strings"
+
+	"leadline/internal/sales"
+)
 
 // The tally of kind "pairs" says how customers come to hold items and to hold them no longer. An item is held on day d when it was bought
 // (a line with an amount) in the window (d − W, d] of W = window_days; it comes on the first such day and leaves when its last
 // purchase leaves the window. What a customer holds is a function of its purchase days alone, day by day: it does not depend on how events
-// were cut into orders and batches.
+// were cut into orders and batches. Contribution says it in code.
 //
 //	("", "")        +1 a customer comes to hold anything, −1 holds nothing any more          Came, stratum 0 | Left
 //	(A, "")         +1 A comes, by the customer's stratum before the day; −1 A leaves        Came | Left
 //	(A, B)          +1 A comes while B is held of an earlier day: A is the row, whatever the
-//	                names' order; with how long ago B had come                               CameAfter
+//	                names' order; with how long ago B had come                               CameAfter | NoClock
 //	                +1 A and B come on the same day; A < B                                   SameDay
 //	                −1 one of the two leaves, or both; A < B                                 Left
 //	(B, HeldCol)    +k on a day on which k items came while B was held of an earlier day,
 //	                by the customer's stratum before the day                                 Came
 //	(A, LinesCol), (A, AmountCol)   purchase lines of A and their amount                     Came, stratum 0
 //
-// For a touch kind as antecedent ("viewed A, then bought B") B is TouchItem(kind, category): it comes and leaves by the days of the
-// touches, is never a row of a pair, but has rows (B, "") and (B, HeldCol) of its own.
+// For a touch kind as antecedent ("viewed B, then bought A") the other is TouchItem(kind, category): it comes and leaves by the days of
+// the touches, has rows (T, "") and (T, HeldCol) of its own, is not among the k items that come, and is never the row of a pair:
+//
+//	(A, T)          as above, A the row whatever the names' order                            CameAfter | NoClock | SameDay | Left
+//	                +1 T comes while A is held of an earlier day                             TouchCame
 const HeldCol = "\x01held"
 
 // blockDays is the length of the spans of time that cells are told apart by: coarse enough that sums stay few, fine enough for seasons.
@@ -30,42 +38,75 @@ func Block(d sales.Day) int32 { return int32(d) / blockDays }
 // LagWeeks is how many weeks a curve has: of the 180 days the last week has five.
 const LagWeeks = sales.CurveWeeks
 
-// Lags that are no number of weeks.
+// Codes in the lower 6 bits of a pair's bucket. Below LagWeeks<<1 they are lag<<1 | late.
 const (
-	lagSameDay = LagWeeks // both came on the same day
-	lagNoClock = 31       // the item held had come before the window, or the other was held when it came
-	left       = 63
+	codeBits  = 6
+	sameDay   = LagWeeks << 1 // both came on the same day
+	touchCame = 30 << 1       // a touch came while the item was held
+	noClock   = 31 << 1       // the item held had come before the window, or the other was held when it came
+	left      = 1<<codeBits - 1
 )
 
 // Came is the bucket of what comes on a day to a customer of a stratum.
-func Came(d sales.Day, stratum int32) int32 { return Block(d)<<6 | stratum }
+func Came(d sales.Day, stratum int32) int32 { return Block(d)<<codeBits | stratum }
 
 // Left is the bucket of what leaves on a day: the first day on which it is not held.
-func Left(d sales.Day) int32 { return Block(d)<<6 | left }
+func Left(d sales.Day) int32 { return Block(d)<<codeBits | left }
 
 // SameDay is the bucket of two items that come on a day.
-func SameDay(d sales.Day) int32 { return Block(d)<<6 | lagSameDay<<1 }
+func SameDay(d sales.Day) int32 { return Block(d)<<codeBits | sameDay }
 
-// CameAfter is the bucket of an item that comes on day d while another is held that came on day since. Without a clock (the other came
-// more than W days ago, or the item itself had been held on that day, so that nobody waited for it) it is told by NoClock.
+// CameAfter is the bucket of an item that comes on day d while another is held that came on day since, W days ago at most, 0 < d − since
+// < W, and the item itself was not held on that day. Else, and when it came more than LagWeeks ago, nobody knows how long anybody
+// waited: NoClock.
 func CameAfter(d, since sales.Day) int32 {
 	lag := int32(d-since) / 7
+	if lag >= LagWeeks {
+		return NoClock(d)
+	}
 	late := Block(d) - Block(since) - lag*7/blockDays
-	return Block(d)<<6 | lag<<1 | late
+	return Block(d)<<codeBits | lag<<1 | late
 }
 
 // NoClock is the bucket of an item that comes while another is held, of which it is not known since when anybody waited.
-func NoClock(d sales.Day) int32 { return Block(d)<<6 | lagNoClock<<1 }
+func NoClock(d sales.Day) int32 { return Block(d)<<codeBits | noClock }
+
+// TouchCame is the bucket of a touch that comes while an item is held.
+func TouchCame(d sales.Day) int32 { return Block(d)<<codeBits | touchCame }
+
+// touchMark begins the name of a touch as antecedent. An item's name never begins with a control character.
+const touchMark = "\x02"
+
+// TouchItem names touches of a kind about a category.
+func TouchItem(kind sales.TouchKind, category string) string {
+	return touchMark + kind.String() + touchMark + category
+}
+
+// touchOf gives back what TouchItem was given, the kind by its name; ok is false for the name of an item.
+func touchOf(name string) (kind, category string, ok bool) {
+	rest, ok := strings.CutPrefix(name, touchMark)
+	if !ok {
+		return "", name, false
+	}
+	kind, category, ok = strings.Cut(rest, touchMark)
+	return kind, category, ok
+}
 
 // Strata is how many classes of activity there are.
-const Strata = 10
+const Strata = 24
 
-// Stratum is the class of a customer's activity by the purchase days in the window before the day: 0, 1, 2, 3-4, 5-8, … doubling.
-// Customers are compared with equally active ones only, because whoever buys often buys everything more often.
-func Stratum(purchaseDays int) int32 {
-	s := int32(0)
-	for limit := 0; purchaseDays > limit && s < Strata-1; s++ {
-		limit = max(1, 2*limit)
+// Stratum is the class of a customer's activity by what it bought in the window before the day, (d − W, d − 1]: the number of
+// items a day, summed over the days. The classes are 0, 1, 2, 3, 4, then two to each doubling: 5-6, 7-8, 9-12, 13-16, 17-24, … and
+// from 2,049 on one.
+//
+// Customers are compared with equally active ones only, because whoever buys often, or much at a time, buys everything more often.
+// What was bought, not how many different things are held: of two who hold equally many the one without B holds more of all else, which
+// would look like a link.
+func Stratum(bought int) int32 {
+	if bought <= 4 {
+		return int32(max(bought, 0))
 	}
-	return s
+	doubling := bits.Len(uint(bought - 1)) // 5-8 → 3, 9-16 → 4
+	upper := (bought - 1) >> (doubling - 2) & 1
+	return int32(min(2*doubling-1+upper, Strata-1))
 }

@@ -6,6 +6,7 @@ type TallyKind string
 // The tallies of this release.
 const (
 	TallyLinks    TallyKind = "links"    // who holds which item, and which two, within the window
+	TallyPairs    TallyKind = "pairs"    // how customers come to hold items, alone and two of them (package affinity, cells.go)
 	TallyTiers    TallyKind = "tiers"    // unit prices per type and tier; going up from one tier to the next
 	TallyActivity TallyKind = "activity" // everyone's purchase days, per day
 )
