@@ -221,6 +221,8 @@ func readAndWrite(t *testing.T, name string, source registry, value []byte) ([]b
 		return pass(t, d.Link, e.AppendLink, value)
 	case "Forecast":
 		return pass(t, d.Forecast, e.AppendForecast, value)
+	case "Model":
+		return pass(t, d.Model, e.AppendModel, value)
 	case "Journal":
 		return pass(t, d.Journal, e.AppendJournal, value)
 	case "ShardRecord":

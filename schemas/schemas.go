@@ -44,12 +44,14 @@ var records = map[string]string{
 	"channels":                  "Channel",
 	"campaign-results":          "CampaignResult",
 	"forecasts":                 "Forecast",
+	"leadline.models":           "Model",
 	"leadline.state":            "ShardRecord",
 	"leadline.journal":          "Journal",
 	"leadline.moves":            "Move",
 	"leadline.tallies.links":    "Tally",
 	"leadline.tallies.tiers":    "Tally",
 	"leadline.tallies.activity": "Tally",
+	"leadline.tallies.examples": "Tally",
 	"leadline.knowledge-state":  "KnowledgeRow",
 }
 

@@ -1,5 +1,5 @@
 // Package analyst is the role that turns the shards' tallies into what everyone knows: it sums the differences, keeps the sums in
-// leadline.knowledge-state, and publishes links (product-links) and everyone's activity (forecasts).
+// leadline.knowledge-state, and publishes links (product-links), everyone's activity (forecasts) and the points of scorecards (leadline.models).
 //
 // It guarantees that each tally counts exactly once, whatever kills it: changed sums, what is published, and the
 // positions in the tally topics are one Kafka transaction, and each assignment starts from what that topic says. The sums do
@@ -7,7 +7,7 @@
 // at a time, the others wait.
 //
 // It is not where links are judged (package affinity), nor where they are used (package engine). Sums are kept for all
-// time: nothing decays yet. Only app imports it.
+// time; only examples fade, when scorecards are learned from them. Only app imports it.
 package analyst
 
 import (

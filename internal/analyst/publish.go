@@ -20,6 +20,9 @@ type edition struct {
 	records []*kgo.Record
 	links   map[string]sales.Link
 	days    map[sales.Day]dayOfActivity
+
+	models   map[string]sales.Model
+	fittedIn int32
 }
 
 // publish commits the changed sums, the statements that they change, and the positions they reach, in one transaction. It goes
@@ -38,6 +41,7 @@ func (s *session) publish(ctx context.Context, atMost time.Duration) error {
 	}
 	s.memory.sums.committed()
 	s.memory.links, s.memory.days = e.links, e.days
+	s.memory.models, s.memory.fittedIn = e.models, e.fittedIn
 	s.last = published{at: time.Now(), took: time.Since(began), day: s.day()}
 	s.metrics.commits.WithLabelValues("committed").Inc()
 	s.metrics.publishSeconds.Observe(s.last.took.Seconds())
@@ -77,7 +81,10 @@ func (s *session) compose() (*edition, error) {
 	if err := s.addLinks(e); err != nil {
 		return nil, err
 	}
-	return e, s.addDays(e)
+	if err := s.addDays(e); err != nil {
+		return nil, err
+	}
+	return e, s.addModels(e)
 }
 
 func (e *edition) add(topic, key string, value []byte) {

@@ -18,6 +18,9 @@ type memory struct {
 	sums  *sums
 	links map[string]sales.Link       // by key
 	days  map[sales.Day]dayOfActivity // by day
+
+	models   map[string]sales.Model // by name
+	fittedIn int32                  // week of event time in which the models were last fitted
 }
 
 // dayOfActivity is what a forecast says about a past day.
@@ -70,7 +73,7 @@ type lasting map[string]*kgo.Record
 
 // remember makes the memory of what was kept.
 func (s *session) remember(ctx context.Context, kept map[string]lasting) (*memory, error) {
-	m := &memory{sums: newSums(), links: map[string]sales.Link{}, days: map[sales.Day]dayOfActivity{}}
+	m := &memory{sums: newSums(), links: map[string]sales.Link{}, days: map[sales.Day]dayOfActivity{}, models: map[string]sales.Model{}}
 	for _, rec := range kept[s.topics.state] {
 		var row wire.KnowledgeRow
 		err := s.deps.Decoder.KnowledgeRow(ctx, rec.Value, &row)
@@ -98,7 +101,7 @@ func (s *session) remember(ctx context.Context, kept map[string]lasting) (*memor
 			m.days[s.cfg.Calendar.Day(f.PeriodStart)] = dayOfActivity{f.Observed, f.Complete}
 		}
 	}
-	return m, nil
+	return m, s.rememberModels(ctx, m, kept[s.topics.models])
 }
 
 // readBack reads the outputs to their ends.

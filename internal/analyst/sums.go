@@ -9,6 +9,7 @@ import (
 	"leadline/internal/affinity"
 	"leadline/internal/promise"
 	"leadline/internal/sales"
+	"leadline/internal/scorecard"
 	"leadline/internal/wire"
 )
 
@@ -17,6 +18,7 @@ type sums struct {
 	rows     map[rowKey]map[column]int64
 	changed  map[rowKey]struct{} // since the last commit
 	counts   *affinity.Counts    // the same sums as the learner wants them
+	examples *scorecard.Sums     // and as scorecards do
 	progress map[sales.TallyKind]*progress
 	names    map[string]string // of rows and columns, each kept once
 }
@@ -37,6 +39,7 @@ func newSums() *sums {
 		rows:     map[rowKey]map[column]int64{},
 		changed:  map[rowKey]struct{}{},
 		counts:   affinity.NewCounts(),
+		examples: scorecard.NewSums(),
 		progress: map[sales.TallyKind]*progress{},
 		names:    map[string]string{},
 	}
@@ -66,8 +69,17 @@ func (s *sums) fold(t *sales.Tally, offset int64) error {
 	for i := range t.Cells {
 		s.add(t.Kind, &t.Cells[i])
 	}
-	s.counts.Add(t.Kind, t.Cells)
+	s.count(t.Kind, t.Cells)
 	return nil
+}
+
+// count gives the cells to whoever learns from their kind.
+func (s *sums) count(kind sales.TallyKind, cells []sales.Cell) {
+	if kind == sales.TallyExamples {
+		s.examples.Add(cells)
+		return
+	}
+	s.counts.Add(kind, cells)
 }
 
 // add adds one cell to its row.
@@ -127,7 +139,7 @@ func (s *sums) restore(row *wire.KnowledgeRow) error {
 	for i := range row.Cells {
 		s.add(row.Kind, &row.Cells[i])
 	}
-	s.counts.Add(row.Kind, row.Cells)
+	s.count(row.Kind, row.Cells)
 	return nil
 }
 

@@ -13,6 +13,7 @@ type topics struct {
 	state     string
 	links     string
 	forecasts string
+	models    string
 }
 
 func newTopics(prefix string) topics {
@@ -21,6 +22,7 @@ func newTopics(prefix string) topics {
 		state:     prefix + "leadline.knowledge-state",
 		links:     prefix + "product-links",
 		forecasts: prefix + "forecasts",
+		models:    prefix + "leadline.models",
 	}
 }
 
@@ -36,7 +38,7 @@ func (t topics) inputs() []string {
 }
 
 // outputs lists what the analyst writes, and reads back when it starts.
-func (t topics) outputs() []string { return []string{t.state, t.links, t.forecasts} }
+func (t topics) outputs() []string { return []string{t.state, t.links, t.forecasts, t.models} }
 
 // kind is the tally kind of an input.
 func (t topics) kind(topic string) (sales.TallyKind, bool) {

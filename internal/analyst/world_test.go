@@ -23,6 +23,7 @@ import (
 	"leadline/internal/affinity"
 	"leadline/internal/committed"
 	"leadline/internal/sales"
+	"leadline/internal/scorecard"
 	"leadline/internal/wire"
 	"leadline/schemas"
 )
@@ -56,6 +57,7 @@ type world struct {
 	csn    [shards]int64
 	holds  map[string][]string // customer → items
 	counts *affinity.Counts
+	offers *scorecard.Sums
 	cells  map[string]int64 // every sum by its full name
 	days   map[sales.Day]float64
 	now    [shards]sales.Millis
@@ -63,7 +65,7 @@ type world struct {
 
 func newWorld(t *testing.T, leaveOut ...string) *world {
 	w := &world{t: t, stack: &kfake.VirtualNetwork{}, topics: newTopics("x."), random: rand.New(rand.NewPCG(3, 7)), holds: map[string][]string{},
-		counts: affinity.NewCounts(), cells: map[string]int64{}, days: map[sales.Day]float64{}}
+		counts: affinity.NewCounts(), offers: scorecard.NewSums(), cells: map[string]int64{}, days: map[sales.Day]float64{}}
 	names := slices.DeleteFunc(append(w.topics.inputs(), w.topics.outputs()...), func(n string) bool { return slices.Contains(leaveOut, n) })
 	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.Ports(9092), kfake.ListenFn(w.stack.Listen), kfake.SeedTopics(1, names...))
 	if err != nil {
@@ -150,6 +152,8 @@ func (w *world) step(shard int, day sales.Day) {
 		cells[sales.TallyLinks] = append(cells[sales.TallyLinks], contribution(next, +1)...)
 		cells[sales.TallyActivity] = append(cells[sales.TallyActivity], sales.Cell{Row: purchaseDays, Bucket: int32(day), N: 1})
 		w.holds[customer] = next
+		cells[sales.TallyExamples] = append(cells[sales.TallyExamples], sales.Cell{Row: scorecard.Upsell().Row(),
+			Col: scorecard.Col(1+uint64(w.random.IntN(4)), w.random.IntN(5) == 0), Bucket: day.Week(), N: 1})
 	}
 	w.commit(shard, day, cells)
 }
@@ -162,6 +166,9 @@ func (w *world) commit(shard int, day sales.Day, cells map[sales.TallyKind][]sal
 	for _, kind := range sales.TallyKinds() {
 		tallies = append(tallies, &sales.Tally{Kind: kind, Partition: int32(shard), CSN: w.csn[shard], Now: w.now[shard], Cells: cells[kind]})
 		w.counts.Add(kind, cells[kind])
+		if kind == sales.TallyExamples {
+			w.offers.Add(cells[kind])
+		}
 		for _, c := range cells[kind] {
 			w.cells[fmt.Sprintf("%s|%s|%s|%d", kind, c.Row, c.Col, affinity.Kept(kind, &c))] += c.N
 			if kind == sales.TallyActivity {
@@ -296,6 +303,27 @@ func (w *world) check() {
 	w.checkRows()
 	w.checkLinks()
 	w.checkDays()
+	w.checkModels()
+}
+
+// checkModels wants the points that follow from all examples of the weeks that are over, and no others.
+func (w *world) checkModels() {
+	w.t.Helper()
+	reached := sales.Calendar{}.Day(slices.Min(w.now[:]))
+	said := w.kept(w.topics.models)
+	for _, card := range scorecard.Cards() {
+		examples := w.offers.Examples(card, reached)
+		value, ok := said[card.Name]
+		if ok != (len(examples) > 0) {
+			w.t.Errorf("%s is said: %v, and there are %d examples", card.Name, ok, len(examples))
+			continue
+		}
+		var got sales.Model
+		want := scorecard.Learn(card, examples)
+		if ok && w.decoder.Model(w.t.Context(), value, &got) != nil || ok && !samePoints(&got, &want) {
+			w.t.Errorf("%s is said to be %+v, want %+v", card.Name, got, want)
+		}
+	}
 }
 
 func (w *world) checkRows() {

@@ -5,6 +5,7 @@ import (
 	"leadline/internal/affinity"
 	"leadline/internal/catalogue"
 	"leadline/internal/sales"
+	"leadline/internal/scorecard"
 )
 
 // Knowledge is everything that shards know beyond their own customers. The runtime changes it only between steps, and the version with
@@ -14,4 +15,5 @@ type Knowledge struct {
 	Links     *affinity.Table
 	Activity  *activity.Index
 	Catalogue *catalogue.Catalogue
+	Models    *scorecard.Models
 }

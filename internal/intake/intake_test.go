@@ -8,6 +8,7 @@ import (
 
 // What ParseVersion takes, Version writes again, and nothing makes it panic.
 func FuzzVersion(f *testing.F) {
+	f.Add("forecasts:0,leadline.models:3,product-links:12,products:9")
 	f.Add("forecasts:0,product-links:12,products:9")
 	f.Add("forecasts:0,product-links:12")
 	f.Add("products:1,product-links:12,forecasts:9")
@@ -25,12 +26,21 @@ func FuzzVersion(f *testing.F) {
 
 func TestVersionRefused(t *testing.T) {
 	for _, text := range []string{"", "forecasts:0,product-links:12", "products:1,product-links:12,forecasts:9",
-		"forecasts:-1,product-links:12,products:9", "forecasts:x,product-links:12,products:9"} {
+		"forecasts:-1,product-links:12,products:9", "forecasts:x,product-links:12,products:9", "forecasts:0,product-links:12,products:9,",
+		"forecasts:0,product-links:12,products:9,gossip:1", "forecasts:0,leadline.models:,product-links:12,products:9"} {
 		if p, err := ParseVersion(sales.KnowledgeVersion(text)); err == nil {
 			t.Errorf("%q was read as %v", text, p)
 		}
 	}
-	want := Positions{0, 12, 9}
+	want := Positions{0, 3, 12, 9}
+	if p, err := ParseVersion("forecasts:0,leadline.models:3,product-links:12,products:9"); err != nil || p != want {
+		t.Errorf("%v, %v, want %v", p, err, want)
+	}
+}
+
+// A journal of a release that knew no models knew nothing of them.
+func TestVersionOfAnEarlierRelease(t *testing.T) {
+	want := Positions{0, 0, 12, 9}
 	if p, err := ParseVersion("forecasts:0,product-links:12,products:9"); err != nil || p != want {
 		t.Errorf("%v, %v, want %v", p, err, want)
 	}

@@ -13,11 +13,15 @@ import (
 	"leadline/internal/catalogue"
 	"leadline/internal/engine"
 	"leadline/internal/sales"
+	"leadline/internal/scorecard"
 	"leadline/internal/wire"
 )
 
 // KnowledgeTopics are without prefix and of one partition each, in the order of the version string. Nobody changes it.
-var KnowledgeTopics = [...]string{"forecasts", "product-links", "products"}
+var KnowledgeTopics = [...]string{"forecasts", "leadline.models", "product-links", "products"}
+
+// since says which of them earlier releases did not know: a version without them knew nothing of them.
+var since = map[string]bool{"leadline.models": true}
 
 // Positions is the next offset of each of KnowledgeTopics.
 type Positions [len(KnowledgeTopics)]int64
@@ -31,20 +35,26 @@ func (p Positions) Version() sales.KnowledgeVersion {
 	return sales.KnowledgeVersion(strings.Join(parts, ","))
 }
 
-// ParseVersion reads what Version writes.
+// ParseVersion reads what Version writes, and wrote before there were all of KnowledgeTopics.
 func ParseVersion(v sales.KnowledgeVersion) (Positions, error) {
 	var p Positions
 	parts := strings.Split(string(v), ",")
-	if len(parts) != len(p) {
-		return p, fmt.Errorf("knowledge version %q: want the offsets of %d topics", v, len(p))
-	}
 	for i, t := range KnowledgeTopics {
-		digits, ok := strings.CutPrefix(parts[i], t+":")
+		digits, ok := "", false
+		if len(parts) > 0 {
+			digits, ok = strings.CutPrefix(parts[0], t+":")
+		}
+		if !ok && since[t] {
+			continue
+		}
 		n, err := strconv.ParseInt(digits, 10, 64)
 		if !ok || err != nil || n < 0 {
 			return p, fmt.Errorf("knowledge version %q: want %s:<offset> in place %d", v, t, i+1)
 		}
-		p[i] = n
+		p[i], parts = n, parts[1:]
+	}
+	if len(parts) > 0 {
+		return p, fmt.Errorf("knowledge version %q: goes on after %s", v, KnowledgeTopics[len(p)-1])
 	}
 	return p, nil
 }
@@ -61,7 +71,7 @@ type Knowledge struct {
 // NewKnowledge has read nothing.
 func NewKnowledge(calendar sales.Calendar, decoder *wire.Decoder) *Knowledge {
 	k := &Knowledge{calendar: calendar, decoder: decoder}
-	k.now = engine.Knowledge{Links: affinity.NewTable(), Activity: activity.NewIndex(), Catalogue: catalogue.New()}
+	k.now = engine.Knowledge{Links: affinity.NewTable(), Activity: activity.NewIndex(), Catalogue: catalogue.New(), Models: scorecard.NewModels()}
 	k.Stamp()
 	return k
 }
@@ -71,6 +81,9 @@ func (k *Knowledge) Engine() *engine.Knowledge { return &k.now }
 
 // Stamp makes the version that of what was taken in.
 func (k *Knowledge) Stamp() { k.now.Version = k.next.Version() }
+
+// StampAs makes it the version that a journal gives to the same positions: an earlier release's names fewer topics.
+func (k *Knowledge) StampAs(v sales.KnowledgeVersion) { k.now.Version = v }
 
 // Next is how far the topics were taken in.
 func (k *Knowledge) Next() Positions { return k.next }
@@ -100,6 +113,8 @@ func (k *Knowledge) set(ctx context.Context, topic string, key, value []byte) er
 		return k.setLink(ctx, key, value)
 	case "products":
 		return k.setProduct(ctx, key, value)
+	case "leadline.models":
+		return k.setModel(ctx, key, value)
 	default:
 		return k.setForecast(ctx, value)
 	}
@@ -128,6 +143,23 @@ func (k *Knowledge) setProduct(ctx context.Context, key, value []byte) error {
 		return err
 	default:
 		k.now.Catalogue.Set(p)
+	}
+	return nil
+}
+
+func (k *Knowledge) setModel(ctx context.Context, key, value []byte) error {
+	var m sales.Model
+	switch err := k.decoder.Model(ctx, value, &m); {
+	case errors.Is(err, wire.ErrTombstone):
+		k.now.Models.Delete(string(key))
+	case err != nil:
+		return err
+	default:
+		m.Name = strings.Clone(m.Name) // not the record's bytes, nor are the names of the characteristics
+		for i := range m.Characteristics {
+			m.Characteristics[i].Name = strings.Clone(m.Characteristics[i].Name)
+		}
+		k.now.Models.Set(m)
 	}
 	return nil
 }

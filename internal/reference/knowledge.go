@@ -13,6 +13,7 @@ type Knowledge struct {
 	links    map[string]sales.Link            // by key
 	leading  map[string]map[string]sales.Link // cross-sell links by what they lead from, then by key
 	products map[string]sales.Product
+	models   map[string]sales.Model
 	activity map[sales.Day]float64 // everyone's purchase days
 	complete sales.Day             // the last day that is known completely; valid if any is
 	any      bool
@@ -21,7 +22,7 @@ type Knowledge struct {
 // NewKnowledge knows nothing.
 func NewKnowledge() *Knowledge {
 	return &Knowledge{links: map[string]sales.Link{}, leading: map[string]map[string]sales.Link{}, products: map[string]sales.Product{},
-		activity: map[sales.Day]float64{}}
+		models: map[string]sales.Model{}, activity: map[sales.Day]float64{}}
 }
 
 // SetLink takes up a link, or a later word on it.
@@ -48,6 +49,12 @@ func (k *Knowledge) SetProduct(p sales.Product) { k.products[p.ProductID] = p }
 
 // DeleteProduct forgets a product.
 func (k *Knowledge) DeleteProduct(id string) { delete(k.products, id) }
+
+// SetModel takes up the points of a scorecard, or a later word on them.
+func (k *Knowledge) SetModel(m sales.Model) { k.models[m.Name] = m }
+
+// DeleteModel forgets a scorecard's points.
+func (k *Knowledge) DeleteModel(name string) { delete(k.models, name) }
 
 // SetActivity says on how many purchase days together all customers bought on a day. Days that are no dates of sales, and numbers that
 // are no counts, are ignored.

@@ -238,6 +238,13 @@ func (k *Knowledge) take(ctx context.Context, o Options, topic string, rec *kgo.
 		} else if errors.Is(err, wire.ErrTombstone) {
 			k.DeleteLink(string(rec.Key))
 		}
+	case "leadline.models":
+		var m sales.Model
+		if err = o.Decoder.Model(ctx, rec.Value, &m); err == nil {
+			k.SetModel(m)
+		} else if errors.Is(err, wire.ErrTombstone) {
+			k.DeleteModel(string(rec.Key))
+		}
 	case "products":
 		var p sales.Product
 		if err = o.Decoder.Product(ctx, rec.Value, &p); err == nil {

@@ -129,7 +129,7 @@ func (r *rails) learn(ctx context.Context, j *sales.Journal) error {
 		}
 	}
 	for _, v := range r.views {
-		v.known.Stamp()
+		v.known.StampAs(j.KnowledgeVersion)
 	}
 	return nil
 }

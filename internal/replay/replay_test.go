@@ -423,6 +423,9 @@ func TestKnowledgeGoesBack(t *testing.T) {
 				if a.Status == sales.Opened {
 					n++
 				}
+				if a.KnowledgeVersion != string(j.KnowledgeVersion) { // in the words of a release that knew no models
+					t.Errorf("an alert says %s, the journal %s", a.KnowledgeVersion, j.KnowledgeVersion)
+				}
 			}
 			offers = append(offers, n)
 			s.Commit()

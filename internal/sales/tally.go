@@ -9,10 +9,13 @@ const (
 	TallyPairs    TallyKind = "pairs"    // how customers come to hold items, alone and two of them (package affinity, cells.go)
 	TallyTiers    TallyKind = "tiers"    // unit prices per type and tier; going up from one tier to the next
 	TallyActivity TallyKind = "activity" // everyone's purchase days, per day
+	TallyExamples TallyKind = "examples" // offers that have ended, by what was coded when they were made: taken or not
 )
 
 // TallyKinds lists all kinds.
-func TallyKinds() []TallyKind { return []TallyKind{TallyLinks, TallyTiers, TallyActivity} }
+func TallyKinds() []TallyKind {
+	return []TallyKind{TallyLinks, TallyTiers, TallyActivity, TallyExamples}
+}
 
 // Cell is one integer difference: the contribution of a batch's customers to (Row, Col, Bucket), after minus before.
 // What row, column and bucket mean is the kind's business (packages affinity, catalogue, activity).

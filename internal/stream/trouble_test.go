@@ -326,7 +326,7 @@ func TestJournalSaysWhatWasKnown(t *testing.T) {
 		if len(js) != 2 {
 			t.Fatalf("journal: %+v", js)
 		}
-		if js[0].KnowledgeVersion != "forecasts:0,product-links:0,products:0" || js[1].KnowledgeVersion != "forecasts:0,product-links:1,products:0" {
+		if js[0].KnowledgeVersion != "forecasts:0,leadline.models:0,product-links:0,products:0" || js[1].KnowledgeVersion != "forecasts:0,leadline.models:0,product-links:1,products:0" {
 			t.Errorf("versions %s, %s", js[0].KnowledgeVersion, js[1].KnowledgeVersion)
 		}
 		if js[0].Rules == "" || js[1].Rules == "" || js[0].RulesHash == js[1].RulesHash {

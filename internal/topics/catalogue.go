@@ -94,6 +94,7 @@ func Catalogue(o Options) []Topic {
 		b.read("channels", 1, "statement", "knowledge: which channels bring which customers"),
 		b.read("campaign-results", 1, "statement", "knowledge: what campaigns earned"),
 		b.read("forecasts", 1, "series", "knowledge: everyone's activity, and what to expect"),
+		b.read("leadline.models", 1, "card", "knowledge: the points of scorecards, learned from offers that have ended"),
 		b.refused("dead-letters", "records that could not be used, with the reason in the headers"),
 		b.refused("late-events", "events older than the kept history"),
 		b.state(),

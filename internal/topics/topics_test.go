@@ -281,7 +281,7 @@ func TestCatalogueKeepsTheContract(t *testing.T) {
 			t.Errorf("tallies of %s: want one partition", k)
 		}
 	}
-	for _, name := range []string{"customers", "products", "campaigns", "product-links", "channels", "campaign-results", "forecasts"} {
+	for _, name := range []string{"customers", "products", "campaigns", "product-links", "channels", "campaign-results", "forecasts", "leadline.models"} {
 		topic := byName[name]
 		if !topic.Compacted() || topic.Configs[compactionLag] != millis(o.JournalRetention) {
 			t.Errorf("%s: decisions read it, so each version must stay for the journal's time: %v", name, topic.Configs)

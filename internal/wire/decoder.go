@@ -28,7 +28,7 @@ type Decoder struct {
 	slow   known[*slowWay]
 
 	purchase, touchpoint, customer, product, campaign, identity, signal, outcome recordReader
-	alert, link, forecast, journal, shardRecord, tally, knowledgeRow             recordReader
+	alert, link, forecast, model, journal, shardRecord, tally, knowledgeRow      recordReader
 }
 
 // NewDecoder makes a decoder that knows no writer yet.
@@ -47,6 +47,7 @@ func NewDecoder(source SchemaSource) *Decoder {
 		alert:        recordReader{shape: s.alert},
 		link:         recordReader{shape: s.link},
 		forecast:     recordReader{shape: s.forecast},
+		model:        recordReader{shape: s.model},
 		journal:      recordReader{shape: s.journal},
 		shardRecord:  recordReader{shape: s.shardRecord},
 		tally:        recordReader{shape: s.tally},
@@ -57,7 +58,7 @@ func NewDecoder(source SchemaSource) *Decoder {
 // shapes are the records that have a Go type.
 type shapes struct {
 	purchase, touchpoint, customer, product, campaign, identity, signal, outcome *shape
-	alert, link, forecast, journal, shardRecord, tally, knowledgeRow             *shape
+	alert, link, forecast, model, journal, shardRecord, tally, knowledgeRow      *shape
 }
 
 var allShapes = sync.OnceValue(func() *shapes {
@@ -73,6 +74,7 @@ var allShapes = sync.OnceValue(func() *shapes {
 		alert:        shapeOf("Alert", reflect.TypeFor[sales.Alert](), maxInputItems),
 		link:         shapeOf("ProductLink", reflect.TypeFor[sales.Link](), maxInputItems),
 		forecast:     shapeOf("Forecast", reflect.TypeFor[sales.Forecast](), maxInputItems),
+		model:        shapeOf("Model", reflect.TypeFor[sales.Model](), maxInputItems),
 		journal:      shapeOf("Journal", reflect.TypeFor[sales.Journal](), maxInternalItems),
 		shardRecord:  shapeOf("ShardRecord", reflect.TypeFor[sales.ShardRecord](), maxInternalItems),
 		tally:        shapeOf("Tally", reflect.TypeFor[sales.Tally](), maxInternalItems),

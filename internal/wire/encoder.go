@@ -131,6 +131,11 @@ func (e *Encoder) AppendForecast(dst []byte, f *sales.Forecast) ([]byte, error) 
 	return e.append(dst, "forecasts", allShapes().forecast, unsafe.Pointer(f))
 }
 
+// AppendModel appends a value of the topic leadline.models.
+func (e *Encoder) AppendModel(dst []byte, m *sales.Model) ([]byte, error) {
+	return e.append(dst, "leadline.models", allShapes().model, unsafe.Pointer(m))
+}
+
 // AppendJournal appends a value of the topic leadline.journal.
 func (e *Encoder) AppendJournal(dst []byte, j *sales.Journal) ([]byte, error) {
 	return e.append(dst, "leadline.journal", allShapes().journal, unsafe.Pointer(j))

@@ -113,6 +113,14 @@ func (d *Decoder) Forecast(ctx context.Context, value []byte, into *sales.Foreca
 	return d.read(ctx, &d.forecast, value, unsafe.Pointer(into))
 }
 
+// Model decodes a statement of leadline.models; ErrTombstone when it was taken back.
+func (d *Decoder) Model(ctx context.Context, value []byte, into *sales.Model) error {
+	if value == nil {
+		return ErrTombstone
+	}
+	return d.read(ctx, &d.model, value, unsafe.Pointer(into))
+}
+
 // Journal decodes a journal record.
 func (d *Decoder) Journal(ctx context.Context, value []byte, into *sales.Journal) error {
 	return d.read(ctx, &d.journal, value, unsafe.Pointer(into))

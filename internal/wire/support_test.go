@@ -78,6 +78,7 @@ func allRecords() []record {
 		recordOf("alerts.upsell", s.alert, (*Encoder).AppendAlert, (*Decoder).Alert),
 		recordOf("product-links", s.link, (*Encoder).AppendLink, (*Decoder).Link),
 		recordOf("forecasts", s.forecast, (*Encoder).AppendForecast, (*Decoder).Forecast),
+		recordOf("leadline.models", s.model, (*Encoder).AppendModel, (*Decoder).Model),
 		recordOf("leadline.journal", s.journal, (*Encoder).AppendJournal, (*Decoder).Journal),
 		recordOf("leadline.state", s.shardRecord, (*Encoder).AppendShardRecord, (*Decoder).ShardRecord),
 		recordOf("leadline.tallies.links", s.tally, (*Encoder).AppendTally, (*Decoder).Tally),

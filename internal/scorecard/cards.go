@@ -1,0 +1,91 @@
+package scorecard
+
+// Cards lists the cards that are learned.
+func Cards() []*Card { return []*Card{crossSell, upsell} }
+
+// CrossSell judges how likely the customer of an order takes an offered item within the offer's time. Its values are, in order:
+//
+//	similarity      the square root of the item's cosine to what the customer bought lately, standardised over the candidates
+//	confidence      damped confidence of the best of those antecedents, standardised likewise
+//	bought before   purchase days of the item before the window
+//	link            log odds of the probability that the link gives the item within the offer's time
+//	popularity      share of customers who hold the item
+//	price           its typical amount of a line over the customer's mean line
+//	past answers    offers taken up over offers made, with one of ten in advance: 0.1 is no answer yet
+//	activity        affinity.Stratum of the customer
+//
+// The first three are what ranks best offline (package evaluate: cosine, damped confidence, and what was bought before), in bins; the link makes the
+// probability its own.
+func CrossSell() *Card { return crossSell }
+
+// Places of the characteristics of CrossSell.
+const (
+	Similarity = iota
+	Confidence
+	BoughtBefore
+	LinkOdds
+	PopularityShare
+	Price
+	PastAnswers
+	Activity
+)
+
+var crossSell = valid(&Card{Name: "cross-sell", Version: 1, Constant: 0, Characteristics: []Characteristic{
+	slope("similarity", 0.3, -1, -0.5, 0, 0.5, 1, 1.5, 2, 3),
+	slope("confidence", 0.3, -1, -0.5, 0, 0.5, 1, 1.5, 2, 3),
+	{Name: "bought before", Cuts: []float64{1, 2, 3, 5, 8, 13}, Prior: []float64{0, 0.7, 1.1, 1.6, 1.9, 2.3, 2.8}},
+	slope("link", 1, -7, -6, -5.5, -5, -4.5, -4, -3.5, -3, -2.5, -2, -1.5, -1, -0.5, 0),
+	plain("popularity", 0.02, 0.05, 0.1, 0.2, 0.3, 0.5),
+	plain("price", 0.5, 0.75, 1.33, 2),
+	plain("past answers", 0.06, 0.08, 0.1, 0.12, 0.2),
+	plain("activity", 2, 3, 4, 5, 6, 7),
+}})
+
+// Upsell judges how likely the customer of an order takes the offered tier within the offer's time. Its values are, in order:
+//
+//	link            log odds of the type's shrunken switch rate
+//	repeated        days on which the lower tier was bought
+//	price ratio     of the tiers' median unit prices
+//	past answers    as of CrossSell
+//	activity        as of CrossSell
+func Upsell() *Card { return upsell }
+
+// Places of the characteristics of Upsell.
+const (
+	SwitchOdds = iota
+	Repeated
+	PriceRatio
+	UpsellAnswers
+	UpsellActivity
+)
+
+var upsell = valid(&Card{Name: "upsell", Version: 1, Constant: 0, Characteristics: []Characteristic{
+	slope("link", 1, -5, -4, -3.5, -3, -2.5, -2, -1.5, -1, -0.5, 0),
+	plain("repeated", 3, 4, 6, 9),
+	plain("price ratio", 1.25, 1.5, 2, 3),
+	plain("past answers", 0.06, 0.08, 0.1, 0.12, 0.2),
+	plain("activity", 2, 3, 4, 5, 6, 7),
+}})
+
+// plain has no points without examples.
+func plain(name string, cuts ...float64) Characteristic {
+	return Characteristic{Name: name, Cuts: cuts, Prior: make([]float64, len(cuts)+1)}
+}
+
+// slope has prior points that rise with the value, from 0 at 0: those of the middle of each bin, and of the ends' cuts.
+func slope(name string, rise float64, cuts ...float64) Characteristic {
+	c := plain(name, cuts...)
+	last := len(cuts) - 1
+	c.Prior[0], c.Prior[last+1] = rise*cuts[0], rise*cuts[last]
+	for i := range last {
+		c.Prior[i+1] = rise * (cuts[i] + cuts[i+1]) / 2
+	}
+	return c
+}
+
+func valid(c *Card) *Card {
+	if err := c.Validate(); err != nil {
+		panic(err) // a card of this program
+	}
+	return c
+}
