@@ -20,9 +20,15 @@ var ErrNewer = fmt.Errorf("blob of a later release: %w", ErrCorrupt)
 // blobVersion is the first byte of the blobs that are written. Those of earlier versions are read too (see blobold.go), and become
 // ones of this version with their customer's next change, or when they move to another shard:
 //
-//	version u8 | crc32c u32 of the rest | csn | day | look day | owner | head | more said | open episodes | said | window
+//	version u8 | crc32c u32 of the rest | csn | day | look day | owner | head | more said | open episodes | said | lifetime | window
 //	head = contact (2 bits) | open episodes (3) | said (3); a full field for said means "and this many more"
-const blobVersion = 2
+//	lifetime = first day | days ever | in pairs (bit 0), offers (bit 1) | offered and taken up, if there were offers
+const blobVersion = 3
+
+const (
+	flagPairs  = 1 << 0
+	flagOffers = 1 << 1
+)
 
 const (
 	blobHeader = 5
@@ -59,12 +65,30 @@ func EncodeCustomer(dst []byte, c *Customer) []byte {
 		dst = binary.AppendUvarint(dst, uint64(s.Item+1)) // NoItem is 0
 		dst = binary.AppendVarint(dst, int64(c.Day-s.Day))
 	}
+	dst = appendLifetime(dst, c)
 	dst = c.Window.Append(dst)
 	binary.LittleEndian.PutUint32(dst[start+1:], crc32.Checksum(dst[start+blobHeader:], castagnoli))
 	return dst
 }
 
+func appendLifetime(dst []byte, c *Customer) []byte {
+	dst = appendDay(dst, c.FirstDay, c.Day)
+	dst = binary.AppendUvarint(dst, uint64(c.DaysEver))
+	flags := byte(0)
+	if c.Pairs {
+		flags |= flagPairs
+	}
+	if c.Offered == 0 && c.TakenUp == 0 {
+		return append(dst, flags)
+	}
+	return append(dst, flags|flagOffers, c.Offered, c.TakenUp)
+}
+
 func appendEpisode(dst []byte, e *Episode, day sales.Day) []byte {
+	return binary.AppendUvarint(appendEpisodeV2(dst, e, day), e.Code)
+}
+
+func appendEpisodeV2(dst []byte, e *Episode, day sales.Day) []byte {
 	dst = append(dst, byte(e.Kind), byte(e.Suppressed))
 	for shift := 0; shift < 8*eventBytes; shift += 8 {
 		dst = append(dst, byte(e.Event>>shift))
@@ -113,9 +137,12 @@ func decodeCustomer(c *Customer, blob []byte, items *window.Items, windows *wind
 	if err != nil {
 		return err
 	}
-	if blob[0] == blobV1 {
+	switch blob[0] {
+	case blobV1:
 		rest, err = windows.DecodeV1(&c.Window, rest, items)
-	} else {
+	case blobV2:
+		rest, err = windows.DecodeV2(&c.Window, rest, items)
+	default:
 		rest, err = windows.Decode(&c.Window, rest, items)
 	}
 	if err != nil {
@@ -123,6 +150,9 @@ func decodeCustomer(c *Customer, blob []byte, items *window.Items, windows *wind
 	}
 	if len(rest) != 0 {
 		return fmt.Errorf("blob with %d bytes too many: %w", len(rest), ErrCorrupt)
+	}
+	if blob[0] < blobVersion {
+		c.Lifetime = lifetimeOf(&c.Window)
 	}
 	return nil
 }
@@ -142,10 +172,14 @@ func (c *Customer) decodeHead(blob []byte, items int) (rest []byte, err error) {
 	*c = Customer{CSN: int64(r.uvarint(math.MaxInt64)), Day: sales.Day(r.varint())}
 	c.LookDay = r.day(c.Day)
 	c.OwnerID = string(r.bytes(r.uvarint(uint64(len(r.b)))))
-	if blob[0] == blobV1 {
+	switch blob[0] {
+	case blobV1:
 		r.listsV1(c)
-	} else {
-		r.lists(c)
+	case blobV2:
+		r.lists(c, (*blobReader).episodeV2)
+	default:
+		r.lists(c, (*blobReader).episode)
+		r.lifetime(c)
 	}
 	if r.bad {
 		return nil, fmt.Errorf("blob payload: %w", ErrCorrupt)
@@ -154,7 +188,7 @@ func (c *Customer) decodeHead(blob []byte, items int) (rest []byte, err error) {
 }
 
 // lists reads consent, open episodes and what was said.
-func (r *blobReader) lists(c *Customer) {
+func (r *blobReader) lists(c *Customer, episode func(*blobReader, sales.Day) Episode) {
 	head := r.byte(math.MaxUint8)
 	if c.Contact = Consent(head & 3); c.Contact > ConsentDenied {
 		r.fail()
@@ -164,7 +198,7 @@ func (r *blobReader) lists(c *Customer) {
 		said += r.uvarint(uint64(len(r.b)) / saidBytes)
 	}
 	for range head >> 2 & 7 {
-		c.Open = append(c.Open, r.episode(c.Day))
+		c.Open = append(c.Open, episode(r, c.Day))
 	}
 	for range said {
 		c.Said = append(c.Said, r.said(c.Day))
@@ -233,7 +267,23 @@ func (r *blobReader) byte(limit byte) byte {
 	return b[0]
 }
 
+// lifetime reads what appendLifetime has written.
+func (r *blobReader) lifetime(c *Customer) {
+	c.FirstDay, c.DaysEver = r.day(c.Day), uint32(r.uvarint(math.MaxUint32))
+	flags := r.byte(flagPairs | flagOffers)
+	c.Pairs = flags&flagPairs != 0
+	if flags&flagOffers != 0 {
+		c.Offered, c.TakenUp = r.byte(math.MaxUint8), r.byte(math.MaxUint8)
+	}
+}
+
 func (r *blobReader) episode(day sales.Day) Episode {
+	e := r.episodeV2(day)
+	e.Code = r.uvarint(math.MaxUint64)
+	return e
+}
+
+func (r *blobReader) episodeV2(day sales.Day) Episode {
 	e := Episode{Kind: sales.AlertKind(r.byte(byte(sales.Outlook))), Suppressed: sales.Suppression(r.byte(byte(sales.ByExpired)))}
 	for i, b := range r.bytes(eventBytes) {
 		e.Event |= uint64(b) << (8 * i)

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"pgregory.net/rapid"
 
 	"leadline/internal/sales"
@@ -36,7 +37,7 @@ func TestBlobRoundTrip(t *testing.T) {
 		for kind := range sales.AlertKind(3) {
 			if rapid.Bool().Draw(t, "open") {
 				c.Open = append(c.Open, Episode{Kind: kind + 1, Event: rapid.Uint64Max(1<<40-1).Draw(t, "event"), From: item.Draw(t, "from"),
-					To: item.Draw(t, "to"), Day: day.Draw(t, "opened"), ExpiryDay: maybe.Draw(t, "expires"), Score: rapid.Uint16().Draw(t, "score"),
+					To: item.Draw(t, "to"), Day: day.Draw(t, "opened"), ExpiryDay: maybe.Draw(t, "expires"), Score: rapid.Uint16().Draw(t, "score"), Code: rapid.Uint64().Draw(t, "code"),
 					Suppressed: sales.Suppression(rapid.IntRange(0, 3).Draw(t, "why"))})
 			}
 		}
@@ -44,13 +45,21 @@ func TestBlobRoundTrip(t *testing.T) {
 			c.Said = append(c.Said, Said{Kind: sales.AlertKind(rapid.IntRange(1, 3).Draw(t, "kind")), Capped: rapid.Bool().Draw(t, "capped"),
 				Item: item.Draw(t, "item"), Day: day.Draw(t, "said on")})
 		}
-		c.Window.Add(20_000, 3, 1, 5)
+		for i := range rapid.IntRange(0, 9).Draw(t, "past") {
+			c.Window.Add(day.Draw(t, "bought on"), window.ItemID(i), 1, 5)
+		}
+		c.Window.Add(20_021, 3, 1, 5)
+		c.Window.Trim(20_020, rapid.IntRange(0, 40).Draw(t, "remembered"))
+		count := rapid.Uint8()
+		c.Lifetime = Lifetime{FirstDay: maybe.Draw(t, "first"), DaysEver: rapid.Uint32().Draw(t, "days"), Offered: count.Draw(t, "offered"),
+			TakenUp: count.Draw(t, "taken up")}
+		c.Pairs = rapid.Bool().Draw(t, "pairs")
 		blob := EncodeCustomer([]byte("before"), &c)[len("before"):]
 		back, err := DecodeCustomer(blob, items)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if diff := cmp.Diff(c, *back, cmp.AllowUnexported(window.Window{})); diff != "" {
+		if diff := cmp.Diff(c, *back, cmp.AllowUnexported(window.Window{}), cmpopts.EquateEmpty()); diff != "" {
 			t.Fatalf("(-before +after):\n%s", diff)
 		}
 		if due, err := BlobDue(blob); err != nil || due != c.Due() {
@@ -69,11 +78,13 @@ func FuzzDecodeCustomer(f *testing.F) {
 	c.Window.AddOrder(window.Order{Day: 20_000, Event: 7, Number: 8})
 	f.Add(byte(blobVersion), EncodeCustomer(nil, &c)[blobHeader:])
 	f.Add(byte(blobVersion), EncodeCustomer(nil, &Customer{})[blobHeader:])
-	old, err := os.ReadFile("testdata/blob-v1.bin")
-	if err != nil {
-		f.Fatal(err)
+	for version := byte(blobV1); version <= blobVersion; version++ {
+		golden, err := os.ReadFile(fmt.Sprintf("testdata/blob-v%d.bin", version))
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(version, golden[blobHeader:])
 	}
-	f.Add(byte(blobV1), old[blobHeader:])
 	f.Fuzz(func(t *testing.T, version byte, payload []byte) {
 		blob := append([]byte{version, 0, 0, 0, 0}, payload...)
 		binary.LittleEndian.PutUint32(blob[1:], crc32.Checksum(payload, castagnoli))
@@ -95,27 +106,30 @@ func FuzzDecodeCustomer(f *testing.F) {
 	})
 }
 
-// TestBlobSize holds what the projection was promised: 20 lines of groceries in seven orders, with an open offer and two things said,
-// fit into the 252 bytes that Redis stores in 256.
+// TestBlobSize holds what the projection was promised: 20 lines of groceries in seven orders, with an open offer and two things said, 21 lines
+// of half a year before that and what else is told of the time before, fit into 316 bytes, which Redis stores in 320.
 func TestBlobSize(t *testing.T) {
 	t.Parallel()
 	c := Customer{CSN: 123_456, Day: 20_500, LookDay: 20_505, OwnerID: "rep-17",
 		Open: []Episode{{Kind: sales.CrossSell, From: 300, To: 900, Day: 20_495, ExpiryDay: 20_509, Score: 20_000}},
 		Said: []Said{{Kind: sales.CrossSell, Item: 900, Day: 20_495}, {Kind: sales.CrossSell, Capped: true, Item: 700, Day: 20_498}}}
 	c.Window.SetCurrency("USD")
-	for order := range 7 {
+	for order := -7; order < 7; order++ {
 		day := sales.Day(20_340 + 25*order)
 		id := fmt.Sprintf("cj-o-3119857%04d-%07d", order, order)
 		c.Window.AddOrder(window.Order{Day: day, Event: window.EventHash(id), Number: window.OrderHash(id)})
-		for line := range 3 - order/6 {
-			c.Window.Add(day, window.ItemID(137*order%500+400*line), 1+int64(line/2), int64(99+150*line))
+		for line := range 3 - max(0, order)/6 {
+			c.Window.Add(day, window.ItemID(137*(order+7)%500+400*line), 1+int64(line/2), int64(99+150*line))
 		}
 		c.Window.SetLast(window.Purchase{Event: window.EventHash(id), At: sales.Millis(day) * sales.DayMillis, Partition: 5, Offset: 76_000})
 	}
-	if n := len(c.Window.Lines()); n != 20 {
-		t.Fatalf("%d lines", n)
+	c.Window.Trim(20_339, 180)
+	c.Lifetime = Lifetime{FirstDay: 19_800, DaysEver: 36, Offered: 5, TakenUp: 1}
+	c.Pairs = true
+	if n, past := len(c.Window.Lines()), len(c.Window.Past()); n != 20 || past != 21 {
+		t.Fatalf("%d lines, %d items before", n, past)
 	}
-	if n := len(EncodeCustomer(nil, &c)); n > 252 {
+	if n := len(EncodeCustomer(nil, &c)); n > 316 {
 		t.Errorf("%d bytes", n)
 	} else {
 		t.Logf("%d bytes", n)

@@ -9,16 +9,50 @@ import (
 // release before has written in testdata.
 //
 //	1: contact | open episodes | said, each with its own count; the window's last purchase before its days
-const blobV1 = 1
+//	2: episodes without a code, no lifetime, a window without a past
+const (
+	blobV1 = 1
+	blobV2 = 2
+)
 
 func (r *blobReader) listsV1(c *Customer) {
 	c.Contact = Consent(r.byte(byte(ConsentDenied)))
 	for range r.byte(byte(sales.Outlook)) {
-		c.Open = append(c.Open, r.episode(c.Day))
+		c.Open = append(c.Open, r.episodeV2(c.Day))
 	}
 	for range r.uvarint(uint64(len(r.b)) / saidBytes) {
 		c.Said = append(c.Said, r.said(c.Day))
 	}
+}
+
+// lifetimeOf is as much of the lifetime as the window says.
+func lifetimeOf(w *window.Window) Lifetime {
+	var l Lifetime
+	for i, o := range w.Orders() {
+		if o.Refund {
+			continue
+		}
+		l.order(o.Day, i == 0 || w.Orders()[i-1].Day != o.Day)
+	}
+	return l
+}
+
+// Alike makes two blobs comparable of which the first may be of an earlier version: it as today's release writes it, and the other
+// without what its version did not say yet.
+func Alike(old []byte, oldItems *window.Items, blob []byte, items *window.Items) (was, is []byte, err error) {
+	if was, err = Upgrade(old, oldItems); err != nil || old[0] == blobVersion {
+		return was, blob, err
+	}
+	c, err := DecodeCustomer(blob, items)
+	if err != nil {
+		return nil, nil, err
+	}
+	c.Window.ForgetPast()
+	c.Lifetime, c.Pairs = lifetimeOf(&c.Window), false
+	for i := range c.Open {
+		c.Open[i].Code = 0
+	}
+	return was, EncodeCustomer(nil, c), nil
 }
 
 // Upgrade gives the blob as today's release writes it: the same bytes, unless it is of an earlier version.

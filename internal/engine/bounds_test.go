@@ -81,6 +81,10 @@ func TestLargestBlob(t *testing.T) {
 			orders.Said = append(orders.Said, Said{Kind: kind, Item: 60_000, Day: day})
 		}
 	}
+	for item := range window.ItemID(300) {
+		orders.Window.Add(19_000, window.MaxItems-1-3*item, 1, 1)
+	}
+	orders.Window.Trim(19_000, 180)
 	for what, c := range map[string]*Customer{"lines": &lines, "orders": &orders} {
 		if n := len(EncodeCustomer(nil, c)); n > recordLimit {
 			t.Errorf("%s: %d bytes", what, n)

@@ -125,10 +125,10 @@ func (c *cache) dropAtHand() {
 
 // resize counts the entry's memory: the structs, and the slices that grow, with the room that they have to grow into.
 func (c *cache) resize(e *entry) {
-	const structs = 512
+	const structs = 560
 	w := &e.state.Window
 	c.bytes -= e.size
 	e.size = structs + len(e.id) + cap(e.blob) + 24*cap(w.Lines()) + 24*cap(w.Orders()) + 16*cap(w.Touches()) +
-		40*cap(e.state.Open) + 12*cap(e.state.Said)
+		12*cap(w.Past()) + 48*cap(e.state.Open) + 12*cap(e.state.Said)
 	c.bytes += e.size
 }

@@ -28,6 +28,34 @@ type Customer struct {
 	Open    []Episode // open episodes, by kind, within one the oldest first: at most one declining spell, offers up to the caps
 	Said    []Said    // what the cool-down still covers
 	Window  window.Window
+	Lifetime
+	Pairs bool // what the customer holds is in the tally of pairs: not so when the blob is of a release without it
+}
+
+// Lifetime is what is told of a customer beyond the window: of all purchases since the first, or since the first after a silence for as long
+// as history is kept, by when the customer has been forgotten.
+type Lifetime struct {
+	FirstDay sales.Day // of the first order; 0 = none
+	DaysEver uint32    // days with an order; refunds take none of them away
+	Offered  uint8     // cross-sell and upsell offers that were opened, in either arm of the experiment; 255 stands for more too
+	TakenUp  uint8     // and those of them that were taken up
+}
+
+// order counts an order of the day, and whether it is the day's first.
+func (l *Lifetime) order(day sales.Day, first bool) {
+	if l.FirstDay == 0 || day < l.FirstDay {
+		l.FirstDay = day
+	}
+	if first {
+		l.DaysEver++
+	}
+}
+
+// more counts up a number that stays at the largest.
+func more(n *uint8) {
+	if *n < math.MaxUint8 {
+		*n++
+	}
 }
 
 // Episode is an alert that was opened and has not ended.
@@ -39,6 +67,7 @@ type Episode struct {
 	ExpiryDay  sales.Day         // at whose start it ends; 0 = no such day
 	Score      uint16            // in parts of scoreOne
 	Suppressed sales.Suppression // every revision goes where the first went
+	Code       uint64            // the features that the decision rested on, so that the outcome teaches without hindsight; 0 = none
 }
 
 // scoreOne is the score 1 in an Episode: fine enough for a share, two bytes, and whole percents stay what they are.
@@ -127,7 +156,10 @@ func (c *Customer) advance(day sales.Day, r *Rules) {
 		return
 	}
 	c.Day = day
-	c.Window.Trim(day - sales.Day(r.keptDays()))
+	c.Window.Trim(day-sales.Day(r.keptDays()), r.WindowDays)
+	if len(c.Window.Orders()) == 0 {
+		c.Lifetime = Lifetime{}
+	}
 	keep := 0
 	for _, s := range c.Said {
 		if s.Day > day-sales.Day(r.CooldownDays+r.SlackDays) {

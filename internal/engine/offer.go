@@ -31,6 +31,7 @@ func (s *Shard) offer(e *entry, o *order, f offer) {
 	if !capped {
 		ep.Suppressed = s.suppression(e)
 		e.state.open(ep)
+		more(&e.state.Offered)
 	}
 	e.state.Said = append(e.state.Said, Said{Kind: f.kind, Capped: capped, Item: f.to, Day: o.day})
 	a := s.alert(e, &ep, sales.Opened, o.OccurredAt)
@@ -59,7 +60,9 @@ func (s *Shard) takeUp(e *entry, o *order) {
 			title:    fmt.Sprintf("Customer %s has bought %s, which was offered on %s.", e.id, name, ended.Day),
 			text:     fmt.Sprintf("Bought %s on %s.", name, o.day),
 			evidence: []sales.Evidence{o.evidence()}, details: map[string]float64{"days_to_take_up": float64(o.day - ended.Day)}}
-		if o.day < ended.Day {
+		if o.day >= ended.Day {
+			more(&e.state.TakenUp)
+		} else {
 			end.code, end.details = "contradicted", nil
 			end.title = fmt.Sprintf("Customer %s had bought %s already on %s, as was learned late.", e.id, name, o.day)
 		}

@@ -117,6 +117,7 @@ func (s *Shard) record(e *entry, o *order, event uint64) {
 	trace := window.Order{Day: o.day, Event: event, Refund: o.Kind == sales.Refund}
 	if !trace.Refund {
 		trace.Number = window.OrderHash(o.OrderID)
+		c.Lifetime.order(o.day, c.Window.OrderCount(o.day-1, o.day) == 0)
 		c.Window.SetLast(window.Purchase{Event: event, At: o.OccurredAt, Partition: o.source.Partition, Offset: o.source.Offset})
 	}
 	c.Window.AddOrder(trace)

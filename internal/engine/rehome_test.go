@@ -34,6 +34,9 @@ func inWords(t tb, blob []byte, items *window.Items) string {
 	for _, x := range c.Window.Touches() {
 		words = append(words, fmt.Sprint("touch ", x.Day, x.Kind, name(x.About), x.Count))
 	}
+	for _, p := range c.Window.Past() {
+		words = append(words, fmt.Sprint("past ", name(p.Item), p.Days, p.Last))
+	}
 	slices.Sort(words) // within a day both stand by id
 	for _, e := range c.Open {
 		words = append(words, fmt.Sprint("open ", e.Kind, e.Event, name(e.From), name(e.To), e.Day, e.ExpiryDay, e.Score, e.Suppressed))
@@ -41,7 +44,7 @@ func inWords(t tb, blob []byte, items *window.Items) string {
 	for _, s := range c.Said {
 		words = append(words, fmt.Sprint("said ", s.Kind, s.Capped, name(s.Item), s.Day))
 	}
-	words = append(words, fmt.Sprint(c.Window.Orders(), c.Window.Last(), c.Window.Currency(), c.Day, c.LookDay, c.OwnerID, c.Contact))
+	words = append(words, fmt.Sprint(c.Window.Orders(), c.Window.Last(), c.Window.Currency(), c.Day, c.LookDay, c.OwnerID, c.Contact, c.Lifetime))
 	return strings.Join(words, "\n")
 }
 
@@ -70,6 +73,9 @@ func TestRehomedCustomerIsTheSame(t *testing.T) {
 			c.Window.AddTouch(day.Draw(t, "day"), 1, maybe.Draw(t, "about"), uint32(i))
 		}
 		c.Window.AddOrder(window.Order{Day: 20_001, Event: 5, Number: 6})
+		c.Window.Trim(rapid.SampledFrom([]sales.Day{0, 20_000}).Draw(t, "through"), 180)
+		c.Lifetime = Lifetime{FirstDay: 19_000, DaysEver: 77, Offered: 5, TakenUp: 2}
+		c.Pairs = true
 		blob := EncodeCustomer(nil, &c)
 		before := inWords(t, blob, from)
 		moved, err := Rehome(blob, Home{Items: from}, Home{Items: to}, 3)
@@ -110,7 +116,7 @@ func TestEveryItemOfACustomerIsTranslated(t *testing.T) {
 		}
 	}
 	walk("", reflect.TypeFor[Customer]())
-	want := []string{".Open.From", ".Open.To", ".Said.Item", ".Window.lines.Item", ".Window.touches.About"}
+	want := []string{".Open.From", ".Open.To", ".Said.Item", ".Window.lines.Item", ".Window.past.Item", ".Window.touches.About"}
 	if slices.Sort(found); !slices.Equal(found, want) {
 		t.Errorf("items are at %v; translated and TestRehomedCustomerIsTheSame know %v", found, want)
 	}

@@ -1,6 +1,7 @@
 package reference
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"strings"
@@ -24,6 +25,8 @@ type customer struct {
 	bought    map[sales.Day]map[window.Item]sum
 	currency  string
 	last      newest
+	past      map[window.Item]past // what was bought on days that are forgotten
+	before    lifetime
 	touches   map[touch]uint32 // how many
 	recent    []uint32         // the last 64 touches
 
@@ -32,6 +35,19 @@ type customer struct {
 
 	changed bool // in this commit
 	saved   bool // an earlier commit has kept something
+}
+
+// past is on how many forgotten days an item was bought, without a pause of more than a window, and on which last.
+type past struct {
+	days uint32
+	last sales.Day
+}
+
+// lifetime is what is told of all orders of a customer who was never silent for as long as history is kept.
+type lifetime struct {
+	first          sales.Day // 0: none
+	days           uint32
+	offered, taken uint8
 }
 
 // purchase is an order or a refund.
@@ -90,7 +106,7 @@ func (m *Model) customer(id string) *customer {
 	m.met[strings.Clone(id)] = true
 	if m.customers[id] == nil {
 		id = strings.Clone(id)
-		m.customers[id] = &customer{id: id, bought: map[sales.Day]map[window.Item]sum{}, touches: map[touch]uint32{}}
+		m.customers[id] = &customer{id: id, bought: map[sales.Day]map[window.Item]sum{}, touches: map[touch]uint32{}, past: map[window.Item]past{}}
 	}
 	return m.customers[id]
 }
@@ -99,7 +115,7 @@ func (m *Model) customer(id string) *customer {
 func (c *customer) copied() *customer {
 	own := *c
 	own.purchases, own.said, own.recent = slices.Clone(c.purchases), slices.Clone(c.said), slices.Clone(c.recent)
-	own.touches = maps.Clone(c.touches)
+	own.touches, own.past = maps.Clone(c.touches), maps.Clone(c.past)
 	own.bought = map[sales.Day]map[window.Item]sum{}
 	for day, items := range c.bought {
 		own.bought[day] = maps.Clone(items)
@@ -133,29 +149,52 @@ func (m *Model) advance(c *customer, day sales.Day) {
 		return
 	}
 	c.day = day
-	c.forget(day - m.keptDays())
+	m.forget(c, day-m.keptDays())
 	silent := day - sales.Day(m.rules.CooldownDays+m.rules.SlackDays)
 	c.said = slices.DeleteFunc(c.said, func(s said) bool { return s.day <= silent })
 }
 
-// forget drops the days up to and including through. With the last purchase goes the currency, with the last touch the memory of touches.
-func (c *customer) forget(through sales.Day) {
+// forget drops the days up to and including through. With the last purchase goes the currency, and what is told of those before, with
+// the last touch the memory of touches.
+func (m *Model) forget(c *customer, through sales.Day) {
 	c.purchases = slices.DeleteFunc(c.purchases, func(p purchase) bool { return p.day <= through })
-	for day := range c.bought {
+	for _, day := range slices.Sorted(maps.Keys(c.bought)) {
 		if day <= through {
+			m.remember(c, day)
 			delete(c.bought, day)
 		}
 	}
+	maps.DeleteFunc(c.past, func(_ window.Item, p past) bool { return p.last < through-sales.Day(m.rules.WindowDays) })
 	for t := range c.touches {
 		if t.day <= through {
 			delete(c.touches, t)
 		}
 	}
 	if len(c.purchases) == 0 {
-		c.currency, c.last = "", newest{}
+		c.currency, c.last, c.before = "", newest{}, lifetime{}
+		clear(c.past)
 	}
 	if len(c.touches) == 0 {
 		c.recent = nil
+	}
+}
+
+// remember makes part of the past what was paid for on a day. Of more items than a customer is remembered to have bought those of the
+// earliest day are forgotten.
+func (m *Model) remember(c *customer, day sales.Day) {
+	for it, s := range c.bought[day] {
+		if s.amount == 0 {
+			continue
+		}
+		p := c.past[it]
+		if day-p.last > sales.Day(m.rules.WindowDays) {
+			p.days = 0
+		}
+		c.past[it] = past{p.days + 1, day}
+	}
+	for len(c.past) > maxPast {
+		oldest := slices.MinFunc(slices.Collect(maps.Values(c.past)), func(a, b past) int { return cmp.Compare(a.last, b.last) }).last
+		maps.DeleteFunc(c.past, func(_ window.Item, p past) bool { return p.last == oldest })
 	}
 }
 

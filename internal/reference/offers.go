@@ -202,6 +202,7 @@ func (m *Model) offer(c *customer, o *order, kind sales.AlertKind, l *sales.Link
 	if !capped {
 		ep.suppressed = m.suppression(c)
 		c.open = append(c.open, ep)
+		c.before.offered = max(c.before.offered, c.before.offered+1) // 255 stays
 	}
 	c.said = append(c.said, said{kind: kind, capped: capped, to: to, day: o.day})
 	a := m.say(c, ep, sales.Opened, o.OccurredAt)
@@ -231,6 +232,8 @@ func (m *Model) takeUp(c *customer, o *order) {
 		code := "taken_up"
 		if o.day < ep.day {
 			code = "contradicted"
+		} else {
+			c.before.taken = max(c.before.taken, c.before.taken+1)
 		}
 		m.sayEnd(c, ep, sales.Resolved, o.OccurredAt, code, o.evidence())
 	}

@@ -82,6 +82,12 @@ func (m *Model) record(c *customer, o *order, event uint64) {
 		if o.OccurredAt >= c.last.at {
 			c.last = newest{event: event, at: o.OccurredAt, source: sales.Source{Partition: o.source.Partition, Offset: o.source.Offset}}
 		}
+		if !slices.ContainsFunc(c.purchases, func(known purchase) bool { return known.day == o.day && !known.refund }) {
+			c.before.days++
+		}
+		if c.before.first == 0 || o.day < c.before.first {
+			c.before.first = o.day
+		}
 	}
 	c.purchases = append(c.purchases, p)
 	if first {

@@ -28,6 +28,10 @@ func (m *Model) State(customerID string) []string {
 			lines = append(lines, boughtLine(day, it, s.count, s.amount))
 		}
 	}
+	for it, p := range c.past {
+		lines = append(lines, pastLine(it, p))
+	}
+	lines = append(lines, lifetimeLine(c.before))
 	for t, n := range c.touches {
 		lines = append(lines, touchLine(t.day, t.kind, t.about, n))
 	}
@@ -59,6 +63,10 @@ func EngineState(blob []byte, items *window.Items) ([]string, error) {
 	for _, l := range w.Lines() {
 		lines = append(lines, boughtLine(l.Day, items.Item(l.Item), l.Count, l.AmountMinor))
 	}
+	for _, p := range w.Past() {
+		lines = append(lines, pastLine(items.Item(p.Item), past{p.Days, p.Last}))
+	}
+	lines = append(lines, lifetimeLine(lifetime{c.FirstDay, c.DaysEver, c.Offered, c.TakenUp}))
 	for _, t := range w.Touches() {
 		about := ""
 		if t.About != window.NoItem {
@@ -107,6 +115,14 @@ func purchaseLine(day sales.Day, refund bool, event uint64, order uint32) string
 
 func boughtLine(day sales.Day, it window.Item, count, amount int64) string {
 	return fmt.Sprintf("bought on %s %q of type %q, tier %d: %d for %d", day, it.Category, it.Type, it.Tier, count, amount)
+}
+
+func pastLine(it window.Item, p past) string {
+	return fmt.Sprintf("bought before %q of type %q, tier %d: on %d days, last on %s", it.Category, it.Type, it.Tier, p.days, p.last)
+}
+
+func lifetimeLine(h lifetime) string {
+	return fmt.Sprintf("orders on %d days, first on %s; %d offers, %d taken up", h.days, h.first, h.offered, h.taken)
 }
 
 func touchLine(day sales.Day, kind sales.TouchKind, about string, n uint32) string {

@@ -130,8 +130,10 @@ func (st *states) compare(read map[string]int64) (compared, moved int64) {
 
 func (st *states) compareOne(name string, live placed, replayed []byte, items *window.Items) {
 	d := Difference{Partition: st.shadow.p, ID: name, Customer: name, Offset: live.offset, CSN: st.csn}
-	if up, err := engine.Upgrade(live.blob, st.items); live.blob != nil && err == nil {
-		live.blob = up // written by a release before this one
+	if live.blob != nil && replayed != nil { // the live one perhaps by a release before this one
+		if was, is, err := engine.Alike(live.blob, st.items, replayed, items); err == nil {
+			live.blob, replayed = was, is
+		}
 	}
 	switch {
 	case bytes.Equal(live.blob, replayed):
@@ -215,7 +217,7 @@ func showBlob(blob []byte, items *window.Items) []byte {
 		return cmp.Or(cmp.Compare(a.Day, b.Day), cmp.Compare(a.Category, b.Category), cmp.Compare(a.Type, b.Type),
 			cmp.Compare(a.Count, b.Count), cmp.Compare(a.AmountMinor, b.AmountMinor))
 	})
-	var open, said, touches []named
+	var open, said, touches, past []named
 	for _, e := range c.Open {
 		from, to := name(e.From), name(e.To)
 		e.From, e.To = 0, 0
@@ -231,8 +233,15 @@ func showBlob(blob []byte, items *window.Items) []byte {
 		t.About = 0
 		touches = append(touches, named{What: t, To: about})
 	}
+	for _, p := range w.Past() {
+		of := name(p.Item)
+		p.Item = 0
+		past = append(past, named{What: p, To: of})
+	}
+	slices.SortFunc(past, func(a, b named) int { return cmp.Compare(a.To, b.To) })
 	return plainJSON(map[string]any{"csn": c.CSN, "day": c.Day.String(), "look_day": c.LookDay.String(), "owner_id": c.OwnerID, "contact": c.Contact,
-		"open": open, "said": said, "lines": lines, "orders": w.Orders(), "touches": touches, "last": w.Last()})
+		"open": open, "said": said, "lines": lines, "orders": w.Orders(), "touches": touches, "last": w.Last(),
+		"past": past, "lifetime": c.Lifetime, "pairs": c.Pairs})
 }
 
 func plainJSON(v any) []byte {

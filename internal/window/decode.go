@@ -25,6 +25,7 @@ type Decoder struct {
 	orders  []Order
 	lines   []Line
 	touches []Touch
+	past    []Past
 }
 
 // Room for what is about to be added to a window that was just decoded.
@@ -38,6 +39,11 @@ func (x *Decoder) Decode(w *Window, b []byte, items *Items) (rest []byte, err er
 	return x.decode(w, b, items, (*decoder).window)
 }
 
+// DecodeV2 reads a window of blobs of version 2, which had no past.
+func (x *Decoder) DecodeV2(w *Window, b []byte, items *Items) (rest []byte, err error) {
+	return x.decode(w, b, items, (*decoder).windowV2)
+}
+
 // DecodeV1 reads a window of blobs of version 1.
 func (x *Decoder) DecodeV1(w *Window, b []byte, items *Items) (rest []byte, err error) {
 	return x.decode(w, b, items, (*decoder).windowV1)
@@ -45,14 +51,15 @@ func (x *Decoder) DecodeV1(w *Window, b []byte, items *Items) (rest []byte, err 
 
 func (x *Decoder) decode(w *Window, b []byte, items *Items, window func(*decoder)) (rest []byte, err error) {
 	d := decoder{reader: reader{b: b}, items: uint64(items.Len())}
-	d.w = Window{orders: x.orders[:0], lines: x.lines[:0], touches: x.touches[:0]}
+	d.w = Window{orders: x.orders[:0], lines: x.lines[:0], touches: x.touches[:0], past: x.past[:0]}
 	window(&d)
-	x.orders, x.lines, x.touches = d.w.orders, d.w.lines, d.w.touches
+	x.orders, x.lines, x.touches, x.past = d.w.orders, d.w.lines, d.w.touches, d.w.past
 	if d.bad {
 		return nil, ErrCorrupt
 	}
 	*w = d.w
 	w.orders, w.lines, w.touches = own(d.w.orders, roomForOrders), own(d.w.lines, roomForLines), own(d.w.touches, 0)
+	w.past = own(d.w.past, 0)
 	return d.b, nil
 }
 
@@ -71,6 +78,11 @@ type decoder struct {
 }
 
 func (d *decoder) window() {
+	d.windowV2()
+	d.past()
+}
+
+func (d *decoder) windowV2() {
 	d.w.currency = d.name()
 	d.days()
 	d.last()
@@ -194,4 +206,28 @@ func (d *decoder) more(n, full, size int) int {
 		return 0
 	}
 	return n
+}
+
+func (d *decoder) past() {
+	n := d.count(2)
+	if n > maxPast {
+		d.fail()
+	}
+	if n == 0 || d.bad {
+		return
+	}
+	newest, item := d.varint(-maxDay, maxDay), uint64(0)
+	for i := range n {
+		v := d.uvarint(math.MaxUint32 << 1)
+		if item += v >> 1; item >= d.items || i > 0 && v>>1 == 0 {
+			d.fail()
+			return
+		}
+		p := Past{Item: ItemID(item), Days: 1}
+		if v&1 != 0 {
+			p.Days = uint32(d.uvarint(math.MaxUint32-2)) + 2
+		}
+		p.Last = sales.Day(newest - int64(d.uvarint(maxDay)))
+		d.w.past = append(d.w.past, p)
+	}
 }

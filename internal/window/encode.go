@@ -10,7 +10,7 @@ import (
 
 // The encoding is day-major, because a day's number and the distance between ids inside it are small:
 //
-//	currency | days | last purchase | recent touches
+//	currency | days | last purchase | recent touches | past (see appendPast)
 //	day      = distance to the day before | head | more counts | orders | refunds | lines | touches
 //	head     = lines (4 bits) | orders (2) | has refunds (1) | has touches (1); a full field means "and this many more"
 //	order    = 5 bytes of event hash, 3 of order hash       refund = 5 bytes of event hash
@@ -40,7 +40,7 @@ func (w *Window) Append(dst []byte) []byte {
 	for _, h := range w.recent {
 		dst = appendNumber(dst, uint64(h), touchBytes)
 	}
-	return dst
+	return w.appendPast(dst)
 }
 
 // appendLast names the last purchase by its order, which is one of the newest and has the event's hash and nearly its time.

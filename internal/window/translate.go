@@ -20,6 +20,12 @@ func (w *Window) Translate(to func(ItemID) (ItemID, error)) (err error) {
 			}
 		}
 	}
+	for i := range w.past {
+		if w.past[i].Item, err = to(w.past[i].Item); err != nil {
+			return err
+		}
+	}
+	slices.SortFunc(w.past, func(a, b Past) int { return cmp.Compare(a.Item, b.Item) })
 	slices.SortFunc(w.lines, func(a, b Line) int { return cmp.Or(cmp.Compare(a.Day, b.Day), cmp.Compare(a.Item, b.Item)) })
 	slices.SortFunc(w.touches, compareTouches)
 	return nil

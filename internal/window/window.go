@@ -54,6 +54,7 @@ type Window struct {
 	orders   []Order  // by day, within a day orders before refunds, then by arrival
 	lines    []Line   // by (day, item)
 	touches  []Touch  // by (day, kind, about)
+	past     []Past   // by item
 	recent   []uint32 // 24 bits of the last touches' hashes, oldest first
 	last     Purchase
 }
@@ -175,22 +176,21 @@ func (w *Window) AddTouch(day sales.Day, kind sales.TouchKind, about ItemID, has
 	return true
 }
 
-// Trim forgets the days up to and including through, and tells whether there were any.
-func (w *Window) Trim(through sales.Day) bool {
+// Trim forgets the days up to and including through, but for what Past remembers of them: items that were bought on those days, until their
+// last purchase is more than another so many days ago. Of a customer of whose purchases nothing else is left it remembers nothing.
+func (w *Window) Trim(through sales.Day, remembered int) {
 	orders, lines, touches := w.ordersAfter(through), w.linesAfter(through), w.touchesAfter(through)
-	if orders == 0 && lines == 0 && touches == 0 {
-		return false
-	}
+	w.fold(w.lines[:lines], sales.Day(remembered))
+	w.forgetThrough(through - sales.Day(remembered) - 1)
 	w.orders = slices.Delete(w.orders, 0, orders)
 	w.lines = slices.Delete(w.lines, 0, lines)
 	w.touches = slices.Delete(w.touches, 0, touches)
 	if len(w.orders) == 0 && len(w.lines) == 0 {
-		w.currency, w.last = "", Purchase{}
+		w.currency, w.last, w.past = "", Purchase{}, nil
 	}
 	if len(w.touches) == 0 {
 		w.recent = w.recent[:0]
 	}
-	return true
 }
 
 // find is where the line of the day and item is or belongs. Most changes are at the newest day, so it looks from there.

@@ -118,7 +118,7 @@ func TestAgainstDumb(t *testing.T) {
 		}
 		if rapid.Bool().Draw(t, "trims") {
 			d.trimmed = sales.Day(rapid.IntRange(19_999, 20_000+31*spread).Draw(t, "through"))
-			w.Trim(d.trimmed)
+			w.Trim(d.trimmed, 180)
 		}
 		same(t, w, &d, items)
 		back, rest, err := window.Decode(append(w.Append(nil), "rest"...), items)
@@ -241,7 +241,7 @@ func TestLastPurchase(t *testing.T) {
 	if got := w.Last(); got != (window.Purchase{Event: 2, At: 9, Partition: 3, Offset: 2}) || w.Currency() != "USD" {
 		t.Errorf("last %+v in %s", got, w.Currency())
 	}
-	if w.Trim(20_000); !w.Empty() || w.Currency() != "" || w.Last() != (window.Purchase{}) {
+	if w.Trim(20_000, 180); !w.Empty() || w.Currency() != "" || w.Last() != (window.Purchase{}) {
 		t.Errorf("after trimming all: %+v", w)
 	}
 }
