@@ -152,8 +152,8 @@ func (w *world) step(shard int, day sales.Day) {
 		cells[sales.TallyLinks] = append(cells[sales.TallyLinks], contribution(next, +1)...)
 		cells[sales.TallyActivity] = append(cells[sales.TallyActivity], sales.Cell{Row: purchaseDays, Bucket: int32(day), N: 1})
 		w.holds[customer] = next
-		cells[sales.TallyExamples] = append(cells[sales.TallyExamples], sales.Cell{Row: scorecard.Upsell().Row(),
-			Col: scorecard.Col(1+uint64(w.random.IntN(4)), w.random.IntN(5) == 0), Bucket: day.Week(), N: 1})
+		cells[sales.TallyExamples] = append(cells[sales.TallyExamples], sales.Cell{Row: scorecard.Upsell().Name,
+			Col: scorecard.Col(1+64*uint64(w.random.IntN(4)), w.random.IntN(5) == 0), Bucket: day.Week(), N: 1})
 	}
 	w.commit(shard, day, cells)
 }

@@ -5,7 +5,7 @@ package sales
 // attributes, after Calibration.
 type Model struct {
 	Name            string
-	Version         int32   // of the card's definition: points of another version mean nothing
+	Version         int32   // of the card's definition, 1 to 63: points of another version mean nothing
 	Constant        float64 // log odds
 	Characteristics []Characteristic
 	Calibration     []Knot // ascending; empty: the log odds are calibrated as they are

@@ -220,7 +220,7 @@ func TestProbabilityAscends(t *testing.T) {
 // Points of another card or version are not taken for the card's own.
 func TestModelsOfAnotherVersionAreNotUsed(t *testing.T) {
 	c := CrossSell()
-	m := Learn(c, []Example{{Code: 1, Taken: 100, Not: 1}})
+	m := Learn(c, []Example{{Code: c.Code(make([]int, len(c.Characteristics))), Taken: 100, Not: 1}})
 	models := NewModels()
 	attributes := make([]int, len(c.Characteristics))
 	prior := models.Score(c).LogOdds(attributes)

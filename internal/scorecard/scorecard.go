@@ -47,11 +47,11 @@ func (c *Characteristic) Attribute(v float64) int {
 
 // Validate tells what is wrong with the definition.
 func (c *Card) Validate() error {
-	if c.Name == "" || c.Version < 1 || len(c.Characteristics) == 0 {
-		return fmt.Errorf("card %q version %d with %d characteristics: wants a name, a version from 1 and a characteristic", c.Name, c.Version,
+	if c.Name == "" || c.Version < 1 || c.Version >= versions || len(c.Characteristics) == 0 {
+		return fmt.Errorf("card %q version %d with %d characteristics: wants a name, a version of 1 to 63 and a characteristic", c.Name, c.Version,
 			len(c.Characteristics))
 	}
-	codes := uint64(1)
+	codes := uint64(versions)
 	for i := range c.Characteristics {
 		ch := &c.Characteristics[i]
 		if len(ch.Prior) != len(ch.Cuts)+1 {
@@ -71,21 +71,24 @@ func (c *Card) Validate() error {
 	return nil
 }
 
-// Code packs one attribute of each characteristic, in mixed radix. It is never 0, which says that nothing was coded.
+// versions is how many versions a code tells apart: it is made under one release and read under another.
+const versions = 64
+
+// Code packs the version and one attribute of each characteristic, in mixed radix. It is never 0, which says that nothing was coded.
 func (c *Card) Code(attributes []int) uint64 {
 	code := uint64(0)
 	for i := len(c.Characteristics) - 1; i >= 0; i-- {
 		code = code*uint64(len(c.Characteristics[i].Prior)) + uint64(attributes[i])
 	}
-	return code + 1
+	return code*versions + uint64(c.Version)
 }
 
-// Attributes unpacks a code into the slice, one for each characteristic; false for a number that is no code of the card.
+// Attributes unpacks a code into the slice, one for each characteristic; false for a number that is no code of the card's version.
 func (c *Card) Attributes(code uint64, into []int) bool {
-	if code == 0 {
+	if code%versions != uint64(c.Version) {
 		return false
 	}
-	code--
+	code /= versions
 	for i := range c.Characteristics {
 		n := uint64(len(c.Characteristics[i].Prior))
 		into[i] = int(code % n)

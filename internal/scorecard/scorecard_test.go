@@ -13,10 +13,10 @@ import (
 func TestCardsAreValid(t *testing.T) {
 	seen := map[string]bool{}
 	for _, c := range Cards() {
-		if err := c.Validate(); err != nil || seen[c.Row()] {
-			t.Errorf("%s: %v, seen %v", c.Row(), err, seen[c.Row()])
+		if err := c.Validate(); err != nil || seen[c.Name] {
+			t.Errorf("%s: %v, seen %v", c.Name, err, seen[c.Name])
 		}
-		seen[c.Row()] = true
+		seen[c.Name] = true
 	}
 }
 
@@ -125,7 +125,7 @@ func TestSumsMergeInAnyOrder(t *testing.T) {
 	c := CrossSell()
 	rapid.Check(t, func(t *rapid.T) {
 		cells := rapid.SliceOf(rapid.Custom(func(t *rapid.T) sales.Cell {
-			return sales.Cell{Row: c.Row(), Col: Col(rapid.Uint64Range(1, 9).Draw(t, "code"), rapid.Bool().Draw(t, "taken")),
+			return sales.Cell{Row: c.Name, Col: Col(64*rapid.Uint64Range(1, 9).Draw(t, "code")+uint64(c.Version), rapid.Bool().Draw(t, "taken")),
 				Bucket: rapid.Int32Range(2_800, 2_804).Draw(t, "week"), N: rapid.Int64Range(1, 5).Draw(t, "n")}
 		})).Draw(t, "cells")
 		one, other := NewSums(), NewSums()
@@ -152,14 +152,16 @@ func indices(n int) []int {
 func TestExamplesCountWhenTheirWeekIsOver(t *testing.T) {
 	c, s := CrossSell(), NewSums()
 	monday := sales.Day(19_723) // 2024-01-01
+	five := 5*64 + uint64(c.Version)
 	s.Add([]sales.Cell{
-		{Row: c.Row(), Col: Col(5, true), Bucket: monday.Week(), N: 3}, {Row: c.Row(), Col: Col(5, false), Bucket: monday.Week(), N: 8},
-		{Row: "cross-sell/0", Col: Col(5, true), Bucket: monday.Week(), N: 100}, {Row: c.Row(), Col: "5", Bucket: monday.Week(), N: 100},
+		{Row: c.Name, Col: Col(five, true), Bucket: monday.Week(), N: 3}, {Row: c.Name, Col: Col(five, false), Bucket: monday.Week(), N: 8},
+		{Row: "gossip", Col: Col(five, true), Bucket: monday.Week(), N: 100}, {Row: c.Name, Col: "5", Bucket: monday.Week(), N: 100},
+		{Row: c.Name, Col: Col(five+1, true), Bucket: monday.Week(), N: 100}, // of another version
 	})
 	if got := s.Examples(c, monday+6); len(got) != 0 {
 		t.Errorf("the week is not over, and gives %v", got)
 	}
-	want := []Example{{Code: 5, Taken: 1.5, Not: 4}}
+	want := []Example{{Code: five, Taken: 1.5, Not: 4}}
 	if diff := cmp.Diff(want, s.Examples(c, monday+7*HalfLife)); diff != "" {
 		t.Error(diff)
 	}

@@ -12,12 +12,9 @@ import (
 	"leadline/internal/sales"
 )
 
-// The tally of kind "examples" counts what ended: row = Row of the card, col = Col of the code, bucket = the week in which the decision's time
+// The tally of kind "examples" counts what ended: row = the card's name, col = Col of the code, bucket = the week in which the decision's time
 // was up. That is one week for those that were taken earlier too: a week that is over has all its examples, so those taken are not
 // counted ahead of those that were not.
-
-// Row names the card's examples.
-func (c *Card) Row() string { return c.Name + "/" + strconv.Itoa(int(c.Version)) }
 
 const (
 	takenWord = ":taken"
@@ -85,7 +82,7 @@ const HalfLife = 26
 // Examples gives the card's examples of the weeks before that of the day, by code; each fades by its age then.
 func (s *Sums) Examples(c *Card, day sales.Day) []Example {
 	byCode := map[uint64]Example{}
-	row := s.rows[c.Row()]
+	row := s.rows[c.Name]
 	places := slices.SortedFunc(maps.Keys(row), place.compare)
 	for _, at := range places {
 		if at.week >= day.Week() {
