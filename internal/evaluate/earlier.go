@@ -3,6 +3,7 @@ package evaluate
 import (
 	"math"
 
+	"leadline/internal/logistic"
 	"leadline/internal/sales"
 	"leadline/internal/slipping"
 )
@@ -78,7 +79,7 @@ func (m *moment) silences() []silence {
 }
 
 // watch looks at the customer at the start of each day after the purchase, until that of the end.
-func (m *moment) watch(c *customer, bought, end sales.Day, model *slipping.Logistic) silence {
+func (m *moment) watch(c *customer, bought, end sales.Day, model *logistic.Model) silence {
 	s := silence{who: c.id, cut: m.at, bought: bought}
 	next := 0 // threshold that has not been reached
 	for day := bought + 1; day <= end; day++ {

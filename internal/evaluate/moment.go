@@ -5,6 +5,7 @@ import (
 	"iter"
 
 	"leadline/internal/activity"
+	"leadline/internal/logistic"
 	"leadline/internal/sales"
 	"leadline/internal/slipping"
 )
@@ -92,17 +93,17 @@ func (c *customer) ahead(from, to sales.Day) (days int, minor int64) {
 }
 
 // examples are customers at earlier moments, evenly thinned if there are too many.
-func (m *moment) examples() []slipping.Example {
+func (m *moment) examples() []logistic.Example {
 	all := 0
 	for range m.earlier() {
 		all++
 	}
 	taken := min(all, mostExamples)
-	out := make([]slipping.Example, 0, taken)
+	out := make([]logistic.Example, 0, taken)
 	i := 0
 	for q, k := range m.earlier() {
 		if i++; i*taken/all > len(out) {
-			out = append(out, slipping.Example{Features: q.Features(&k.past), Slipped: k.slipped})
+			out = append(out, logistic.Example{Features: q.Features(&k.past), Came: k.slipped})
 		}
 	}
 	return out

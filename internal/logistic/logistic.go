@@ -1,4 +1,8 @@
-package slipping
+// Package logistic learns from examples how likely something is: a ridge logistic regression over features and products of them.
+//
+// It guarantees that the same examples in the same order give the same model. It is pure: no clock, no IO, no random source. It does not
+// know what the features mean, and learns nothing bit by bit: all examples are in memory. Packages slipping and evaluate import it.
+package logistic
 
 import (
 	"errors"
@@ -10,14 +14,14 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// Example is a customer as it was and what came of it.
+// Example is something as it was and whether it came.
 type Example struct {
 	Features []float64
-	Slipped  bool
+	Came     bool
 }
 
-// Logistic gives probabilities by features. Make it with Learn.
-type Logistic struct {
+// Model gives probabilities by features. Make it with Learn.
+type Model struct {
 	features scale
 	crossed  []int // features whose products with each other count too
 	products scale
@@ -27,41 +31,25 @@ type Logistic struct {
 // scale standardises.
 type scale struct{ mean, deviation []float64 }
 
-// ridge is the weight of the squares. It was chosen on the Complete Journey, where it matters little between 100 and 500.
-const ridge = 300
-
-// crossed are the features by which it differs what the others say: how long, how often and how lately a customer has been buying.
-var crossed = numbers("days in 90", "days ever", "age", "silence", "silence per longest gap", "rate, half-life 15", "rate, half-life 60",
-	"rate ever", "odds at rate 30", "odds at rate 60")
-
-func numbers(of ...string) (out []int) {
-	for _, name := range of {
-		out = append(out, slices.Index(names[:], name))
-	}
-	return out
-}
-
-// Learn finds the probabilities that fit examples with Question.Features best. It needs examples of both kinds.
-func Learn(examples []Example) (*Logistic, error) { return fit(examples, crossed, ridge) }
-
 // Bounds of the search. Newton's method needs about eight steps.
 const (
 	mostSteps = 50
 	closeBy   = 1e-8 // gain of a step, per example, below which the search ends
 )
 
-// fit finds the weights of a ridge logistic regression (S. le Cessie and J. C. van Houwelingen, "Ridge estimators in logistic regression",
+// Learn finds the weights of a ridge logistic regression (S. le Cessie and J. C. van Houwelingen, "Ridge estimators in logistic regression",
 // Applied Statistics 41, 1992) by Newton's method: those of least loss, minus the log likelihood plus ridge/2 times the sum of squared weights, the
-// constant's left out. With a ridge above 0 the least is one point.
-func fit(examples []Example, crossed []int, ridge float64) (*Logistic, error) {
-	slipped := 0
+// constant's left out. With a ridge above 0 the least is one point. Features are standardised by the examples; of those crossed, by their
+// places, every product of two counts too. It needs examples of both kinds.
+func Learn(examples []Example, crossed []int, ridge float64) (*Model, error) {
+	came := 0
 	for i := range examples {
-		if examples[i].Slipped {
-			slipped++
+		if examples[i].Came {
+			came++
 		}
 	}
-	if slipped == 0 || slipped == len(examples) {
-		return nil, fmt.Errorf("%d of %d examples slipped: there is nothing to tell apart", slipped, len(examples))
+	if came == 0 || came == len(examples) {
+		return nil, fmt.Errorf("%d of %d examples came: there is nothing to tell apart", came, len(examples))
 	}
 	m := standard(examples, crossed)
 	n := len(m.weights)
@@ -91,9 +79,9 @@ func fit(examples []Example, crossed []int, ridge float64) (*Logistic, error) {
 }
 
 // standard has weights of 0, and features and products standardised by the examples.
-func standard(examples []Example, crossed []int) *Logistic {
+func standard(examples []Example, crossed []int) *Model {
 	n, pairs := len(examples[0].Features), len(crossed)*(len(crossed)+1)/2
-	m := &Logistic{crossed: crossed, weights: make([]float64, n+pairs+1)}
+	m := &Model{crossed: crossed, weights: make([]float64, n+pairs+1)}
 	m.features = scaleOf(len(examples), n, func(i int, into []float64) { copy(into, examples[i].Features) })
 	m.products = scale{make([]float64, pairs), slices.Repeat([]float64{1}, pairs)}
 	row := make([]float64, len(m.weights))
@@ -128,7 +116,7 @@ func scaleOf(rows, n int, row func(i int, into []float64)) scale {
 }
 
 // row writes the standardised features, their products, and the constant 1.
-func (m *Logistic) row(features, into []float64) {
+func (m *Model) row(features, into []float64) {
 	for j, f := range features {
 		into[j] = (f - m.features.mean[j]) / m.features.deviation[j]
 	}
@@ -142,8 +130,8 @@ func (m *Logistic) row(features, into []float64) {
 	products[n] = 1
 }
 
-// loss is what Fit makes small.
-func (m *Logistic) loss(examples []Example, weights []float64, ridge float64) (sum float64) {
+// loss is what Learn makes small.
+func (m *Model) loss(examples []Example, weights []float64, ridge float64) (sum float64) {
 	row := make([]float64, len(weights))
 	for _, w := range weights[:len(weights)-1] {
 		sum += ridge / 2 * w * w
@@ -151,7 +139,7 @@ func (m *Logistic) loss(examples []Example, weights []float64, ridge float64) (s
 	for i := range examples {
 		m.row(examples[i].Features, row)
 		z := floats.Dot(weights, row)
-		if examples[i].Slipped {
+		if examples[i].Came {
 			z = -z
 		}
 		sum += max(z, 0) + math.Log1p(math.Exp(-math.Abs(z))) // log(1 + e^z), without overflow
@@ -160,7 +148,7 @@ func (m *Logistic) loss(examples []Example, weights []float64, ridge float64) (s
 }
 
 // slope is the loss's gradient, and its second derivatives above the diagonal.
-func (m *Logistic) slope(examples []Example, ridge float64, gradient, curvature []float64) {
+func (m *Model) slope(examples []Example, ridge float64, gradient, curvature []float64) {
 	n := len(m.weights)
 	clear(gradient)
 	clear(curvature)
@@ -169,7 +157,7 @@ func (m *Logistic) slope(examples []Example, ridge float64, gradient, curvature 
 		m.row(examples[i].Features, row)
 		p := sigmoid(floats.Dot(m.weights, row))
 		away := p
-		if examples[i].Slipped {
+		if examples[i].Came {
 			away = p - 1
 		}
 		floats.AddScaled(gradient, away, row)
@@ -184,8 +172,8 @@ func (m *Logistic) slope(examples []Example, ridge float64, gradient, curvature 
 	curvature[n*n-1] += 1e-9 // positive even where every probability has come to 0 or 1
 }
 
-// Probability is that of slipping, 0..1.
-func (m *Logistic) Probability(features []float64) float64 {
+// Probability is that of what the examples say that it came, 0..1.
+func (m *Model) Probability(features []float64) float64 {
 	row := make([]float64, len(m.weights))
 	m.row(features, row)
 	return sigmoid(floats.Dot(m.weights, row))
