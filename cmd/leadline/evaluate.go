@@ -22,44 +22,6 @@ type evaluateCmd struct {
 	Declining evaluateDecliningCmd `cmd:"" help:"Who was about to slip away: Leadline's probability beside plain baselines, learned before a cut and judged after it."`
 }
 
-type evaluateLinksCmd struct {
-	Paths []string `arg:"" help:"Files or directories with purchases and products, as load takes them."`
-	Cuts  []string `name:"cut" required:"" sep:"none" placeholder:"DAY/DAYS" help:"Learn before this day and judge by so many days from it on, for example 2017-11-02/60. May be given again."`
-	Level string   `default:"type" enum:"category,type,product" help:"What is offered: category, type (with its category) or product."`
-
-	ExcludeDepartment []string `sep:"none" placeholder:"NAME" help:"No merchandise: products of this department. May be given again."`
-	ExcludeCategory   []string `sep:"none" placeholder:"NAME" help:"No merchandise: products of this category. May be given again."`
-	WindowDays        int      `default:"180" help:"What a customer bought in so many days before the cut is not offered to it."`
-	MinBuyers         int      `default:"30" help:"Only items with so many buyers before the cut."`
-	Offers            int      `default:"5" help:"How many a customer is offered."`
-	JSON              bool     `name:"json" help:"The report as one JSON object, with each customer's nDCG."`
-}
-
-// Run needs the products before the purchases, which is the order of load.
-func (cmd evaluateLinksCmd) Run(ctx context.Context, p *process) error {
-	cfg, err := p.config()
-	if err != nil {
-		return err
-	}
-	o := evaluate.LinksOptions{WindowDays: cmd.WindowDays, MinBuyers: cmd.MinBuyers, Offers: cmd.Offers}
-	if cmd.WindowDays < 1 || cmd.MinBuyers < 1 || cmd.Offers < 1 {
-		return usage("--window-days, --min-buyers and --offers must be 1 or more")
-	}
-	if o.Cuts, err = parseCuts(cmd.Cuts); err != nil {
-		return err
-	}
-	h := evaluate.NewHistory(evaluate.Merchandise{Level: evaluate.Level(cmd.Level), Calendar: sales.NewCalendar(cfg.BusinessTimeZone),
-		ExcludeDepartments: cmd.ExcludeDepartment, ExcludeCategories: cmd.ExcludeCategory})
-	if err := readHistory(ctx, p, h, cmd.Paths); err != nil {
-		return err
-	}
-	report, err := h.Links(o)
-	if err != nil {
-		return err
-	}
-	return writeReport(p.stdout, report, cmd.JSON)
-}
-
 type evaluateDecliningCmd struct {
 	Paths []string `arg:"" help:"Files or directories with purchases, as load takes them."`
 	Cuts  []string `name:"cut" required:"" sep:"none" placeholder:"DAY/DAYS" help:"Learn before this day and judge by so many days from it on, for example 2017-10-03/90. May be given again, with as many days."`

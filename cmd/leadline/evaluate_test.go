@@ -1,7 +1,11 @@
 package main
 
 import (
+	"bytes"
+	"compress/gzip"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -18,7 +22,7 @@ func TestEvaluateLinks(t *testing.T) {
 	}
 	ask := []string{"evaluate", "links", dir, "--cut=2025-07-20/60", "--min-buyers=10"}
 	code, out, stderr := leadline(t, nil, ask...)
-	if code != 0 || !matches(out, `learned before 2025-07-20, judged by the 60 days`) || !matches(out, `(?m)^popularity .* 1\.00 `) {
+	if code != 0 || !matches(out, `learned before 2025-07-20, judged by the 60 days`) || !matches(out, `(?m)^popularity .* 1\.000 \(1\.000 to 1\.000\)`) {
 		t.Errorf("exit %d: %s%s", code, out, stderr)
 	}
 	code, out, stderr = leadline(t, nil, append(ask, "--json")...)
@@ -26,16 +30,37 @@ func TestEvaluateLinks(t *testing.T) {
 	if err := json.Unmarshal([]byte(out), &report); code != 0 || err != nil || len(report.Cuts) != 1 || len(report.Cuts[0].Cases) != report.Cuts[0].Customers {
 		t.Errorf("exit %d, %v: %.300s%s", code, err, out, stderr)
 	}
+	peers, plot := filepath.Join(t.TempDir(), "peers.csv.gz"), filepath.Join(t.TempDir(), "links.svg")
+	zip(t, peers, fmt.Sprintf("cut,H,customer_id,relevant,other_ndcg5\n200,60,%s,1,0.5\n", report.Cuts[0].Cases[0].CustomerID))
+	code, out, stderr = leadline(t, nil, append(ask, "--live", "--peers="+peers, "--plot="+plot)...)
+	drawn, err := os.ReadFile(plot)
+	if code != 0 || err != nil || !bytes.Contains(drawn, []byte("leadline over peer other")) || !matches(out, `ranker .* as live`) ||
+		!matches(out, `(?m)^other  +0\.500 `) || !matches(out, `leadline's chances, learned from 60 days of 2025-05-21 on: ECE 0\.`) {
+		t.Errorf("exit %d, %v: %s%s", code, err, out, stderr)
+	}
 	for arg, want := range map[string]string{
 		"--cut=2025-07-20":    "want a day and how many days",
 		"--cut=2031-01-01/60": "the history goes from",
 		"--level=colour":      "--level",
+		"--peers=none.csv":    "none.csv",
 		"--offers=0":          "--min-buyers and --offers",
 	} {
 		_, _, stderr := leadline(t, nil, "evaluate", "links", dir, "--cut=2025-07-20/60", arg)
 		if !strings.Contains(stderr, want) {
 			t.Errorf("%s: said %q, want %q", arg, stderr, want)
 		}
+	}
+}
+
+func zip(t *testing.T, file, text string) {
+	t.Helper()
+	var to bytes.Buffer
+	w := gzip.NewWriter(&to)
+	if _, err := w.Write([]byte(text)); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(w.Close(), os.WriteFile(file, to.Bytes(), 0o600)); err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -11,9 +11,11 @@ import (
 // LinksOptions say what is asked of a history.
 type LinksOptions struct {
 	Cuts       []Cut
-	WindowDays int // what was bought in so many days before the cut is no candidate
-	MinBuyers  int // an item must have before the cut
-	Offers     int // how many a customer is made
+	WindowDays int        // what was bought in so many days before the cut is no candidate
+	MinBuyers  int        // an item must have before the cut
+	Offers     int        // how many a customer is made
+	Live       bool       // as live too: it takes much longer
+	Peers      *LinkPeers // others' figures, nil: none
 }
 
 // LinksReport says, for each cut, what each ranker's offers came to.
@@ -32,20 +34,25 @@ type CutLinks struct {
 	Customers   int          `json:"customers"` // who bought before and something new after
 	Relevant    float64      `json:"relevant"`  // new items a customer
 	Rankers     []RankerLine `json:"rankers"`
+	Peers       []PeerLine   `json:"peers,omitempty"`
+	Calibration *Calibration `json:"calibration,omitempty"` // absent where the history before the cut teaches nothing
 	Cases       []Case       `json:"cases,omitempty"`
 }
 
 // RankerLine is what one ranker came to. Over* are paired differences in nDCG.
 type RankerLine struct {
-	Name           string   `json:"name"`
-	About          string   `json:"about"`
-	NDCG           Estimate `json:"ndcg"`
-	OverPopularity Estimate `json:"ndcg_over_popularity"`
-	Precision      Estimate `json:"precision"`
-	Recall         Estimate `json:"recall"`
-	Hit            Estimate `json:"hit"`
-	Lift           float64  `json:"lift_per_offer"` // precision over that of popularity
-	Coverage       float64  `json:"coverage"`       // share of the items that anybody was offered
+	Name               string    `json:"name"`
+	About              string    `json:"about"`
+	NDCG               Estimate  `json:"ndcg"`
+	OverPopularity     Estimate  `json:"ndcg_over_popularity"`
+	Live               *Estimate `json:"ndcg_live,omitempty"`                 // as live, at each shopping day from the cut on
+	LiveOverCut        *Estimate `json:"ndcg_live_over_cut,omitempty"`        // that minus the offers as of the cut, at the same days
+	LiveOverPopularity *Estimate `json:"ndcg_live_over_popularity,omitempty"` // that minus popularity, as live too
+	Precision          Estimate  `json:"precision"`
+	Recall             Estimate  `json:"recall"`
+	Hit                Estimate  `json:"hit"`
+	Lift               Estimate  `json:"lift_per_offer"` // precision over that of popularity
+	Coverage           float64   `json:"coverage"`       // share of the items that anybody was offered: a count, hence without interval
 }
 
 // Case is one customer's part, for paired comparison with others' figures.
@@ -53,6 +60,7 @@ type Case struct {
 	CustomerID string             `json:"customer_id"`
 	Relevant   int                `json:"relevant"`
 	NDCG       map[string]float64 `json:"ndcg"`
+	Live       map[string]float64 `json:"ndcg_live,omitempty"`
 }
 
 // Links asks, at each cut, what each customer will buy that it does not hold: learned from what was bought before the cut, judged by what
@@ -68,29 +76,59 @@ func (h *History) Links(o LinksOptions) (*LinksReport, error) {
 		if err != nil {
 			return nil, fmt.Errorf("cut %s: %w", cut.Day, err)
 		}
-		report.Cuts = append(report.Cuts, q.report(o.Offers))
+		ms := q.measure(rankers(), o.Offers)
+		line := q.report(ms, o.Offers)
+		leadline := ms[slices.IndexFunc(ms, func(m measured) bool { return m.name == Leadline })]
+		line.Peers = o.Peers.beside(q, h.first, leadline.ndcg)
+		if c := h.learnChances(all, cut, q.window, o.MinBuyers, o.Offers); c != nil {
+			line.Calibration = q.calibration(c, o.Offers)
+		}
+		if o.Live {
+			q.live(all, ms, o.Offers) // the last, as it leaves the question at the end of the horizon
+			line.addLive(ms)
+		}
+		slices.SortStableFunc(line.Rankers, func(a, b RankerLine) int { return compareDown(a.NDCG.Mean, b.NDCG.Mean) })
+		report.Cuts = append(report.Cuts, line)
 	}
 	return report, nil
 }
 
-func (q *question) report(offers int) CutLinks {
+func compareDown(a, b float64) int { return cmp.Compare(b, a) }
+
+// report is the cut's, the rankers in the order of what was measured.
+func (q *question) report(ms []measured, offers int) CutLinks {
 	out := CutLinks{Day: q.cut.String(), HorizonDays: int(q.horizon), Items: q.n, Customers: len(q.cases)}
 	for i := range q.cases {
 		out.Relevant += float64(q.cases[i].wanted) / float64(len(q.cases))
-		out.Cases = append(out.Cases, Case{CustomerID: q.cases[i].id, Relevant: q.cases[i].wanted, NDCG: map[string]float64{}})
+		out.Cases = append(out.Cases, Case{CustomerID: q.cases[i].customer.id, Relevant: q.cases[i].wanted, NDCG: map[string]float64{}})
 	}
-	all := rankers()
-	popular := all[slices.IndexFunc(all, func(r ranker) bool { return r.name == Popularity })]
-	plain := q.measure(popular, offers)
-	for _, r := range all {
-		m := q.measure(r, offers)
-		out.Rankers = append(out.Rankers, RankerLine{Name: r.name, About: r.about, NDCG: bootstrap(m.ndcg),
+	plain := popularity(ms)
+	for _, m := range ms {
+		out.Rankers = append(out.Rankers, RankerLine{Name: m.name, About: m.about, NDCG: bootstrap(m.ndcg),
 			OverPopularity: bootstrap(minus(m.ndcg, plain.ndcg)), Precision: bootstrap(m.precision), Recall: bootstrap(m.recall), Hit: bootstrap(m.hit),
-			Lift: mean(m.precision) / mean(plain.precision), Coverage: float64(len(m.offered)) / float64(q.n)})
+			Lift: ratio(m.precision, plain.precision), Coverage: float64(len(m.offered)) / float64(q.n)})
 		for i := range out.Cases {
-			out.Cases[i].NDCG[r.name] = m.ndcg[i]
+			out.Cases[i].NDCG[m.name] = m.ndcg[i]
 		}
 	}
-	slices.SortStableFunc(out.Rankers, func(a, b RankerLine) int { return cmp.Compare(b.NDCG.Mean, a.NDCG.Mean) })
 	return out
+}
+
+func popularity(ms []measured) *measured {
+	return &ms[slices.IndexFunc(ms, func(m measured) bool { return m.name == Popularity })]
+}
+
+// addLive adds what was measured as live.
+func (c *CutLinks) addLive(ms []measured) {
+	for i := range c.Cases {
+		c.Cases[i].Live = map[string]float64{}
+	}
+	plain := popularity(ms)
+	for j, m := range ms {
+		live, over, overPop := bootstrap(m.live), bootstrap(minus(m.live, m.stale)), bootstrap(minus(m.live, plain.live))
+		c.Rankers[j].Live, c.Rankers[j].LiveOverCut, c.Rankers[j].LiveOverPopularity = &live, &over, &overPop
+		for i := range c.Cases {
+			c.Cases[i].Live[m.name] = m.live[i]
+		}
+	}
 }

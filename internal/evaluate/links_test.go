@@ -68,7 +68,7 @@ func TestQuestion(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(q.cases) != 1 || q.cases[0].id != "ann" || q.people != 3 {
+	if len(q.cases) != 1 || q.cases[0].customer.id != "ann" || q.people != 3 {
 		t.Fatalf("asked about %+v of %d", q.cases, q.people)
 	}
 	ann := q.cases[0]
@@ -109,7 +109,7 @@ func TestNothingFromTheCutOnIsSeen(t *testing.T) {
 			for _, r := range rankers() {
 				s := make([]float64, q.n)
 				r.score(q, &q.cases[i], s)
-				out[r.name+" "+q.cases[i].id] = s
+				out[r.name+" "+q.cases[i].customer.id] = s
 			}
 		}
 		return out
@@ -156,9 +156,7 @@ func TestScoresAgainstTheFormulas(t *testing.T) {
 		return n
 	}
 	k := &q.cases[7]
-	cosine, damped := make([]float64, q.n), make([]float64, q.n)
-	q.cosine(k, 30, 60, cosine)
-	q.damped(k, 60, damped)
+	cosine, damped := q.cosine(k, 30, 60), q.damped(k, 60)
 	for b, name := range q.names {
 		if k.held[b] {
 			continue
@@ -206,8 +204,8 @@ func TestBestAgainstSorting(t *testing.T) {
 // One customer, three offers, the first and the third are bought, and one more thing that was not offered.
 func TestMeasures(t *testing.T) {
 	q := &question{n: 5, names: []string{"a", "b", "c", "d", "e"},
-		cases: []kase{{id: "ann", held: make([]bool, 5), relevant: []bool{true, false, true, true, false}, wanted: 3}}}
-	m := q.measure(ranker{score: func(_ *question, _ *kase, into []float64) { copy(into, []float64{5, 4, 3, 2, 1}) }}, 3)
+		cases: []kase{{customer: &customer{id: "ann"}, held: make([]bool, 5), relevant: []bool{true, false, true, true, false}, wanted: 3}}}
+	m := q.measure([]ranker{{score: func(_ *question, _ *kase, into []float64) { copy(into, []float64{5, 4, 3, 2, 1}) }}}, 3)[0]
 	want := (1 + 0.5) / (1 + 1/math.Log2(3) + 0.5)
 	if math.Abs(m.ndcg[0]-want) > 1e-12 || m.precision[0] != 2.0/3 || m.recall[0] != 2.0/3 || m.hit[0] != 1 || len(m.offered) != 3 {
 		t.Errorf("measured %+v, nDCG should be %v", m, want)
@@ -240,7 +238,7 @@ func TestRankersTellMoreThanPopularity(t *testing.T) {
 	if got[Cosine].OverPopularity.Low <= 0 || got[Damped].OverPopularity.Low <= 0 || got[Leadline].NDCG.Low <= got[Cosine].NDCG.High {
 		t.Errorf("rankers %+v", got)
 	}
-	if got[Popularity].NDCG.Low <= got[Random].NDCG.High || got[Popularity].Lift != 1 {
+	if got[Popularity].NDCG.Low <= got[Random].NDCG.High || got[Popularity].Lift != (Estimate{1, 1, 1}) {
 		t.Errorf("popularity %+v, random %+v", got[Popularity], got[Random])
 	}
 }

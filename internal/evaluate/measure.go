@@ -67,40 +67,16 @@ func minus(a, b []float64) []float64 {
 	return out
 }
 
-// measured is what one ranker's offers came to, by case.
-type measured struct {
-	ndcg, precision, recall, hit []float64
-	offered                      map[int32]bool
-}
-
-// measure offers the first n of each customer's candidates and looks what was bought of them. nDCG has binary gain, discount
-// 1/log2(rank+1), and as ideal as many relevant items as there are, at most n (K. Järvelin and J. Kekäläinen, "Cumulated gain-based
-// evaluation of IR techniques", ACM TOIS 20, 2002).
-func (q *question) measure(r ranker, n int) measured {
-	m := measured{offered: map[int32]bool{}}
-	scores := make([]float64, q.n)
-	for i := range q.cases {
-		k := &q.cases[i]
-		r.score(q, k, scores)
-		gain, hits := 0.0, 0
-		for rank, item := range k.best(scores, n) {
-			m.offered[item] = true
-			if k.relevant[item] {
-				hits++
-				gain += discount(rank)
-			}
+// ratio is the mean of one over the mean of the other, by customers drawn anew.
+func ratio(of, over []float64) Estimate {
+	drawn := make([]float64, 0, resamples)
+	redraw(len(of), func(times []float64) {
+		a, b := 0.0, 0.0
+		for i, n := range times {
+			a += n * of[i]
+			b += n * over[i]
 		}
-		ideal := 0.0
-		for rank := range min(k.wanted, n) {
-			ideal += discount(rank)
-		}
-		m.ndcg = append(m.ndcg, gain/ideal)
-		m.precision = append(m.precision, float64(hits)/float64(n))
-		m.recall = append(m.recall, float64(hits)/float64(k.wanted))
-		m.hit = append(m.hit, float64(min(hits, 1)))
-	}
-	return m
+		drawn = append(drawn, a/b)
+	})
+	return interval(mean(of)/mean(over), drawn)
 }
-
-// discount is that of a rank from 0.
-func discount(rank int) float64 { return 1 / math.Log2(float64(rank)+2) }

@@ -16,34 +16,34 @@ type question struct {
 	cut     sales.Day
 	horizon sales.Day
 	window  sales.Day
-	names   []string  // of the items that are ranked, sorted
-	dense   []int32   // of the history's items, −1: too few buyers
-	buyers  []float64 // of each item, before the cut
-	both    []uint32  // customers who bought both, row by row
+	names   []string // of the items that are ranked, sorted
+	dense   []int32  // of the history's items, −1: too few buyers
 	n       int
-	people  int // with any of the items
-	cases   []kase
+	counted
+	cases []kase // who bought before and something new after
+	idle  []kase // who bought before and nothing new after
 }
 
-// kase is one customer at the cut.
+// kase is one customer at a day.
 type kase struct {
-	id       string
+	customer *customer
 	recent   []antecedent // in the window
 	earlier  []float64    // by item: purchase days before the window
 	held     []bool       // by item: in the window, so no candidate
 	relevant []bool       // by item: candidates that were bought within the horizon
 	wanted   int          // how many those are
-	days     int          // with a purchase in the horizon before the cut
+	days     int          // with a purchase in the horizon before the day
+	parts    map[part][]float64
 }
 
 // antecedent is an item of the window, by its last day.
 type antecedent struct {
 	item int32
-	age  float64 // days before the cut, 1 or more
+	age  float64 // days before the day asked, 1 or more
 }
 
 // ask makes the question of the cut day: items with at least minBuyers buyers before it, and customers who bought any of them in the horizon
-// before it and something new in the horizon from it on.
+// before it.
 func (h *History) ask(all []*customer, cut, horizon, window sales.Day, minBuyers int) (*question, error) {
 	q := &question{cut: cut, horizon: horizon, window: window}
 	q.chooseItems(h, all, minBuyers)
@@ -51,10 +51,14 @@ func (h *History) ask(all []*customer, cut, horizon, window sales.Day, minBuyers
 		return nil, fmt.Errorf("%d items have %d buyers or more before the cut, at most %d can be ranked: take a coarser level or more buyers",
 			q.n, minBuyers, maxItems)
 	}
-	q.learn(all)
+	q.counted = newCounted(q.n, h.first)
+	q.see(q.dense, all, cut)
 	for _, c := range all {
-		if k := q.about(c); k.days > 0 && k.wanted > 0 {
+		switch k := q.about(c, cut, cut+horizon); {
+		case k.days > 0 && k.wanted > 0:
 			q.cases = append(q.cases, k)
+		case k.days > 0:
+			q.idle = append(q.idle, k)
 		}
 	}
 	if len(q.cases) == 0 {
@@ -87,66 +91,35 @@ func (q *question) chooseItems(h *History, all []*customer, minBuyers int) {
 	for i, item := range chosen {
 		q.dense[item] = int32(i)
 		q.names = append(q.names, h.names[item])
-		q.buyers = append(q.buyers, float64(buyers[item]))
 	}
 }
 
-// learn counts who bought which two items before the cut, on whatever days.
-func (q *question) learn(all []*customer) {
-	if q.n > maxItems {
-		return
-	}
-	q.both = make([]uint32, q.n*q.n)
-	seen := make([]int, q.n)
-	for i, c := range all {
-		var own []int32
-		for _, b := range c.between(0, q.cut) {
-			if d := q.dense[b.item]; d >= 0 && seen[d] != i+1 {
-				seen[d] = i + 1
-				own = append(own, d)
-			}
-		}
-		if len(own) > 0 {
-			q.people++
-		}
-		for _, a := range own {
-			row := q.with(a)
-			for _, b := range own {
-				row[b]++
-			}
-		}
-	}
-}
-
-// with is how many customers bought the item and each other one.
-func (q *question) with(item int32) []uint32 { return q.both[int(item)*q.n : (int(item)+1)*q.n] }
-
-// about looks at one customer from the cut.
-func (q *question) about(c *customer) kase {
-	k := kase{id: c.id, earlier: make([]float64, q.n), held: make([]bool, q.n), relevant: make([]bool, q.n)}
-	for _, b := range c.between(0, q.cut-q.window) {
+// about looks at one customer at the start of a day, and at what was bought from then until the end.
+func (q *question) about(c *customer, at, end sales.Day) kase {
+	k := kase{customer: c, earlier: make([]float64, q.n), held: make([]bool, q.n), relevant: make([]bool, q.n), parts: map[part][]float64{}}
+	for _, b := range c.between(0, at-q.window) {
 		if d := q.dense[b.item]; d >= 0 {
 			k.earlier[d]++
 		}
 	}
 	lastDay, recent := make([]sales.Day, q.n), sales.Day(0)
-	for _, b := range c.between(q.cut-q.window, q.cut) {
+	for _, b := range c.between(at-q.window, at) {
 		d := q.dense[b.item]
 		if d < 0 {
 			continue
 		}
 		k.held[d], lastDay[d] = true, b.day
-		if b.day >= q.cut-q.horizon && b.day != recent {
+		if b.day >= at-q.horizon && b.day != recent {
 			recent = b.day
 			k.days++
 		}
 	}
 	for d, held := range k.held {
 		if held {
-			k.recent = append(k.recent, antecedent{int32(d), float64(q.cut - lastDay[d])})
+			k.recent = append(k.recent, antecedent{int32(d), float64(at - lastDay[d])})
 		}
 	}
-	for _, b := range c.between(q.cut, q.cut+q.horizon) {
+	for _, b := range c.between(at, end) {
 		if d := q.dense[b.item]; d >= 0 && !k.held[d] && !k.relevant[d] {
 			k.relevant[d] = true
 			k.wanted++

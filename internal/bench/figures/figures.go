@@ -1,5 +1,5 @@
 // Package figures makes tables and pictures of what package bench measured, and of the rows of a comparison of engines, and keeps them in
-// a page of Markdown, so that nobody types a figure.
+// a page of Markdown, so that nobody types a figure; and it draws what leadline evaluate links found.
 //
 // It guarantees that the same results give the same page to the byte, and that of a page it changes nothing but its own sections. It
 // measures nothing and judges nothing. The commands import it.
