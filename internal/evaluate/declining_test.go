@@ -12,6 +12,7 @@ import (
 	"pgregory.net/rapid"
 
 	"leadline/internal/sales"
+	"leadline/internal/scorecard"
 	"leadline/internal/simulate"
 	"leadline/internal/slipping"
 )
@@ -299,5 +300,12 @@ func TestDecliningRefuses(t *testing.T) {
 		if _, err := h.Declining(o); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("said %v, want %q", err, want)
 		}
+	}
+}
+
+// The scorecard asks for the signs, one characteristic each.
+func TestTheScorecardAsksForTheSigns(t *testing.T) {
+	if n := len(scorecard.Declining().Characteristics); n != slipping.Signs {
+		t.Errorf("%d characteristics for %d signs", n, slipping.Signs)
 	}
 }

@@ -22,6 +22,7 @@ type scorer struct {
 
 // The names of the scores beside Leadline, as the report calls them.
 const (
+	Push       = "leadline push"
 	Recency    = "recency"
 	Silent     = "silent for N weeks"
 	Frequency  = "frequency"
@@ -37,6 +38,7 @@ func scorers() []scorer {
 	return []scorer{
 		{Leadline, "probability by ridge logistic with products of features, learned at earlier cuts", true, scoreSlipping},
 		{ByMoney, "that probability times what the customer spent in the window", false, scoreMoney},
+		{Push, "probability by the scorecard that shards ask, learned at earlier cuts from coded examples", true, scorePush},
 		{Recency, "silent for how many days", false, each(func(_ *moment, p *slipping.Past) float64 { return float64(p.Silence()) })},
 		{Silent, "yes or no, with the N that told best at earlier cuts", false, scoreSilent},
 		{Frequency, "fewest purchase days in the window", false, each(func(m *moment, p *slipping.Past) float64 {

@@ -1,7 +1,7 @@
 package scorecard
 
 // Cards lists the cards that are learned.
-func Cards() []*Card { return []*Card{crossSell, upsell} }
+func Cards() []*Card { return []*Card{crossSell, upsell, declining} }
 
 // CrossSell judges how likely the customer of an order takes an offered item within the offer's time. Its values are, in order:
 //

@@ -2,8 +2,6 @@ package slipping
 
 import (
 	"math"
-
-	"gonum.org/v1/gonum/mathext"
 )
 
 // halfLives are those of the customer's rates, in days.
@@ -88,13 +86,9 @@ func (p *Past) ownRate() float64 { return (float64(p.Days) + 0.5) / (float64(p.A
 // spread is the shape of the gamma distribution that a customer's rate over the horizon is drawn from: how far rates move by themselves.
 const spread = 4
 
-// logOdds are those of a halved horizon at a purchase rate, by the negative binomial, within ±ln 10,000. Its sum of terms up to k is the
-// regularised incomplete beta function I(spread/(spread+mean); spread, k+1).
+// logOdds are those of a halved horizon at a purchase rate.
 func (q Question) logOdds(window int, rate float64) float64 {
-	mean := rate * float64(q.HorizonDays)
-	p := mathext.RegIncBeta(spread, float64(q.most(window))+1, spread/(spread+mean))
-	p = min(max(p, 1e-4), 1-1e-4)
-	return math.Log(p / (1 - p))
+	return halvedOdds(float64(q.most(window)), rate*float64(q.HorizonDays))
 }
 
 func log1p(n int) float64 { return math.Log1p(float64(n)) }

@@ -1,5 +1,6 @@
 // Package slipping says how likely a customer is to buy far less from now on than it used to: features of one customer's purchase days,
-// a ridge logistic that learns from the past which of them told, and the MBG/NBD model of silence beside it.
+// a ridge logistic that learns from the past which of them told, the MBG/NBD model of silence beside it, and the few signs that shards code for
+// a scorecard, measured in everyone's time.
 //
 // It guarantees that the same past gives the same probability, and that a customer is seen through what its window holds (KeptDays, or a
 // longer window if the question has one), its first purchase day and its number of purchase days: no other customer, nothing from the day

@@ -1,0 +1,69 @@
+package evaluate
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+
+	"leadline/internal/sales"
+	"leadline/internal/scorecard"
+	"leadline/internal/slipping"
+)
+
+// scorePush is what shards would say: the scorecard, learned from coded examples of the question at earlier cuts.
+func scorePush(m *moment, t *trial) ([]float64, error) {
+	population, err := slipping.Estimate(m.buyers())
+	if err != nil {
+		return nil, err
+	}
+	p := push{card: scorecard.Declining(), population: population, sum: m.everyone().Sum}
+	sums := map[uint64]scorecard.Example{}
+	for q, k := range m.earlier() {
+		if q != m.question {
+			continue // the others are of shorter horizons
+		}
+		code := p.code(q, &k.past)
+		e := sums[code]
+		e.Code = code
+		if k.slipped {
+			e.Taken++
+		} else {
+			e.Not++
+		}
+		sums[code] = e
+	}
+	byCode := slices.SortedFunc(maps.Values(sums), func(a, b scorecard.Example) int { return cmp.Compare(a.Code, b.Code) })
+	model := scorecard.Learn(p.card, byCode)
+	score := scorecard.NewScore(p.card, &model)
+	return each(func(m *moment, past *slipping.Past) float64 {
+		p.code(m.question, past)
+		return score.Probability(score.LogOdds(p.attributes[:]))
+	})(m, t)
+}
+
+// push codes customers.
+type push struct {
+	card       *scorecard.Card
+	population slipping.Population
+	sum        func(after, upTo sales.Day) float64
+	season     slipping.Season
+	asked      slipping.Question
+	days       []sales.Day
+	attributes [slipping.Signs]int
+}
+
+func (p *push) code(q slipping.Question, past *slipping.Past) uint64 {
+	if p.season.At() != past.At || p.asked != q {
+		p.season, p.asked = q.NewSeason(past.At, p.sum), q
+	}
+	p.days = p.days[:0]
+	for _, v := range past.Visits {
+		p.days = append(p.days, v.Day)
+	}
+	var signs [slipping.Signs]float64
+	p.season.Ask(&slipping.Look{Days: p.days, First: past.First, Ever: past.Days}, &p.population, &signs) // See asks for a purchase in the window
+	for i, value := range signs {
+		p.attributes[i] = p.card.Characteristics[i].Attribute(value)
+	}
+	return p.card.Code(p.attributes[:])
+}
