@@ -58,6 +58,7 @@ type App struct {
 	feed     *web.Feed
 	book     *book.Book
 	list     *desk.Declining
+	links    *book.Links
 	http     *web.Server
 	undo     []undo
 }
@@ -117,6 +118,7 @@ func (a *App) prepare(roles Roles) error {
 		a.feed = web.NewFeed(shownAlerts, a.metrics)
 		a.book = Customers(a.config, a.kafka, a.registry, a.redis, a.log)
 		a.list = Declining(a.config, a.book, a.rules.Rules, a.log)
+		a.links = Links(a.config, a.kafka, a.registry, a.log)
 		a.parts = append(a.parts, part{a.desk, newReadiness("desk")})
 	}
 	a.http, err = web.New(web.Options{Addr: a.config.HTTPAddr, Checks: a.checks(), Metrics: a.metrics, Pprof: a.config.HTTPProfiling,
@@ -131,20 +133,28 @@ func (a *App) private(roles Roles) map[string]http.Handler {
 		return nil
 	}
 	box := Letters(a.config, append(a.kafka[:len(a.kafka):len(a.kafka)], kgo.RetryTimeout(checkTimeout)), a.registry)
-	return map[string]http.Handler{deadletter.Path: box.Handler(a.log), desk.Path: a.list.Handler()}
+	return map[string]http.Handler{deadletter.Path: box.Handler(a.log), desk.Path: a.list.Handler(),
+		desk.LinksPath: desk.NewLinks(a.links, a.log).Handler()}
 }
 
 func pages(roles Roles) []web.Page {
 	if !roles.Desk {
 		return nil
 	}
-	return []web.Page{{Path: desk.PagePath, Name: "Declining customers", Handler: desk.PageHandler()}}
+	return []web.Page{{Path: desk.PagePath, Name: "Declining customers", Handler: desk.PageHandler()},
+		{Path: desk.LinksPagePath, Name: "Product links", Handler: desk.LinksPageHandler()}}
 }
 
 // Customers is the tenant's book of customers.
 func Customers(c *config.Config, kafka []kgo.Opt, registry *sr.Client, client redis.UniversalClient, log *zap.Logger) *book.Book {
 	return book.New(book.Source{Kafka: kafka, Prefix: c.TopicPrefix, Redis: state.NewRedis(client, c.TopicPrefix),
 		Decoder: wire.NewDecoder(topics.NewSchemaSource(registry)), Log: log.Named("book")})
+}
+
+// Links are the tenant's published links.
+func Links(c *config.Config, kafka []kgo.Opt, registry *sr.Client, log *zap.Logger) *book.Links {
+	return book.NewLinks(book.LinkSource{Kafka: kafka, Prefix: c.TopicPrefix, Decoder: wire.NewDecoder(topics.NewSchemaSource(registry)),
+		Log: log.Named("book")})
 }
 
 // Declining answers whose purchases decreased, by the rules that count when it is asked.
@@ -317,6 +327,7 @@ func (a *App) desk(ctx context.Context, ready *readiness) error {
 		return a.feed.Follow(ctx, a.kafka, a.config.TopicPrefix, topics.NewSchemaSource(a.registry), a.log)
 	})
 	group.Go(func() error { return a.book.Follow(ctx) })
+	group.Go(func() error { return a.links.Follow(ctx) })
 	group.Go(func() error { return a.list.Run(ctx) })
 	return group.Wait()
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -19,13 +18,11 @@ import (
 type Book struct {
 	source  Source
 	current atomic.Pointer[edition]
-	wanted  chan struct{} // closed with the first question: until then nothing is read
-	want    sync.Once
-	trouble atomic.Pointer[error]
+	upkeep  upkeep
 }
 
 // New knows nobody yet.
-func New(s Source) *Book { return &Book{source: s, wanted: make(chan struct{})} }
+func New(s Source) *Book { return &Book{source: s, upkeep: newUpkeep()} }
 
 // Commit is up to which commit of a shard all is counted.
 type Commit struct {
@@ -37,14 +34,14 @@ type Commit struct {
 // ErrReading says that the customers are being read: ask again.
 var ErrReading = errors.New("the customers are being read")
 
-// edition is what is known now. The first question makes Follow begin: who never asks pays neither time nor memory.
+// edition is what is known now.
 func (b *Book) edition() (*edition, error) {
-	b.want.Do(func() { close(b.wanted) })
+	why := b.upkeep.ask()
 	if e := b.current.Load(); e != nil {
 		return e, nil
 	}
-	if why := b.trouble.Load(); why != nil {
-		return nil, fmt.Errorf("%w: %w", ErrReading, *why)
+	if why != nil {
+		return nil, fmt.Errorf("%w: %w", ErrReading, why)
 	}
 	return nil, ErrReading
 }
@@ -101,35 +98,10 @@ func (b *Book) Load(ctx context.Context) error {
 	return nil
 }
 
-const firstWait, longestWait = 250 * time.Millisecond, 10 * time.Second
-
 // Follow reads everything when the first question comes, and keeps it up until the context ends. Where it cannot go on it forgets, and
 // reads again.
 func (b *Book) Follow(ctx context.Context) error {
-	select {
-	case <-b.wanted:
-	case <-ctx.Done():
-		return nil
-	}
-	for wait := firstWait; ctx.Err() == nil; wait = min(2*wait, longestWait) {
-		began := time.Now()
-		err := b.follow(ctx)
-		if ctx.Err() != nil {
-			return nil
-		}
-		if time.Since(began) > longestWait {
-			wait = firstWait
-		}
-		b.trouble.Store(&err)
-		b.current.Store(nil)
-		b.source.Log.Warn("customers are read again", zap.Error(err), zap.Duration("in", wait))
-		timer := time.NewTimer(wait)
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
-		}
-	}
+	b.upkeep.run(ctx, b.source.Log, "customers are read again", b.follow, func() { b.current.Store(nil) })
 	return nil
 }
 
@@ -141,7 +113,7 @@ func (b *Book) follow(ctx context.Context) error {
 		return err
 	}
 	b.current.Store(r.edition)
-	b.trouble.Store(nil)
+	b.upkeep.well()
 	_, customers := r.edition.newest()
 	b.source.Log.Info("customers read", zap.Int("customers", customers), zap.Duration("took", time.Since(began)))
 	from := map[string]map[int32]kgo.Offset{}

@@ -98,6 +98,17 @@ func (r *rep) until(what, condition string) {
 	}
 }
 
+// shot keeps what the page shows as a picture.
+func (r *rep) shot(name string) {
+	r.t.Helper()
+	shot, err := chromedp.Run(r.ctx, chromedp.CaptureScreenshot())
+	if err != nil {
+		r.t.Error(err)
+	} else if err := os.WriteFile(filepath.Join(r.t.ArtifactDir(), name), shot, 0o600); err != nil {
+		r.t.Error(err)
+	}
+}
+
 const shownRows = `[...document.querySelectorAll("tr.customer")].map((r) => r.dataset.customer)`
 
 // rows waits for a list of so many customers.
@@ -124,11 +135,7 @@ func TestARepUsesThePage(t *testing.T) {
 	}
 	r.click(`tr.customer:first-child .unfold`)
 	r.until("reasons", `document.querySelector("tr.reasons").innerText.includes("were to be expected as everyone else bought")`)
-	if shot, err := chromedp.Run(r.ctx, chromedp.CaptureScreenshot()); err != nil {
-		t.Error(err)
-	} else if err := os.WriteFile(filepath.Join(t.ArtifactDir(), "declining.png"), shot, 0o600); err != nil {
-		t.Error(err)
-	}
+	r.shot("declining.png")
 	r.click("#more")
 	r.rows(100)
 	r.click("#more")
@@ -185,12 +192,32 @@ func TestARepUsesThePage(t *testing.T) {
 // downloaded waits for the table, and gives its customers.
 func (r *rep) downloaded() (ids []string) {
 	r.t.Helper()
-	var name string
-	for name == "" {
-		files, _ := filepath.Glob(filepath.Join(r.downloads, "*.csv"))
-		if len(files) > 0 {
-			name = files[0]
-			break
+	for _, row := range r.table()[1:] {
+		ids = append(ids, row[0])
+	}
+	return ids
+}
+
+// table waits for the table that is downloaded.
+func (r *rep) table() [][]string {
+	r.t.Helper()
+	rows, err := csv.NewReader(strings.NewReader(r.file())).ReadAll()
+	if err != nil || len(rows) < 2 {
+		r.t.Fatalf("%d rows: %v", len(rows), err)
+	}
+	return rows
+}
+
+// file waits for what is downloaded.
+func (r *rep) file() string {
+	r.t.Helper()
+	for {
+		if files, _ := filepath.Glob(filepath.Join(r.downloads, "*.csv")); len(files) > 0 {
+			text, err := os.ReadFile(files[0])
+			if err != nil {
+				r.t.Fatal(err)
+			}
+			return string(text)
 		}
 		select {
 		case <-r.ctx.Done():
@@ -198,18 +225,6 @@ func (r *rep) downloaded() (ids []string) {
 		case <-time.After(20 * time.Millisecond):
 		}
 	}
-	text, err := os.ReadFile(name)
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	rows, err := csv.NewReader(strings.NewReader(string(text))).ReadAll()
-	if err != nil || len(rows) < 2 {
-		r.t.Fatalf("%d rows: %v", len(rows), err)
-	}
-	for _, row := range rows[1:] {
-		ids = append(ids, row[0])
-	}
-	return ids
 }
 
 // Where a token is set, the page asks for it, and shows nothing without.

@@ -1,5 +1,5 @@
 // Package desk serves what sales people ask: the list of customers whose purchases decreased between two windows of their choice, over HTTP
-// as JSON and CSV (API.md), and as a page.
+// as JSON and CSV (API.md), and as a page; and what is bought with what, as the links are published.
 //
 // It guarantees that an answer names the commits that it counts, that its pages join without a customer twice or left out while the list is
 // kept, and that a question costs at most one counting of all customers at a time. It counts nothing itself (package book holds the customers,

@@ -28,53 +28,83 @@ const (
 
 // Handler serves the list as API.md says. It asks nobody who they are: it belongs among web's private paths.
 func (d *Declining) Handler() http.Handler {
+	return serving(d.log, "whose purchases decreased", "there are "+Path+" and "+Path+"/about",
+		map[string]answerer{Path: d.list, Path + "/about": d.about})
+}
+
+// answerer answers a request; its error becomes a problem.
+type answerer func(ctx context.Context, w http.ResponseWriter, r *http.Request) error
+
+// serving serves each path to GET and HEAD. There says what there is to whoever asks for something else.
+func serving(log *zap.Logger, what, there string, paths map[string]answerer) http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET "+Path, d.answering(d.list))
-	mux.HandleFunc("GET "+Path+"/about", d.answering(d.about))
-	for _, path := range []string{Path, Path + "/about"} {
+	for path, do := range paths {
+		mux.HandleFunc("GET "+path, answering(log, what, do))
 		mux.HandleFunc(path, func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Allow", "GET, HEAD")
 			web.Problem{Status: http.StatusMethodNotAllowed, Detail: "allowed here: GET, HEAD"}.Answer(w)
 		})
 	}
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
-		web.Problem{Status: http.StatusNotFound, Detail: "there are " + Path + " and " + Path + "/about"}.Answer(w)
+		web.Problem{Status: http.StatusNotFound, Detail: there}.Answer(w)
 	})
 	return mux
 }
 
+// notFound says that what was asked for is not there.
+type notFound struct{ why string }
+
+func (e *notFound) Error() string { return e.why }
+
 // answering says what became of errors.
-func (d *Declining) answering(do func(ctx context.Context, w http.ResponseWriter, r *http.Request) error) http.HandlerFunc {
+func answering(log *zap.Logger, what string, do answerer) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(writeWithin)) // a server that cannot has its own bounds
 		ctx, cancel := context.WithTimeout(r.Context(), answerWithin)
 		defer cancel()
 		err := do(ctx, w, r)
 		var bad *declining.BadQuery
+		var missing *notFound
 		switch {
 		case err == nil || r.Context().Err() != nil:
 		case errors.As(err, &bad):
 			web.Problem{Status: http.StatusBadRequest, Detail: err.Error()}.Answer(w)
-		case errors.Is(err, book.ErrReading):
+		case errors.As(err, &missing):
+			web.Problem{Status: http.StatusNotFound, Detail: err.Error()}.Answer(w)
+		case errors.Is(err, book.ErrReading), errors.Is(err, book.ErrReadingLinks):
 			w.Header().Set("Retry-After", "1")
 			web.Problem{Status: http.StatusServiceUnavailable, Detail: err.Error()}.Answer(w)
 		default:
-			d.log.Warn("whose purchases decreased", zap.Error(err))
+			log.Warn(what, zap.Error(err))
 			web.Problem{Status: http.StatusServiceUnavailable, Detail: err.Error()}.Answer(w)
 		}
 	}
 }
 
-func (d *Declining) list(ctx context.Context, w http.ResponseWriter, r *http.Request) error {
-	values, err := url.ParseQuery(r.URL.RawQuery)
+// asked reads the query's parameters, and whether a table is wanted.
+func asked(r *http.Request) (values url.Values, table bool, err error) {
+	values, err = url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
-		return &declining.BadQuery{Parameter: "the query", Why: err.Error()}
+		return nil, false, &declining.BadQuery{Parameter: "the query", Why: err.Error()}
 	}
-	table, err := wantsCSV(values["format"], r.Header.Get("Accept"))
+	table, err = wantsCSV(values["format"], r.Header.Get("Accept"))
+	delete(values, "format")
+	return values, table, err
+}
+
+// tableHead announces a table.
+func tableHead(w http.ResponseWriter, file string) {
+	h := w.Header()
+	h.Set("Content-Type", "text/csv; charset=utf-8; header=present")
+	h.Set("Content-Disposition", `attachment; filename="`+file+`"`)
+	h.Set("Cache-Control", "no-store")
+}
+
+func (d *Declining) list(ctx context.Context, w http.ResponseWriter, r *http.Request) error {
+	values, table, err := asked(r)
 	if err != nil {
 		return err
 	}
-	delete(values, "format")
 	limit := usualLimit
 	if table {
 		limit = math.MaxInt32
@@ -91,10 +121,7 @@ func (d *Declining) list(ctx context.Context, w http.ResponseWriter, r *http.Req
 		web.Answer(w, "application/json", http.StatusOK, page.Answer())
 		return nil
 	}
-	h := w.Header()
-	h.Set("Content-Type", "text/csv; charset=utf-8; header=present")
-	h.Set("Content-Disposition", `attachment; filename="declining-`+q.Recent.String()+`.csv"`)
-	h.Set("Cache-Control", "no-store")
+	tableHead(w, "declining-"+q.Recent.String()+".csv")
 	_ = page.WriteCSV(w) // only a client that left can make it fail
 	return nil
 }

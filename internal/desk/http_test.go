@@ -158,7 +158,7 @@ func TestWhatIsRefused(t *testing.T) {
 			t.Errorf("%s: it does not say when to ask again", name)
 		}
 	}
-	for _, path := range []string{PagePath, PagePath + "/page.js", PagePath + "/page.css", "/"} { // the page holds no data
+	for _, path := range []string{PagePath, PagePath + "/declining.js", PagePath + "/list.css", "/"} { // the page holds no data
 		if answer, body := webtest.Get(t, guarded+path); answer.StatusCode != http.StatusOK || len(body) == 0 {
 			t.Errorf("%s: %s", path, answer.Status)
 		}

@@ -5,20 +5,37 @@ import (
 	"net/http"
 )
 
-// PagePath is where the page is, with all that is under it. It holds no data: it asks for them at Path, with the token if there is one.
-const PagePath = "/declining"
+// Where the pages are, each with all that is under it. They hold no data: they ask for them, with the token if there is one.
+const (
+	PagePath      = "/declining"
+	LinksPagePath = "/links"
+)
 
 //go:embed page
 var files embed.FS
 
-// PageHandler serves the page.
+// PageHandler serves the page of declining customers.
 func PageHandler() http.Handler {
+	return pageHandler(PagePath, "declining.html", "declining.css", "list.css", "list.js", "declining.js")
+}
+
+// LinksPageHandler serves the page of product links.
+func LinksPageHandler() http.Handler {
+	return pageHandler(LinksPagePath, "links.html", "links.css", "list.css", "list.js", "draw.js", "links.js")
+}
+
+// pageHandler serves the page, and its files under it.
+func pageHandler(at, page string, parts ...string) http.Handler {
 	mux := http.NewServeMux()
-	for path, name := range map[string]string{PagePath: "page/declining.html", PagePath + "/page.css": "page/declining.css", PagePath + "/page.js": "page/declining.js"} {
+	serve := func(path, file string) {
 		mux.HandleFunc("GET "+path, func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Cache-Control", "no-cache")
-			http.ServeFileFS(w, r, files, name)
+			http.ServeFileFS(w, r, files, "page/"+file)
 		})
+	}
+	serve(at, page)
+	for _, file := range parts {
+		serve(at+"/"+file, file)
 	}
 	return mux
 }

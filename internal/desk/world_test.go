@@ -29,13 +29,14 @@ const today = sales.Day(20_000) // 2024-10-04
 type town struct {
 	customers []*declining.Customer
 	items     *window.Items
+	links     []sales.Link
 	reading   atomic.Bool
 	counted   atomic.Int64 // how often everybody was asked
 }
 
 // newTown has customers of whom every third stopped a month ago.
 func newTown(t testing.TB, n int) *town {
-	x := &town{items: window.NewItems()}
+	x := &town{items: window.NewItems(), links: newLinks()}
 	for i := range n {
 		w := &window.Window{}
 		for day := today - 180 + sales.Day(i%7); day <= today; day += 5 {
@@ -93,7 +94,8 @@ func (x *town) serve(t testing.TB, token string) (url string) {
 	d := NewDeclining(x, engine.DefaultRules, nil, zap.NewNop())
 	metrics := prometheus.NewRegistry()
 	s, err := web.New(web.Options{Addr: "127.0.0.1:0", Metrics: metrics, Feed: web.NewFeed(10, metrics), Token: token, Log: zap.NewNop(),
-		Private: map[string]http.Handler{Path: d.Handler()}, Pages: []web.Page{{Path: PagePath, Name: "Declining customers", Handler: PageHandler()}}})
+		Private: map[string]http.Handler{Path: d.Handler(), LinksPath: NewLinks(shop{x}, zap.NewNop()).Handler()},
+		Pages:   []web.Page{{Path: PagePath, Name: "Declining customers", Handler: PageHandler()}, {Path: LinksPagePath, Name: "Product links", Handler: LinksPageHandler()}}})
 	if err != nil {
 		t.Fatal(err)
 	}

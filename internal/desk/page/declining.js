@@ -3,10 +3,9 @@
 
 const form = document.getElementById("ask");
 const rows = document.getElementById("rows");
-const at = (id) => document.getElementById(id);
 const path = "v1/declining";
+const reading = "Reading all customers";
 const filters = ["category", "segment", "owner", "q"];
-let token = sessionStorage.getItem("leadline-token") || "";
 let about = null; // what can be asked
 let sort = "risk";
 let next = ""; // the cursor of the page behind
@@ -14,21 +13,6 @@ let query = null; // of the list that is shown
 let turn = 0; // an answer to an earlier question is not shown
 const pageRows = 50;
 
-const say = (state, text) => {
-  at("status").dataset.state = state;
-  at("status-text").textContent = text;
-};
-const trouble = (text) => {
-  at("trouble").textContent = text;
-  at("trouble").hidden = !text;
-};
-const number = (n, digits = 0) => n.toLocaleString("en", { maximumFractionDigits: digits });
-const element = (name, text, className) => {
-  const e = document.createElement(name);
-  e.textContent = text;
-  if (className) e.className = className;
-  return e;
-};
 const digits = (currency) => new Intl.NumberFormat("en", { style: "currency", currency }).resolvedOptions().maximumFractionDigits;
 const money = (minor, currency) => {
   try {
@@ -39,22 +23,6 @@ const money = (minor, currency) => {
 };
 const day = (text) => new Date(text + "T00:00:00Z").toLocaleDateString("en-GB", { day: "numeric", month: "short", year: "numeric", timeZone: "UTC" });
 const plus = (text, days) => new Date(Date.parse(text + "T00:00:00Z") + days * 86400000).toISOString().slice(0, 10);
-
-// ask fetches, waits while the customers are being read, and asks for the token when one is needed.
-async function ask(what) {
-  for (let wait = 500; ; wait = Math.min(2000, wait * 1.5)) {
-    const answer = await fetch(what, { headers: token ? { Authorization: `Bearer ${token}` } : {} });
-    if (answer.ok) return answer;
-    if (answer.status === 401) {
-      at("sign-in").hidden = false;
-      throw new Error(token ? "This token is not the one." : "");
-    }
-    const problem = await answer.json().catch(() => ({}));
-    if (answer.status !== 503 || !answer.headers.has("Retry-After")) throw new Error(problem.detail || answer.statusText);
-    say("connecting", "Reading all customers");
-    await new Promise((go) => setTimeout(go, wait));
-  }
-}
 
 // parameters are those of the form. Money is asked for in the currency's usual units.
 function parameters() {
@@ -95,7 +63,7 @@ function presets() {
 // begin fills the form: from the page's address if it has a question, so that a list can be passed on.
 async function begin() {
   try {
-    about = await (await ask(`${path}/about`)).json();
+    about = await (await ask(`${path}/about`, reading)).json();
   } catch (e) {
     say("lost", "Not answered");
     trouble(e.message);
@@ -129,7 +97,7 @@ async function show(more = false) {
   say("connecting", "Counting");
   let answer;
   try {
-    answer = await (await ask(`${path}?${asked}`)).json();
+    answer = await (await ask(`${path}?${asked}`, reading)).json();
   } catch (e) {
     if (mine !== turn) return;
     say("lost", "Not answered");
@@ -221,26 +189,9 @@ document.querySelector("thead").addEventListener("click", (e) => {
   sort = chosen.dataset.sort;
   show();
 });
-at("sign-in").addEventListener("submit", (e) => {
-  e.preventDefault();
-  token = e.target.elements.token.value.trim();
-  sessionStorage.setItem("leadline-token", token);
-  e.target.elements.token.value = "";
-  begin();
-});
-at("csv").addEventListener("click", async () => {
+at("csv").addEventListener("click", () => {
   const asked = parameters();
-  asked.set("format", "csv");
-  try {
-    const answer = await ask(`${path}?${asked}`);
-    const link = document.createElement("a");
-    link.href = URL.createObjectURL(await answer.blob());
-    link.download = `declining-${asked.get("recent")}.csv`;
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), 60000);
-    trouble("");
-  } catch (e) {
-    trouble(e.message);
-  }
+  download(path, asked, `declining-${asked.get("recent")}.csv`);
 });
+signIn(begin);
 begin();

@@ -1,0 +1,64 @@
+// What the pages with lists have in common. All text is set as text, never as markup: names come from outside.
+"use strict";
+
+const at = (id) => document.getElementById(id);
+let token = sessionStorage.getItem("leadline-token") || "";
+
+const say = (state, text) => {
+  at("status").dataset.state = state;
+  at("status-text").textContent = text;
+};
+const trouble = (text) => {
+  at("trouble").textContent = text;
+  at("trouble").hidden = !text;
+};
+const number = (n, digits = 0) => n.toLocaleString("en", { maximumFractionDigits: digits });
+const element = (name, text, className) => {
+  const e = document.createElement(name);
+  e.textContent = text;
+  if (className) e.className = className;
+  return e;
+};
+
+// ask fetches, waits while what is asked about is being read, and asks for the token when one is needed.
+async function ask(what, reading) {
+  for (let wait = 500; ; wait = Math.min(2000, wait * 1.5)) {
+    const answer = await fetch(what, { headers: token ? { Authorization: `Bearer ${token}` } : {} });
+    if (answer.ok) return answer;
+    if (answer.status === 401) {
+      at("sign-in").hidden = false;
+      throw new Error(token ? "This token is not the one." : "");
+    }
+    const problem = await answer.json().catch(() => ({}));
+    if (answer.status !== 503 || !answer.headers.has("Retry-After")) throw new Error(problem.detail || answer.statusText);
+    say("connecting", reading);
+    await new Promise((go) => setTimeout(go, wait));
+  }
+}
+
+// download fetches a table and hands it over as a file.
+async function download(path, asked, name) {
+  asked.set("format", "csv");
+  try {
+    const answer = await ask(`${path}?${asked}`, "Making the table");
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(await answer.blob());
+    link.download = name;
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 60000);
+    trouble("");
+  } catch (e) {
+    trouble(e.message);
+  }
+}
+
+// signIn takes the token, and begins anew with it.
+function signIn(begin) {
+  at("sign-in").addEventListener("submit", (e) => {
+    e.preventDefault();
+    token = e.target.elements.token.value.trim();
+    sessionStorage.setItem("leadline-token", token);
+    e.target.elements.token.value = "";
+    begin();
+  });
+}
