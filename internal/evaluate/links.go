@@ -77,7 +77,7 @@ func (h *History) Links(o LinksOptions) (*LinksReport, error) {
 			return nil, fmt.Errorf("cut %s: %w", cut.Day, err)
 		}
 		ms := q.measure(rankers(), o.Offers)
-		line := q.report(ms, o.Offers)
+		line := q.report(ms)
 		leadline := ms[slices.IndexFunc(ms, func(m measured) bool { return m.name == Leadline })]
 		line.Peers = o.Peers.beside(q, h.first, leadline.ndcg)
 		if c := h.learnChances(all, cut, q.window, o.MinBuyers, o.Offers); c != nil {
@@ -96,7 +96,7 @@ func (h *History) Links(o LinksOptions) (*LinksReport, error) {
 func compareDown(a, b float64) int { return cmp.Compare(b, a) }
 
 // report is the cut's, the rankers in the order of what was measured.
-func (q *question) report(ms []measured, offers int) CutLinks {
+func (q *question) report(ms []measured) CutLinks {
 	out := CutLinks{Day: q.cut.String(), HorizonDays: int(q.horizon), Items: q.n, Customers: len(q.cases)}
 	for i := range q.cases {
 		out.Relevant += float64(q.cases[i].wanted) / float64(len(q.cases))
