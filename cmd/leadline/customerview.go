@@ -35,6 +35,7 @@ type customerView struct {
 	Touches      []touchView   `json:"touches"`
 	Open         []episodeView `json:"open"`
 	Said         []saidView    `json:"cooling_down"`
+	Reports      []reportView  `json:"outcomes,omitempty"`
 	Timer        *time.Time    `json:"timer,omitempty"`
 	// TimerAsWritten: a weekly look that has found nothing since may have put it off by whole weeks.
 	TimerAsWritten bool `json:"timer_as_written,omitempty"`
@@ -69,6 +70,18 @@ type episodeView struct {
 	SuppressedBy string `json:"suppressed_by,omitempty"`
 }
 
+// reportView is an outcome that the customer remembers.
+type reportView struct {
+	Result    string `json:"result"`
+	Kind      string `json:"kind,omitempty"`
+	Item      string `json:"item,omitempty"`
+	Opened    string `json:"opened,omitempty"` // the alert
+	Day       string `json:"day"`
+	Until     string `json:"until,omitempty"`
+	RepID     string `json:"rep_id,omitempty"`
+	TakenBack bool   `json:"taken_back,omitempty"`
+}
+
 type saidView struct {
 	Kind   string `json:"kind"`
 	Item   string `json:"item,omitempty"`
@@ -85,7 +98,7 @@ func newCustomerView(id string, k kept, c *engine.Customer, items *window.Items,
 	to := c.Day
 	from := to - sales.Day(cfg.Rules.WindowDays)
 	v := &customerView{CustomerID: id, Shard: k.partition, CSN: c.CSN, ShardCSN: k.csn, Source: k.from, Rebuilding: k.rebuilding, Bytes: len(k.blob),
-		OwnerID: c.OwnerID, Contact: contactWords[c.Contact], Currency: c.Window.Currency(),
+		OwnerID: c.Owner(), Contact: contactWords[c.Contact], Currency: c.Window.Currency(),
 		WindowFrom: (from + 1).String(), WindowTo: to.String(), PurchaseDays: c.Window.PurchaseDays(from, to), Orders: c.Window.OrderCount(from, to)}
 	if last := c.Window.Last(); last != (window.Purchase{}) {
 		v.Last = &lastView{time.UnixMilli(int64(last.At)).UTC(), last.Partition, last.Offset}
@@ -103,6 +116,16 @@ func newCustomerView(id string, k kept, c *engine.Customer, items *window.Items,
 	}
 	for _, s := range c.Said {
 		v.Said = append(v.Said, saidView{s.Kind.String(), itemName(items, s.Item), s.Day.String(), s.Capped})
+	}
+	for _, r := range c.Reports {
+		rv := reportView{Result: r.Result.String(), Kind: r.Kind.String(), Item: itemName(items, r.Item), Day: r.Day.String(), RepID: r.Rep, TakenBack: r.Undone}
+		if r.Kind != 0 {
+			rv.Opened = r.Opened.String()
+		}
+		if r.Until != 0 {
+			rv.Until = r.Until.String()
+		}
+		v.Reports = append(v.Reports, rv)
 	}
 	if day := c.Due().Day(); day != 0 {
 		at := time.UnixMilli(int64(sales.NewCalendar(cfg.BusinessTimeZone).Start(day))).UTC()
@@ -190,6 +213,12 @@ func (v *customerView) printTables(w io.Writer) {
 		fmt.Fprintln(w, "\nNOT AGAIN SO SOON\tITEM\tSAID ON")
 		for _, s := range v.Said {
 			fmt.Fprintf(w, "%s\t%s\t%s\n", s.Kind, plain(s.Item), s.Day)
+		}
+	}
+	if len(v.Reports) > 0 {
+		fmt.Fprintln(w, "\nREPORTED\tON\tABOUT\tITEM\tOPENED\tUNTIL\tREP\tTAKEN BACK")
+		for _, r := range v.Reports {
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%t\n", r.Result, r.Day, r.Kind, plain(r.Item), r.Opened, r.Until, plain(r.RepID), r.TakenBack)
 		}
 	}
 }

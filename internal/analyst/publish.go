@@ -23,6 +23,7 @@ type edition struct {
 
 	models   map[string]sales.Model
 	fittedIn int32
+	weights  map[string]float64 // by series
 }
 
 // publish commits the changed sums, the statements that they change, and the positions they reach, in one transaction. It goes
@@ -42,6 +43,7 @@ func (s *session) publish(ctx context.Context, atMost time.Duration) error {
 	s.memory.sums.committed()
 	s.memory.links, s.memory.days = e.links, e.days
 	s.memory.models, s.memory.fittedIn = e.models, e.fittedIn
+	s.memory.weights = e.weights
 	s.last = published{at: time.Now(), took: time.Since(began), day: s.day()}
 	s.metrics.commits.WithLabelValues("committed").Inc()
 	s.metrics.publishSeconds.Observe(s.last.took.Seconds())
@@ -82,6 +84,9 @@ func (s *session) compose() (*edition, error) {
 		return nil, err
 	}
 	if err := s.addDays(e); err != nil {
+		return nil, err
+	}
+	if err := s.addWeights(e); err != nil {
 		return nil, err
 	}
 	return e, s.addModels(e)

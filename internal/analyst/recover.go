@@ -4,11 +4,13 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"leadline/internal/committed"
+	"leadline/internal/feedback"
 	"leadline/internal/sales"
 	"leadline/internal/wire"
 )
@@ -21,6 +23,7 @@ type memory struct {
 
 	models   map[string]sales.Model // by name
 	fittedIn int32                  // week of event time in which the models were last fitted
+	weights  map[string]float64     // what reps make of alerts, by series
 }
 
 // dayOfActivity is what a forecast says about a past day.
@@ -73,7 +76,8 @@ type lasting map[string]*kgo.Record
 
 // remember makes the memory of what was kept.
 func (s *session) remember(ctx context.Context, kept map[string]lasting) (*memory, error) {
-	m := &memory{sums: newSums(), links: map[string]sales.Link{}, days: map[sales.Day]dayOfActivity{}, models: map[string]sales.Model{}}
+	m := &memory{sums: newSums(), links: map[string]sales.Link{}, days: map[sales.Day]dayOfActivity{}, models: map[string]sales.Model{},
+		weights: map[string]float64{}}
 	for _, rec := range kept[s.topics.state] {
 		var row wire.KnowledgeRow
 		err := s.deps.Decoder.KnowledgeRow(ctx, rec.Value, &row)
@@ -96,6 +100,9 @@ func (s *session) remember(ctx context.Context, kept map[string]lasting) (*memor
 		var f sales.Forecast
 		if err := s.deps.Decoder.Forecast(ctx, rec.Value, &f); err != nil {
 			return nil, unreadable(err, rec.Topic, rec.Offset)
+		}
+		if feedback.IsSeries(f.Series) {
+			m.weights[strings.Clone(f.Series)] = f.Observed
 		}
 		if f.Series == sales.ActivitySeries {
 			m.days[s.cfg.Calendar.Day(f.PeriodStart)] = dayOfActivity{f.Observed, f.Complete}

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -22,6 +23,7 @@ import (
 
 	"leadline/internal/affinity"
 	"leadline/internal/committed"
+	"leadline/internal/feedback"
 	"leadline/internal/sales"
 	"leadline/internal/scorecard"
 	"leadline/internal/wire"
@@ -152,6 +154,8 @@ func (w *world) step(shard int, day sales.Day) {
 		cells[sales.TallyLinks] = append(cells[sales.TallyLinks], contribution(next, +1)...)
 		cells[sales.TallyActivity] = append(cells[sales.TallyActivity], sales.Cell{Row: purchaseDays, Bucket: int32(day), N: 1})
 		w.holds[customer] = next
+		cells[sales.TallyActivity] = append(cells[sales.TallyActivity], sales.Cell{Row: feedback.Row(sales.CrossSell, "tea"), Bucket: day.Week(), N: 1,
+			Col: []string{feedback.OfUse, feedback.NotUseful, "no_answer"}[w.random.IntN(3)]})
 		cells[sales.TallyExamples] = append(cells[sales.TallyExamples], sales.Cell{Row: scorecard.Upsell().Name,
 			Col: scorecard.Col(1+64*uint64(w.random.IntN(4)), w.random.IntN(5) == 0), Bucket: day.Week(), N: 1})
 	}
@@ -171,7 +175,7 @@ func (w *world) commit(shard int, day sales.Day, cells map[sales.TallyKind][]sal
 		}
 		for _, c := range cells[kind] {
 			w.cells[fmt.Sprintf("%s|%s|%s|%d", kind, c.Row, c.Col, affinity.Kept(kind, &c))] += c.N
-			if kind == sales.TallyActivity {
+			if kind == sales.TallyActivity && c.Row == purchaseDays {
 				w.days[sales.Day(c.Bucket)] += float64(c.N)
 			}
 		}
@@ -304,6 +308,38 @@ func (w *world) check() {
 	w.checkLinks()
 	w.checkDays()
 	w.checkModels()
+	w.checkWeights()
+}
+
+// checkWeights wants the one weight that follows from what was reported about tea.
+func (w *world) checkWeights() {
+	w.t.Helper()
+	sums := map[string]int64{}
+	for name, n := range w.cells {
+		for _, col := range []string{feedback.OfUse, feedback.NotUseful} {
+			if strings.HasPrefix(name, string(sales.TallyActivity)+"|"+feedback.Row(sales.CrossSell, "tea")+"|"+col+"|") {
+				sums[col] += n
+			}
+		}
+	}
+	weights := map[string]float64{}
+	for key, value := range w.kept(w.topics.forecasts) {
+		var f sales.Forecast
+		if err := w.decoder.Forecast(w.t.Context(), value, &f); err != nil {
+			w.t.Fatal(err)
+		}
+		if feedback.IsSeries(f.Series) {
+			weights[key] = f.Observed
+		}
+	}
+	series, _ := feedback.Series(feedback.Row(sales.CrossSell, "tea"))
+	want := map[string]float64{feedback.Key(series): feedback.Weight(sums[feedback.OfUse], sums[feedback.NotUseful])}
+	if sums[feedback.NotUseful] == 0 {
+		want = map[string]float64{}
+	}
+	if !maps.Equal(want, weights) {
+		w.t.Errorf("weights are said to be %v, want %v", weights, want)
+	}
 }
 
 // checkModels wants the points that follow from all examples of the weeks that are over, and no others.
@@ -392,7 +428,9 @@ func (w *world) checkDays() {
 		if err := w.decoder.Forecast(w.t.Context(), value, &f); err != nil {
 			w.t.Fatalf("forecast %q: %v", key, err)
 		}
-		got[key] = f
+		if f.Series == sales.ActivitySeries {
+			got[key] = f
+		}
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		w.t.Errorf("everyone's activity (-want +got):\n%s", diff)

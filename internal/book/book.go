@@ -66,7 +66,7 @@ func (s *shard) take(id string, blob []byte) error {
 	if err != nil {
 		return err
 	}
-	s.put(id, packed{day: c.Day, owner: c.OwnerID, currency: c.Window.Currency(), history: s.packer.Pack(&c.Window, s.items)})
+	s.put(id, packed{day: c.Day, owner: c.Owner(), currency: c.Window.Currency(), history: s.packer.Pack(&c.Window, s.items)})
 	return nil
 }
 

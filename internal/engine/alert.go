@@ -70,8 +70,8 @@ func (s *Shard) suppression(e *entry) sales.Suppression {
 func (s *Shard) alert(e *entry, ep *Episode, status sales.AlertStatus, at sales.Millis) *sales.Alert {
 	b, out := s.step.batch, &s.step.out
 	out.Alerts = append(out.Alerts, sales.Alert{
-		AlertID: s.alertID(e.id, ep).String(), Revision: 1, Kind: ep.Kind, Status: status,
-		SubjectType: "customer", SubjectID: e.id, CustomerID: e.id, OwnerID: e.state.OwnerID,
+		AlertID: s.alertID(e.id, ep).String(), Revision: 1 + int32(ep.Updates), Kind: ep.Kind, Status: status,
+		SubjectType: "customer", SubjectID: e.id, CustomerID: e.id, OwnerID: e.state.Owner(),
 		Score:       float64(ep.Score) / scoreOne,
 		WindowStart: s.cfg.Calendar.Start(ep.Day - sales.Day(s.rules.WindowDays) + 1), WindowEnd: s.cfg.Calendar.Start(ep.Day + 1),
 		EventTime: at, DetectedAt: max(b.Plan.Now, at),
@@ -119,10 +119,11 @@ type ending struct {
 	details         map[string]float64
 }
 
-// sayEnd says the second and last revision of an episode.
+// sayEnd says the last revision of an episode.
 func (s *Shard) sayEnd(e *entry, ep *Episode, end ending) {
+	ep.Updates++
 	a := s.alert(e, ep, end.status, end.at)
-	a.Revision, a.Title, a.Details = 2, end.title, end.details
+	a.Title, a.Details = end.title, end.details
 	if a.Title == "" {
 		a.Title = fmt.Sprintf("The %s alert about customer %s has ended: %s", ep.Kind, e.id, end.text)
 	}

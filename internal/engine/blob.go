@@ -22,12 +22,16 @@ var ErrNewer = fmt.Errorf("blob of a later release: %w", ErrCorrupt)
 //
 //	version u8 | crc32c u32 of the rest | csn | day | look day | owner | head | more said | open episodes | said | lifetime | window
 //	head = contact (2 bits) | open episodes (3) | said (3); a full field for said means "and this many more"
-//	lifetime = first day | days ever | in pairs (bit 0), offers (bit 1) | offered and taken up, if there were offers
+//	said = kind and whether capped | item | day | event, of a declining spell
+//	lifetime = first day | days ever | in pairs (bit 0), offers (bit 1), reports (bit 2) | offered and taken up, if there were offers |
+//	           reports, if there are any (reportblob.go)
 const blobVersion = 3
 
 const (
 	flagPairs  = 1 << 0
 	flagOffers = 1 << 1
+
+	flagReports = 1 << 2
 )
 
 const (
@@ -35,6 +39,8 @@ const (
 	eventBytes = 5 // of window.EventHash
 	saidBytes  = 3 // at least
 	headSaid   = 7
+
+	suppressionBits = 3 // of an episode's byte; the rest are its updates
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -64,6 +70,9 @@ func EncodeCustomer(dst []byte, c *Customer) []byte {
 		dst = append(dst, byte(s.Kind)<<1|capped)
 		dst = binary.AppendUvarint(dst, uint64(s.Item+1)) // NoItem is 0
 		dst = binary.AppendVarint(dst, int64(c.Day-s.Day))
+		if s.Kind == sales.Declining {
+			dst = appendEvent(dst, s.Event)
+		}
 	}
 	dst = appendLifetime(dst, c)
 	dst = c.Window.Append(dst)
@@ -74,14 +83,15 @@ func EncodeCustomer(dst []byte, c *Customer) []byte {
 func appendLifetime(dst []byte, c *Customer) []byte {
 	dst = appendDay(dst, c.FirstDay, c.Day)
 	dst = binary.AppendUvarint(dst, uint64(c.DaysEver))
-	flags := byte(0)
-	if c.Pairs {
-		flags |= flagPairs
+	offers, reports := c.Offered > 0 || c.TakenUp > 0, c.Rep != "" || len(c.Reports) > 0
+	dst = append(dst, bit(flagPairs, c.Pairs)|bit(flagOffers, offers)|bit(flagReports, reports))
+	if offers {
+		dst = append(dst, c.Offered, c.TakenUp)
 	}
-	if c.Offered == 0 && c.TakenUp == 0 {
-		return append(dst, flags)
+	if reports {
+		dst = appendReports(dst, c)
 	}
-	return append(dst, flags|flagOffers, c.Offered, c.TakenUp)
+	return dst
 }
 
 func appendEpisode(dst []byte, e *Episode, day sales.Day) []byte {
@@ -89,10 +99,7 @@ func appendEpisode(dst []byte, e *Episode, day sales.Day) []byte {
 }
 
 func appendEpisodeV2(dst []byte, e *Episode, day sales.Day) []byte {
-	dst = append(dst, byte(e.Kind), byte(e.Suppressed))
-	for shift := 0; shift < 8*eventBytes; shift += 8 {
-		dst = append(dst, byte(e.Event>>shift))
-	}
+	dst = appendEvent(append(dst, byte(e.Kind), byte(e.Suppressed)|e.Updates<<suppressionBits), e.Event)
 	dst = binary.AppendUvarint(dst, uint64(e.From+1))
 	dst = binary.AppendUvarint(dst, uint64(e.To+1))
 	dst = binary.AppendVarint(dst, int64(day-e.Day))
@@ -176,9 +183,9 @@ func (c *Customer) decodeHead(blob []byte, items int) (rest []byte, err error) {
 	case blobV1:
 		r.listsV1(c)
 	case blobV2:
-		r.lists(c, (*blobReader).episodeV2)
+		r.lists(c, (*blobReader).episodeV2, (*blobReader).saidV2)
 	default:
-		r.lists(c, (*blobReader).episode)
+		r.lists(c, (*blobReader).episode, (*blobReader).said)
 		r.lifetime(c)
 	}
 	if r.bad {
@@ -188,7 +195,7 @@ func (c *Customer) decodeHead(blob []byte, items int) (rest []byte, err error) {
 }
 
 // lists reads consent, open episodes and what was said.
-func (r *blobReader) lists(c *Customer, episode func(*blobReader, sales.Day) Episode) {
+func (r *blobReader) lists(c *Customer, episode func(*blobReader, sales.Day) Episode, read func(*blobReader, sales.Day) Said) {
 	head := r.byte(math.MaxUint8)
 	if c.Contact = Consent(head & 3); c.Contact > ConsentDenied {
 		r.fail()
@@ -201,7 +208,7 @@ func (r *blobReader) lists(c *Customer, episode func(*blobReader, sales.Day) Epi
 		c.Open = append(c.Open, episode(r, c.Day))
 	}
 	for range said {
-		c.Said = append(c.Said, r.said(c.Day))
+		c.Said = append(c.Said, read(r, c.Day))
 	}
 }
 
@@ -270,10 +277,13 @@ func (r *blobReader) byte(limit byte) byte {
 // lifetime reads what appendLifetime has written.
 func (r *blobReader) lifetime(c *Customer) {
 	c.FirstDay, c.DaysEver = r.day(c.Day), uint32(r.uvarint(math.MaxUint32))
-	flags := r.byte(flagPairs | flagOffers)
+	flags := r.byte(flagPairs | flagOffers | flagReports)
 	c.Pairs = flags&flagPairs != 0
 	if flags&flagOffers != 0 {
 		c.Offered, c.TakenUp = r.byte(math.MaxUint8), r.byte(math.MaxUint8)
+	}
+	if flags&flagReports != 0 {
+		r.reports(c)
 	}
 }
 
@@ -284,10 +294,13 @@ func (r *blobReader) episode(day sales.Day) Episode {
 }
 
 func (r *blobReader) episodeV2(day sales.Day) Episode {
-	e := Episode{Kind: sales.AlertKind(r.byte(byte(sales.Outlook))), Suppressed: sales.Suppression(r.byte(byte(sales.ByExpired)))}
-	for i, b := range r.bytes(eventBytes) {
-		e.Event |= uint64(b) << (8 * i)
+	e := Episode{Kind: sales.AlertKind(r.byte(byte(sales.Outlook)))}
+	suppressed := r.byte(math.MaxUint8)
+	e.Suppressed, e.Updates = sales.Suppression(suppressed&(1<<suppressionBits-1)), suppressed>>suppressionBits
+	if e.Suppressed > sales.ByExpired {
+		r.fail()
 	}
+	e.Event = r.event()
 	e.From, e.To = r.item(), r.item()
 	e.Day = day - sales.Day(r.varint())
 	e.ExpiryDay = r.day(e.Day)
@@ -298,6 +311,14 @@ func (r *blobReader) episodeV2(day sales.Day) Episode {
 }
 
 func (r *blobReader) said(day sales.Day) Said {
+	s := r.saidV2(day)
+	if s.Kind == sales.Declining {
+		s.Event = r.event()
+	}
+	return s
+}
+
+func (r *blobReader) saidV2(day sales.Day) Said {
 	kind := r.byte(byte(sales.Outlook)<<1 | 1)
 	return Said{Kind: sales.AlertKind(kind >> 1), Capped: kind&1 != 0, Item: r.item(), Day: day - sales.Day(r.varint())}
 }

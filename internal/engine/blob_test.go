@@ -42,8 +42,12 @@ func TestBlobRoundTrip(t *testing.T) {
 			}
 		}
 		for range rapid.IntRange(0, 4).Draw(t, "said") {
-			c.Said = append(c.Said, Said{Kind: sales.AlertKind(rapid.IntRange(1, 3).Draw(t, "kind")), Capped: rapid.Bool().Draw(t, "capped"),
-				Item: item.Draw(t, "item"), Day: day.Draw(t, "said on")})
+			said := Said{Kind: sales.AlertKind(rapid.IntRange(1, 3).Draw(t, "kind")), Capped: rapid.Bool().Draw(t, "capped"),
+				Item: item.Draw(t, "item"), Day: day.Draw(t, "said on")}
+			if said.Kind == sales.Declining {
+				said.Event = rapid.Uint64Max(1<<40-1).Draw(t, "of the spell")
+			}
+			c.Said = append(c.Said, said)
 		}
 		for i := range rapid.IntRange(0, 9).Draw(t, "past") {
 			c.Window.Add(day.Draw(t, "bought on"), window.ItemID(i), 1, 5)
@@ -54,6 +58,16 @@ func TestBlobRoundTrip(t *testing.T) {
 		c.Lifetime = Lifetime{FirstDay: maybe.Draw(t, "first"), DaysEver: rapid.Uint32().Draw(t, "days"), Offered: count.Draw(t, "offered"),
 			TakenUp: count.Draw(t, "taken up")}
 		c.Pairs = rapid.Bool().Draw(t, "pairs")
+		c.Rep = rapid.String().Draw(t, "rep")
+		for range rapid.IntRange(0, 3).Draw(t, "reports") {
+			c.Reports = append(c.Reports, Report{Event: rapid.Uint64Max(1<<40-1).Draw(t, "report"), Result: Result(rapid.IntRange(0, 11).Draw(t, "result")),
+				Undone: rapid.Bool().Draw(t, "undone"), Day: day.Draw(t, "reported on"), Kind: sales.AlertKind(rapid.IntRange(0, 3).Draw(t, "reported")),
+				Item: item.Draw(t, "about"), Opened: day.Draw(t, "said on"), Until: maybe.Draw(t, "until"), Rep: rapid.String().Draw(t, "whom")})
+			if r := &c.Reports[len(c.Reports)-1]; rapid.Bool().Draw(t, "ended") {
+				r.Ended = &Episode{Kind: sales.Upsell, Event: 5, From: item.Draw(t, "from"), To: item.Draw(t, "to"), Day: day.Draw(t, "opened"), Score: 7, Updates: 31,
+					Suppressed: sales.ByExpired, Code: rapid.Uint64().Draw(t, "code")}
+			}
+		}
 		blob := EncodeCustomer([]byte("before"), &c)[len("before"):]
 		back, err := DecodeCustomer(blob, items)
 		if err != nil {

@@ -9,7 +9,7 @@ import (
 // release before has written in testdata.
 //
 //	1: contact | open episodes | said, each with its own count; the window's last purchase before its days
-//	2: episodes without a code, no lifetime, a window without a past
+//	2: episodes without a code, spells that were said without their event, no lifetime, no reports, a window without a past
 const (
 	blobV1 = 1
 	blobV2 = 2
@@ -21,7 +21,7 @@ func (r *blobReader) listsV1(c *Customer) {
 		c.Open = append(c.Open, r.episodeV2(c.Day))
 	}
 	for range r.uvarint(uint64(len(r.b)) / saidBytes) {
-		c.Said = append(c.Said, r.said(c.Day))
+		c.Said = append(c.Said, r.saidV2(c.Day))
 	}
 }
 
@@ -49,8 +49,12 @@ func Alike(old []byte, oldItems *window.Items, blob []byte, items *window.Items)
 	}
 	c.Window.ForgetPast()
 	c.Lifetime, c.Pairs = lifetimeOf(&c.Window), false
+	c.Rep, c.Reports = "", nil
 	for i := range c.Open {
-		c.Open[i].Code = 0
+		c.Open[i].Code, c.Open[i].Updates = 0, 0
+	}
+	for i := range c.Said {
+		c.Said[i].Event = 0
 	}
 	return was, EncodeCustomer(nil, c), nil
 }

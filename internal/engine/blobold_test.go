@@ -24,6 +24,13 @@ func goldenCustomer() *Customer {
 	c.Window.Trim(20_420, 180)
 	c.Lifetime = Lifetime{FirstDay: 19_000, DaysEver: 41, Offered: 7, TakenUp: 2}
 	c.Pairs = true
+	c.Open[1].Updates = 2
+	c.Said = append(c.Said, Said{Kind: sales.Declining, Item: window.NoItem, Day: 20_489, Event: 78})
+	c.Rep = "rep-8"
+	c.Reports = []Report{{Event: 88, Result: Snoozed, Day: 20_497, Kind: sales.Declining, Item: window.NoItem, Opened: 20_489, Until: 20_530, Rep: "rep-17"},
+		{Event: 89, Result: Lost, Day: 20_498, Kind: sales.CrossSell, Item: 4, Opened: 20_484,
+			Ended: &Episode{Kind: sales.CrossSell, Event: 79, From: 2, To: 4, Day: 20_484, ExpiryDay: 20_498, Score: 9, Code: 3}},
+		{Event: 90, Undone: true, Day: 20_499, Item: window.NoItem}}
 	return c
 }
 

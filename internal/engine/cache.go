@@ -129,6 +129,6 @@ func (c *cache) resize(e *entry) {
 	w := &e.state.Window
 	c.bytes -= e.size
 	e.size = structs + len(e.id) + cap(e.blob) + 24*cap(w.Lines()) + 24*cap(w.Orders()) + 16*cap(w.Touches()) +
-		12*cap(w.Past()) + 48*cap(e.state.Open) + 12*cap(e.state.Said)
+		12*cap(w.Past()) + 48*cap(e.state.Open) + 24*cap(e.state.Said) + 128*cap(e.state.Reports)
 	c.bytes += e.size
 }

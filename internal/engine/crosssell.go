@@ -82,7 +82,7 @@ func (s *Shard) linksFrom(from int32) []resolved {
 	shared := s.step.batch.Knowledge.Links.From(s.level.name(from))
 	for i := range shared {
 		l := &shared[i]
-		if l.Level != s.rules.LinkLevel || s.level.excluded[l.To] || l.To == l.From {
+		if l.Level != s.rules.LinkLevel || s.level.excluded[l.To] || l.To == l.From || s.useless(sales.CrossSell, l.To) {
 			continue
 		}
 		to, ok := s.level.find(l.To)

@@ -23,10 +23,12 @@ type Customer struct {
 	CSN     int64     // the commit that wrote this state
 	Day     sales.Day // how far the customer's own time has come: the newest purchase or look; 0 = neither
 	LookDay sales.Day // the timer looks at the customer when this day is over, and weekly from then on; 0 = never
-	OwnerID string
+	OwnerID string    // the rep of the profile; see Owner
+	Rep     string    // who was assigned by reports that are forgotten; empty: nobody
 	Contact Consent
 	Open    []Episode // open episodes, by kind, within one the oldest first: at most one declining spell, offers up to the caps
 	Said    []Said    // what the cool-down still covers
+	Reports []Report  // what came of alerts, in the order of the days on which reps acted
 	Window  window.Window
 	Lifetime
 	Pairs bool // what the customer holds is in the tally of pairs: not so when the blob is of a release without it
@@ -68,6 +70,7 @@ type Episode struct {
 	Score      uint16            // in parts of scoreOne
 	Suppressed sales.Suppression // every revision goes where the first went
 	Code       uint64            // the features that the decision rested on, so that the outcome teaches without hindsight; 0 = none
+	Updates    uint8             // revisions that were said after the first
 }
 
 // scoreOne is the score 1 in an Episode: fine enough for a share, two bytes, and whole percents stay what they are.
@@ -82,6 +85,7 @@ type Said struct {
 	Capped bool          // it went to the ledger because another offer was open, and does not count as offered
 	Item   window.ItemID // what was offered; NoItem for a declining spell
 	Day    sales.Day
+	Event  uint64 // of a declining spell, that names it: 0 if an earlier release has said it
 }
 
 // Due is what time will do to the customer, as its state says: see Due.After for what it means when time has passed since.
@@ -113,9 +117,9 @@ func (c *Customer) boughtAfter(day sales.Day) bool {
 	return len(orders) > 0 && orders[len(orders)-1].Day > day || len(lines) > 0 && lines[len(lines)-1].Day > day
 }
 
-// empty tells whether there is nothing worth keeping.
+// empty tells whether there is nothing worth keeping. Reports about a customer of whom nothing else is kept are of no use any more.
 func (c *Customer) empty() bool {
-	return c.Window.Empty() && c.OwnerID == "" && c.Contact == ConsentUnknown && len(c.Open) == 0
+	return c.Window.Empty() && c.OwnerID == "" && c.Rep == "" && c.Contact == ConsentUnknown && len(c.Open) == 0
 }
 
 // spell is the place in Open of the declining spell, −1 if there is none.
@@ -134,12 +138,14 @@ func (c *Customer) countOpen(kind sales.AlertKind) int {
 	return n
 }
 
-func (c *Customer) open(e Episode) {
+// open puts the episode in its place of Open, which it gives.
+func (c *Customer) open(e Episode) int {
 	i := 0
 	for i < len(c.Open) && c.Open[i].Kind <= e.Kind {
 		i++
 	}
 	c.Open = slices.Insert(c.Open, i, e)
+	return i
 }
 
 // close ends the episode at a place of Open and gives it back.
@@ -168,4 +174,7 @@ func (c *Customer) advance(day sales.Day, r *Rules) {
 		}
 	}
 	c.Said = c.Said[:keep]
+	if len(c.Reports) > 0 {
+		c.forgetReports(day, r)
+	}
 }

@@ -124,10 +124,11 @@ func (s *Shard) nextLook(c *Customer, day sales.Day) sales.Day {
 func (s *Shard) openSpell(e *entry, d decline, day sales.Day, due sales.Millis) {
 	c, r := &e.state, s.rules.Declining
 	last := c.Window.Last()
+	weight := s.weight(sales.Declining, c.Owner())
 	ep := Episode{Kind: sales.Declining, Event: last.Event, From: window.NoItem,
-		To: window.NoItem, Day: day, Score: partsOfOne(lost(d)), Suppressed: s.suppression(e)}
+		To: window.NoItem, Day: day, Score: partsOfOne(lost(d) * weight), Suppressed: s.suppression(e)}
 	c.open(ep)
-	c.Said = append(c.Said, Said{Kind: sales.Declining, Item: window.NoItem, Day: day})
+	c.Said = append(c.Said, Said{Kind: sales.Declining, Item: window.NoItem, Day: day, Event: last.Event})
 	a := s.alert(e, &ep, sales.Opened, due)
 	by := "at that rate %.1f were to be expected"
 	if d.seasonal {
@@ -142,6 +143,7 @@ func (s *Shard) openSpell(e *entry, d decline, day sales.Day, due sales.Millis) 
 		{Code: "last_purchase", Text: "Last bought on " + s.cfg.Calendar.Day(last.At).String() + ".",
 			Value: float64(day - s.cfg.Calendar.Day(last.At)), Evidence: []sales.Evidence{{Source: purchases}}},
 	}
+	a.Reasons = seldomUseful(a.Reasons, weight)
 	a.Details = map[string]float64{"recent_days": float64(d.recent), "baseline_days": float64(d.before), "expected_days": d.expected,
 		"p_value": d.p}
 }
@@ -156,6 +158,10 @@ func (s *Shard) noSpell(e *entry, d decline, day sales.Day) PassedWhy {
 		return PassedBaseline
 	case s.saidLately(e, sales.Declining, noNumber, day, false):
 		return PassedCooldown
+	case s.leftInPeace(&e.state, day):
+		return PassedSilenced
+	case s.useless(sales.Declining, e.state.Owner()):
+		return PassedUseless
 	default:
 		return ""
 	}

@@ -4,6 +4,7 @@ import (
 	"leadline/internal/activity"
 	"leadline/internal/affinity"
 	"leadline/internal/catalogue"
+	"leadline/internal/feedback"
 	"leadline/internal/sales"
 	"leadline/internal/scorecard"
 )
@@ -16,4 +17,5 @@ type Knowledge struct {
 	Activity  *activity.Index
 	Catalogue *catalogue.Catalogue
 	Models    *scorecard.Models
+	Feedback  *feedback.Table // nil: nobody has complained
 }

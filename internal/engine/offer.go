@@ -18,16 +18,18 @@ type offer struct {
 	days     int // upsell: days on which the lower tier was bought
 }
 
-// offer decides about the candidate: an open episode if the cap of its kind leaves room, else one entry in the ledger of what the cap
-// held back, once per item and cool-down.
+// offer decides about the candidate: an open episode if the cap of its kind leaves room and no report silences it, else one entry in the ledger of
+// what was held back, once per item and cool-down.
 func (s *Shard) offer(e *entry, o *order, f offer) {
-	capped := e.state.countOpen(f.kind) >= s.rules.Caps.of(f.kind)
+	heldBack, why := s.heldBack(e, f.kind, o.day)
+	capped := heldBack != sales.NotSuppressed
 	if capped && s.saidLately(e, f.kind, s.number(f.kind, f.to), o.day, true) {
-		s.pass(e, f.kind, f.link.To, o.OccurredAt, PassedCap)
+		s.pass(e, f.kind, f.link.To, o.OccurredAt, why)
 		return
 	}
+	weight := s.weight(f.kind, s.offerName(f.kind, f.to))
 	ep := Episode{Kind: f.kind, Event: window.EventHash(o.EventID), From: f.from, To: f.to, Day: o.day,
-		ExpiryDay: o.day + sales.Day(s.rules.ExpiryDays), Score: partsOfOne(f.link.Confidence), Suppressed: sales.ByCap}
+		ExpiryDay: o.day + sales.Day(s.rules.ExpiryDays), Score: partsOfOne(f.link.Confidence * weight), Suppressed: heldBack}
 	if !capped {
 		ep.Suppressed = s.suppression(e)
 		e.state.open(ep)
@@ -40,9 +42,22 @@ func (s *Shard) offer(e *entry, o *order, f offer) {
 	} else {
 		a.Title, a.Reasons, a.Details = s.upsellWords(e, o, &f)
 	}
+	a.Reasons = seldomUseful(a.Reasons, weight)
 	if f.link.TypicalMinor > 0 {
 		value := int64(math.Round(f.link.Confidence * float64(f.link.TypicalMinor)))
 		a.ExpectedValueMinor, a.Currency = &value, e.state.Window.Currency()
+	}
+}
+
+// heldBack is why an offer of the kind goes to the ledger on the day, though it is the best there is.
+func (s *Shard) heldBack(e *entry, kind sales.AlertKind, day sales.Day) (sales.Suppression, PassedWhy) {
+	switch {
+	case e.state.countOpen(kind) >= s.rules.Caps.of(kind):
+		return sales.ByCap, PassedCap
+	case s.silenced(&e.state, kind, day):
+		return sales.BySilenced, PassedSilenced
+	default:
+		return sales.NotSuppressed, ""
 	}
 }
 
@@ -72,17 +87,7 @@ func (s *Shard) takeUp(e *entry, o *order) {
 
 // buys tells whether the order has what the episode offers.
 func (s *Shard) buys(o *order, ep *Episode) bool {
-	to := s.level.of(ep.To)
-	return slices.ContainsFunc(o.lines, func(l orderLine) bool {
-		switch {
-		case ep.Kind == sales.Upsell:
-			return l.typ == to.typ && l.tier >= to.tier
-		case s.offeredAsType(ep.To):
-			return l.typ == to.typ
-		default:
-			return s.items.Category(l.item) == s.items.Category(ep.To)
-		}
-	})
+	return slices.ContainsFunc(o.lines, func(l orderLine) bool { return s.offers(ep, l.item) })
 }
 
 // expireOffers ends the offers whose time is over.

@@ -22,6 +22,8 @@ const (
 	PassedCap       PassedWhy = "cap"               // caps: as many are open as may be, and the ledger says so already
 	PassedOver      PassedWhy = "over"              // expiry_days, slack_days: the offer would be over before it began
 	PassedPurchases PassedWhy = "min_purchases"     // upsell.min_purchases
+	PassedSilenced  PassedWhy = "silenced"          // cooldown_days: a rep has reached the customer, or leaves it in peace
+	PassedUseless   PassedWhy = "min_weight"        // feedback.min_weight: reps find such alerts of no use
 	PassedAlpha     PassedWhy = "alpha"             // declining.alpha
 	PassedBaseline  PassedWhy = "min_baseline_days" // declining.min_baseline_days
 )

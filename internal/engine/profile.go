@@ -3,8 +3,6 @@ package engine
 import (
 	"strings"
 
-	"github.com/google/uuid"
-
 	"leadline/internal/sales"
 	"leadline/internal/window"
 )
@@ -64,7 +62,8 @@ func (s *Shard) profile(ev *sales.Event) {
 		return
 	}
 	s.touch(e)
-	e.state.OwnerID, e.state.Contact = strings.Clone(p.OwnerID), contact
+	e.state.ownedBy(strings.Clone(p.OwnerID))
+	e.state.Contact = contact
 }
 
 // contactConsent is whether a rep may get in touch: asked for as "rep", and by "phone". A denial of either wins.
@@ -94,33 +93,4 @@ func (s *Shard) erase(e *entry, ev *sales.Event) {
 			text: "The customer's data was erased.", evidence: []sales.Evidence{{Source: ev.Source}}})
 	}
 	e.state = Customer{}
-}
-
-// outcome ends the episode that a rep has dealt with. Other results change nothing in this release.
-func (s *Shard) outcome(ev *sales.Event) {
-	o := ev.Outcome
-	text, ends := outcomeTexts[o.Result]
-	id, err := uuid.Parse(o.AlertID)
-	if !ends || err != nil {
-		return
-	}
-	e := s.customer(o.CustomerID)
-	for at, open := range e.state.Open {
-		if s.alertID(e.id, &open) != id {
-			continue
-		}
-		s.touch(e)
-		ended := e.state.close(at)
-		s.sayEnd(e, &ended, ending{status: sales.Resolved, at: o.OccurredAt, code: o.Result, text: text,
-			evidence: []sales.Evidence{{Source: ev.Source, EventID: o.EventID}}})
-		return
-	}
-}
-
-// outcomeTexts are the results after which an alert has nothing more to say.
-var outcomeTexts = map[string]string{
-	"won":          "The rep made the sale.",
-	"lost":         "The rep reports the sale as lost.",
-	"not_useful":   "The rep found the alert not useful.",
-	"wrong_person": "The rep reached the wrong person.",
 }

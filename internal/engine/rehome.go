@@ -81,6 +81,18 @@ func translated(c *Customer, from, to *window.Items, csn int64) ([]byte, error) 
 			return nil, err
 		}
 	}
+	for i := range there.Reports {
+		r := &there.Reports[i]
+		items := []*window.ItemID{&r.Item}
+		if r.Ended != nil {
+			items = append(items, &r.Ended.From, &r.Ended.To)
+		}
+		for _, item := range items {
+			if err := mayBeNone(item); err != nil {
+				return nil, err
+			}
+		}
+	}
 	there.CSN = csn
 	return EncodeCustomer(nil, &there), nil
 }

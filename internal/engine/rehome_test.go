@@ -72,6 +72,9 @@ func TestRehomedCustomerIsTheSame(t *testing.T) {
 		for i := range rapid.IntRange(0, 5).Draw(t, "touches") {
 			c.Window.AddTouch(day.Draw(t, "day"), 1, maybe.Draw(t, "about"), uint32(i))
 		}
+		c.Reports = []Report{{Event: 3, Result: Contacted, Day: 20_002, Kind: sales.CrossSell, Item: maybe.Draw(t, "reported"), Opened: 20_001},
+			{Event: 4, Result: Lost, Day: 20_002, Kind: sales.CrossSell, Item: maybe.Draw(t, "lost"), Opened: 20_001,
+				Ended: &Episode{Kind: sales.CrossSell, Event: 10, From: maybe.Draw(t, "ended from"), To: maybe.Draw(t, "ended to"), Day: 20_001}}}
 		c.Window.AddOrder(window.Order{Day: 20_001, Event: 5, Number: 6})
 		c.Window.Trim(rapid.SampledFrom([]sales.Day{0, 20_000}).Draw(t, "through"), 180)
 		c.Lifetime = Lifetime{FirstDay: 19_000, DaysEver: 77, Offered: 5, TakenUp: 2}
@@ -116,7 +119,7 @@ func TestEveryItemOfACustomerIsTranslated(t *testing.T) {
 		}
 	}
 	walk("", reflect.TypeFor[Customer]())
-	want := []string{".Open.From", ".Open.To", ".Said.Item", ".Window.lines.Item", ".Window.past.Item", ".Window.touches.About"}
+	want := []string{".Open.From", ".Open.To", ".Reports.Ended.From", ".Reports.Ended.To", ".Reports.Item", ".Said.Item", ".Window.lines.Item", ".Window.past.Item", ".Window.touches.About"}
 	if slices.Sort(found); !slices.Equal(found, want) {
 		t.Errorf("items are at %v; translated and TestRehomedCustomerIsTheSame know %v", found, want)
 	}

@@ -24,6 +24,7 @@ type Rules struct {
 	HoldoutShare    float64       `json:"holdout_share" yaml:"holdout_share"`       // of the customers, 0..1, are never told about
 	AllowedLateness time.Duration `json:"allowed_lateness" yaml:"allowed_lateness"` // how far the watermark stays behind the newest event
 	Caps            CapRules      `json:"caps,omitzero" yaml:"caps"`
+	Feedback        FeedbackRules `json:"feedback,omitzero" yaml:"feedback"`
 	Declining       DeclineRules  `json:"declining" yaml:"declining"`
 	Upsell          UpsellRules   `json:"upsell" yaml:"upsell"`
 	Links           LinkRules     `json:"links" yaml:"links"`
@@ -47,6 +48,17 @@ func (c CapRules) of(kind sales.AlertKind) int {
 	}
 	return c.CrossSell
 }
+
+// FeedbackRules say what becomes of alerts that reps find not useful.
+type FeedbackRules struct {
+	MinWeight float64 `json:"min_weight" yaml:"min_weight"` // below this weight (package feedback) alerts of the kind are not said in the segment; 0: always
+}
+
+// defaultFeedback is left out of JSON, like defaultCaps.
+var defaultFeedback = FeedbackRules{MinWeight: 0.25}
+
+// IsZero tells whether it is left out in JSON.
+func (f FeedbackRules) IsZero() bool { return f == defaultFeedback }
 
 // maxCap keeps all that can be open at a time, declining included, within what a blob has room for.
 const maxCap = 3
@@ -94,7 +106,7 @@ type LinkRules struct {
 func DefaultRules() Rules {
 	return Rules{
 		WindowDays: 180, SlackDays: 5, LinkLevel: "category", CooldownDays: 30, ExpiryDays: 14, HoldoutShare: 0.10,
-		AllowedLateness: time.Hour, Caps: defaultCaps,
+		AllowedLateness: time.Hour, Caps: defaultCaps, Feedback: defaultFeedback,
 		Declining: DeclineRules{RecentDays: 30, BaselineDays: 150, Alpha: 0.001, ResolveAbove: 0.01, MinBaselineDays: 5},
 		Upsell:    UpsellRules{MinPurchases: 2, BrandTiers: map[string]int32{"Private": 1, "National": 2}, MinPriceRatio: 1.1},
 		Links:     LinkRules{MinSupport: 20, MinG2: 10.83, MaxPerItem: 20, ExcludeCategories: []string{"COUPON/MISC ITEMS"}},
@@ -118,7 +130,7 @@ func (r Rules) JSON() []byte {
 
 // ParseRules reads what JSON wrote.
 func ParseRules(text string) (Rules, error) {
-	r := Rules{Caps: defaultCaps}
+	r := Rules{Caps: defaultCaps, Feedback: defaultFeedback}
 	if err := json.Unmarshal([]byte(text), &r); err != nil {
 		return r, fmt.Errorf("rules: %w", err)
 	}
@@ -142,6 +154,7 @@ func (r Rules) Validate() error {
 	must(r.AllowedLateness >= 0 && r.AllowedLateness <= 7*24*time.Hour, "allowed_lateness %s: must be 0 to 168h", r.AllowedLateness)
 	must(r.Caps.CrossSell >= 0 && r.Caps.CrossSell <= maxCap && r.Caps.Upsell >= 0 && r.Caps.Upsell <= maxCap,
 		"caps: cross_sell %d and upsell %d: must be 0 to %d", r.Caps.CrossSell, r.Caps.Upsell, maxCap)
+	must(r.Feedback.MinWeight >= 0 && r.Feedback.MinWeight <= 1, "feedback: min_weight %g: must be 0 to 1", r.Feedback.MinWeight)
 	d := r.Declining
 	must(d.RecentDays >= 1 && d.BaselineDays >= 1 && d.RecentDays+d.BaselineDays <= r.WindowDays,
 		"declining: recent_days %d and baseline_days %d: must be 1 or more and together at most window_days", d.RecentDays, d.BaselineDays)

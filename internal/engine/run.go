@@ -71,7 +71,7 @@ func (s *Shard) apply(i int, e *sales.Event) {
 	case sales.CustomerEvent:
 		s.profile(e)
 	case sales.OutcomeEvent:
-		s.outcome(e)
+		s.outcome(i, e)
 	case sales.IdentityEvent, sales.MoveEvent:
 	}
 }

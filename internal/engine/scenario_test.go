@@ -19,7 +19,9 @@ import (
 	"leadline/internal/affinity"
 	"leadline/internal/catalogue"
 	"leadline/internal/engine"
+	"leadline/internal/feedback"
 	"leadline/internal/sales"
+	"leadline/internal/window"
 )
 
 var update = flag.Bool("update", false, "write what the scenarios give into testdata; then read the diff")
@@ -62,14 +64,16 @@ type story struct {
 	offset    int64
 	csn       int64
 	alertIDs  map[string]string // customer and kind → last opened alert
+	last      map[string]string // customer → event of the last purchase
 }
 
 func newStory(t *testing.T) *story {
 	rules := engine.DefaultRules()
 	rules.HoldoutShare = 0
-	return &story{t: t, rules: rules, alertIDs: map[string]string{},
-		shard:     engine.NewShard(engine.Config{Partitions: 1, Clock: engine.Data, Rules: rules}),
-		knowledge: &engine.Knowledge{Version: "v1", Links: affinity.NewTable(), Activity: activity.NewIndex(), Catalogue: catalogue.New()}}
+	return &story{t: t, rules: rules, alertIDs: map[string]string{}, last: map[string]string{},
+		shard: engine.NewShard(engine.Config{Partitions: 1, Clock: engine.Data, Rules: rules}),
+		knowledge: &engine.Knowledge{Version: "v1", Links: affinity.NewTable(), Activity: activity.NewIndex(), Catalogue: catalogue.New(),
+			Feedback: feedback.NewTable()}}
 }
 
 func (s *story) play(script string) string {
@@ -91,6 +95,7 @@ var (
 	linkLine     = regexp.MustCompile(`^link (.+) -> (.+) (\d+)%(?: worth (\d+))?$`)
 	upsellLine   = regexp.MustCompile(`^upsell (.+) from tier (\d) to (\d) (\d+)%$`)
 	productLine  = regexp.MustCompile(`^product (\S+) is (.+) in (.+), tier (\d)$`)
+	feedbackLine = regexp.MustCompile(`^reps find (\d+) of (\d+) (\S+) alerts (?:about|of) (.+) not useful$`)
 	activityLine = regexp.MustCompile(`^everyone buys on (\d+) days a day from (\S+) to (\S+)$`)
 	eventLine    = regexp.MustCompile(`^(\d{4}-\d\d-\d\d)(?: (\d\d:\d\d))? (.*)$`)
 )
@@ -128,6 +133,13 @@ func (s *story) one(line string) []string {
 		}
 		return nil
 	}
+	if m := feedbackLine.FindStringSubmatch(line); m != nil {
+		kinds := map[string]sales.AlertKind{"cross-sell": sales.CrossSell, "upsell": sales.Upsell, "declining": sales.Declining}
+		series, _ := feedback.Series(feedback.Row(kinds[m[3]], m[4]))
+		s.knowledge.Feedback.Set(series, feedback.Weight(int64(s.int(m[2])-s.int(m[1])), int64(s.int(m[1]))))
+		s.knowledge.Version += "+"
+		return nil
+	}
 	m := eventLine.FindStringSubmatch(line)
 	if m == nil {
 		s.t.Fatalf("line %d: %q is no line of a scenario", s.line, line)
@@ -153,7 +165,9 @@ var (
 	profileText = regexp.MustCompile(`^(\S+) belongs to (\S+)(?:, (denies|allows) calls)?$`)
 	erasedText  = regexp.MustCompile(`^(\S+) is erased$`)
 	outcomeText = regexp.MustCompile(`^the rep reports (\S+) for the (\S+) alert of (\S+)$`)
-	optionText  = regexp.MustCompile(` (order|event|in)=(\S+)`)
+	undoText    = regexp.MustCompile(`^the rep takes (\S+) back for (\S+)$`)
+	handText    = regexp.MustCompile(`^(\S+) hands (\S+) over$`)
+	optionText  = regexp.MustCompile(` (order|event|in|until|to|answer|value|on)=(\S+)`)
 )
 
 // event reads what happened: "anna buys BREAD 199 order=o1", with amounts in minor units.
@@ -179,7 +193,9 @@ func (s *story) event(at sales.Millis, text string) sales.Event {
 			}
 			p.Lines = append(p.Lines, l)
 		}
-		e.Kind, e.Purchase = sales.PurchaseEvent, p
+		if e.Kind, e.Purchase = sales.PurchaseEvent, p; p.Kind == sales.Order {
+			s.last[p.CustomerID] = p.EventID
+		}
 		return e
 	}
 	if m := touchText.FindStringSubmatch(text); m != nil {
@@ -198,13 +214,42 @@ func (s *story) event(at sales.Millis, text string) sales.Event {
 		e.Kind, e.Customer = sales.CustomerEvent, &sales.Customer{CustomerID: m[1], UpdatedAt: at, Erased: true}
 		return e
 	}
-	if m := outcomeText.FindStringSubmatch(text); m != nil {
-		e.Kind = sales.OutcomeEvent
-		e.Outcome = &sales.Outcome{EventID: options["event"], CustomerID: m[3], AlertID: s.alertIDs[m[3]+m[2]], Result: m[1], OccurredAt: at}
+	if o := s.outcome(at, text, options); o != nil {
+		e.Kind, e.Outcome = sales.OutcomeEvent, o
 		return e
 	}
 	s.t.Fatalf("line %d: cannot read %q", s.line, text)
 	return e
+}
+
+// outcome reads what a rep reports; nil if the text says something else. With on=DATE the report was made then and arrives now.
+func (s *story) outcome(at sales.Millis, text string, options map[string]string) *sales.Outcome {
+	o := &sales.Outcome{EventID: options["event"], ToRepID: options["to"], OccurredAt: at, Attributes: map[string]string{}}
+	if day := options["on"]; day != "" {
+		o.OccurredAt = sales.Calendar{}.Start(s.day(day))
+	}
+	if day := options["until"]; day != "" {
+		o.Until = sales.Calendar{}.Start(s.day(day))
+	}
+	for _, name := range []string{"answer", "value"} {
+		if v := options[name]; v != "" {
+			o.Attributes[name] = v
+		}
+	}
+	if m := outcomeText.FindStringSubmatch(text); m != nil {
+		o.Result, o.CustomerID, o.AlertID = m[1], m[3], s.alertIDs[m[3]+m[2]]
+		return o
+	}
+	if m := undoText.FindStringSubmatch(text); m != nil {
+		o.Undoes, o.CustomerID, o.AlertID, o.Result = m[1], m[2], "any", "unknown"
+		return o
+	}
+	if m := handText.FindStringSubmatch(text); m != nil {
+		o.RepID, o.CustomerID, o.Result, o.Note = m[1], m[2], "assigned", "2 days with a purchase where 9 were to be expected."
+		o.AlertID = engine.NextSpellID("", o.CustomerID, window.EventHash(s.last[o.CustomerID])).String()
+		return o
+	}
+	return nil
 }
 
 // step takes one step and puts its decision into words.
@@ -241,6 +286,14 @@ func (s *story) step(events []sales.Event, now sales.Millis) []string {
 	if d.Duplicates > 0 {
 		said = append(said, "known already, changes nothing")
 	}
+	if d.Unheeded > 0 {
+		said = append(said, "about no alert that is remembered: noted, and nothing else")
+	}
+	for _, cell := range d.Tallies[2].Cells {
+		if row, ok := strings.CutPrefix(cell.Row, "outcome|"); ok {
+			said = append(said, fmt.Sprintf("counts %s %s %+d", row, cell.Col, cell.N))
+		}
+	}
 	for _, c := range d.Changes {
 		if c.Blob == nil {
 			said = append(said, "nothing is kept of "+c.CustomerID+" any more")
@@ -262,6 +315,9 @@ func inWords(a *sales.Alert) string {
 		text += fmt.Sprintf(", grade %s, score %.2f", a.Grade, a.Score)
 		if a.ExpectedValueMinor != nil {
 			text += fmt.Sprintf(", worth %d %s", *a.ExpectedValueMinor, a.Currency)
+		}
+		if last := a.Reasons[len(a.Reasons)-1]; last.Code == "seldom_useful" {
+			text += fmt.Sprintf(", %s %.2f", last.Code, last.Value)
 		}
 		if a.ExpiresAt != 0 {
 			text += ", until " + sales.Calendar{}.Day(a.ExpiresAt).String()

@@ -55,6 +55,7 @@ type Decision struct {
 	Passed []Passed // what was thought of and not said, if the batch asks for it
 
 	Duplicates  int // redelivered events, which change nothing
+	Unheeded    int // outcomes about alerts that nobody remembers, or of an unknown result: they change nothing
 	TimersFired int
 }
 

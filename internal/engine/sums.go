@@ -28,7 +28,7 @@ func (s *Shard) tallies() []sales.Tally {
 		case sales.TallyTiers:
 			tally.Cells = s.tierCells()
 		case sales.TallyActivity:
-			tally.Cells = t.add(t.days, []string{"purchase-days"}, []string{""})
+			tally.Cells = append(t.outcomeCells(), t.add(t.days, []string{"purchase-days"}, []string{""})...)
 		}
 		out = append(out, tally)
 	}
@@ -41,6 +41,7 @@ func (t *tallies) reset() {
 	if most := max(len(t.links), len(t.tiers), len(t.days)); outgrown(most, cap(t.sums)) {
 		t.sums, t.spare = nil, nil
 	}
+	t.outcomes = emptied(t.outcomes)
 	t.links, t.tiers, t.days, t.held = emptied(t.links), emptied(t.tiers), emptied(t.days), emptied(t.held)
 }
 

@@ -13,7 +13,7 @@ import (
 //	          (A, "\x01lines") and (A, "\x01amount") of all purchases ever; by week
 //	tiers     (type, "price:<tier>") lines by price bucket; (type, "eligible:<tier>") customers who became ready to go up from the
 //	          tier, and (type, "switched:<tier>") those who then went up, by week
-//	activity  ("purchase-days", "") by day
+//	activity  ("purchase-days", "") by day; (feedback.Row, result) alerts with such a report, by week of the alert
 const (
 	wordPrice    = "price:"
 	wordEligible = "eligible:"
@@ -34,6 +34,7 @@ var linkColumns = []string{"", "\x01amount", "\x01lines"}
 type tallies struct {
 	links, tiers, days []cell
 	held               []int32 // what the touched customers held before, one after the other
+	outcomes           []sales.Cell
 	columns            columns // of the tiers' tallies
 	sums, spare        []sum   // for adding up
 }

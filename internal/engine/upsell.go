@@ -154,6 +154,8 @@ func (s *Shard) noUpsell(e *entry, o *order, typ int32, l *sales.Link) PassedWhy
 		return PassedHeld
 	case s.saidLately(e, sales.Upsell, typ, o.day, false):
 		return PassedCooldown
+	case s.useless(sales.Upsell, l.To):
+		return PassedUseless
 	default:
 		return ""
 	}

@@ -12,6 +12,7 @@ import (
 	"leadline/internal/affinity"
 	"leadline/internal/catalogue"
 	"leadline/internal/engine"
+	"leadline/internal/feedback"
 	"leadline/internal/sales"
 	"leadline/internal/scorecard"
 	"leadline/internal/wire"
@@ -71,7 +72,8 @@ type Knowledge struct {
 // NewKnowledge has read nothing.
 func NewKnowledge(calendar sales.Calendar, decoder *wire.Decoder) *Knowledge {
 	k := &Knowledge{calendar: calendar, decoder: decoder}
-	k.now = engine.Knowledge{Links: affinity.NewTable(), Activity: activity.NewIndex(), Catalogue: catalogue.New(), Models: scorecard.NewModels()}
+	k.now = engine.Knowledge{Links: affinity.NewTable(), Activity: activity.NewIndex(), Catalogue: catalogue.New(), Models: scorecard.NewModels(),
+		Feedback: feedback.NewTable()}
 	k.Stamp()
 	return k
 }
@@ -116,7 +118,7 @@ func (k *Knowledge) set(ctx context.Context, topic string, key, value []byte) er
 	case "leadline.models":
 		return k.setModel(ctx, key, value)
 	default:
-		return k.setForecast(ctx, value)
+		return k.setForecast(ctx, key, value)
 	}
 }
 
@@ -164,13 +166,16 @@ func (k *Knowledge) setModel(ctx context.Context, key, value []byte) error {
 	return nil
 }
 
-// setForecast takes everyone's activity; other series are not the shards' business.
-func (k *Knowledge) setForecast(ctx context.Context, value []byte) error {
+// setForecast takes everyone's activity, and what reps make of alerts; other series are not the shards' business.
+func (k *Knowledge) setForecast(ctx context.Context, key, value []byte) error {
 	var f sales.Forecast
 	switch err := k.decoder.Forecast(ctx, value, &f); {
 	case errors.Is(err, wire.ErrTombstone):
+		k.now.Feedback.Delete(feedback.SeriesOfKey(string(key)))
 	case err != nil:
 		return err
+	case feedback.IsSeries(f.Series):
+		k.now.Feedback.Set(f.Series, f.Observed)
 	case f.Series == sales.ActivitySeries:
 		k.now.Activity.Set(k.calendar.Day(f.PeriodStart), f.Observed, f.Complete)
 	}

@@ -16,6 +16,7 @@ import (
 	"leadline/internal/affinity"
 	"leadline/internal/catalogue"
 	"leadline/internal/engine"
+	"leadline/internal/feedback"
 	"leadline/internal/sales"
 	"leadline/internal/window"
 )
@@ -59,18 +60,23 @@ func (c *counts) add(h *history) {
 	for _, a := range h.said.Alerts {
 		c.of[fmt.Sprintf("%s %s", a.Kind, a.Reasons[0].Code)]++
 		c.of["suppressed by "+a.SuppressedBy.String()]++
+		if a.Reasons[len(a.Reasons)-1].Code == "seldom_useful" {
+			c.of["complained"]++
+		}
 	}
 	for _, r := range h.said.Rejected {
 		c.of["dead letter "+string(r.Class)]++
 	}
 	c.of["late"] += len(h.said.Late)
 	c.of["redelivered"] += h.said.Duplicates
+	c.of["unheeded"] += h.said.Unheeded
 	c.of["timers"] += h.said.TimersFired
 }
 
 func (c *counts) check(t *testing.T) {
 	for _, what := range []string{"cross-sell bought", "cross-sell taken_up", "cross-sell contradicted", "cross-sell not_taken_up", "cross-sell erased",
-		"cross-sell won", "cross-sell lost", "upsell repeated", "upsell taken_up", "upsell not_taken_up", "declining fewer_purchase_days",
+		"cross-sell won", "cross-sell lost", "cross-sell survey_answered", "cross-sell taken_back", "cross-sell assigned", "declining survey_answered",
+		"declining handed_over", "declining taken_back", "suppressed by silenced", "complained", "unheeded", "upsell repeated", "upsell taken_up", "upsell not_taken_up", "declining fewer_purchase_days",
 		"declining came_back", "declining gone", "suppressed by holdout", "suppressed by cap", "suppressed by consent", "suppressed by ",
 		"dead letter time", "dead letter currency", "late", "redelivered", "timers"} {
 		if c.of[what] == 0 {
@@ -109,7 +115,8 @@ const (
 
 func newHistory(t *rapid.T) *history {
 	h := &history{T: t, rules: engine.DefaultRules(), at: sales.Millis(firstDay) * sales.DayMillis, blobs: map[string][]byte{},
-		known: NewKnowledge(), learnt: &engine.Knowledge{Links: affinity.NewTable(), Activity: activity.NewIndex(), Catalogue: catalogue.New()}}
+		known: NewKnowledge(), learnt: &engine.Knowledge{Links: affinity.NewTable(), Activity: activity.NewIndex(), Catalogue: catalogue.New(),
+			Feedback: feedback.NewTable()}}
 	zone := rapid.SampledFrom([]*time.Location{nil, time.FixedZone("east", 11*3600), time.FixedZone("west", -7*3600)}).Draw(t, "zone")
 	calendar := sales.NewCalendar(zone)
 	h.rules.HoldoutShare = 0.3
@@ -177,7 +184,9 @@ func (h *history) learn() {
 		return
 	}
 	for range n {
-		switch rapid.IntRange(0, 9).Draw(h.T, "fact") {
+		switch rapid.IntRange(0, 10).Draw(h.T, "fact") {
+		case 10:
+			h.learnWeight()
 		case 0, 1, 2, 3, 4:
 			h.learnLink()
 		case 5, 6:
@@ -216,6 +225,20 @@ func (h *history) learnLink() {
 	}
 	h.learnt.Links.Set(l)
 	h.known.SetLink(l)
+}
+
+func (h *history) learnWeight() {
+	kind := rapid.SampledFrom([]sales.AlertKind{sales.CrossSell, sales.Upsell, sales.Declining}).Draw(h.T, "kind")
+	segment := rapid.SampledFrom(slices.Concat(categories, types, []string{"", "rep-1", "rep-2"})).Draw(h.T, "segment")
+	series, _ := feedback.Series(feedback.Row(kind, segment))
+	if rapid.IntRange(0, 3).Draw(h.T, "no complaints") == 0 {
+		h.learnt.Feedback.Delete(series)
+		h.known.DeleteWeight(kind.String() + "|" + segment)
+		return
+	}
+	weight := float64(rapid.IntRange(0, 10).Draw(h.T, "weight")) / 10
+	h.learnt.Feedback.Set(series, weight)
+	h.known.SetWeight(kind.String()+"|"+segment, weight)
 }
 
 func (h *history) learnProduct() {
@@ -282,9 +305,11 @@ func (h *history) event(i int) sales.Event {
 			ProductID: rapid.SampledFrom([]string{"", "p1", "p77"}).Draw(h.T, "shown")}}
 	case what < 7:
 		return h.profile(who)
-	case what < 9 && len(h.alerts) > 0:
+	case what < 11 && len(h.alerts) > 0:
 		return h.outcome(i, when)
-	case what == 9:
+	case what == 11:
+		return h.handOver(i, who, when)
+	case what == 12:
 		when = h.at + sales.Millis(rapid.IntRange(1, 10).Draw(h.T, "ahead"))*60_000
 	}
 	return sales.Event{Kind: sales.PurchaseEvent, Purchase: h.purchase(i, who, when)}
@@ -307,9 +332,35 @@ func (h *history) profile(who string) sales.Event {
 func (h *history) outcome(i int, when sales.Millis) sales.Event {
 	last := h.alerts[max(0, len(h.alerts)-8):]
 	a := rapid.SampledFrom(last).Draw(h.T, "alert")
-	id := rapid.SampledFrom([]string{a.AlertID, a.AlertID, strings.ToUpper(a.AlertID), "no id"}).Draw(h.T, "id")
-	return sales.Event{Kind: sales.OutcomeEvent, Outcome: &sales.Outcome{EventID: fmt.Sprint("o", i), AlertID: id, CustomerID: a.CustomerID, OccurredAt: when,
-		Result: rapid.SampledFrom([]string{"won", "lost", "not_useful", "wrong_person", "interested"}).Draw(h.T, "result")}}
+	id := rapid.SampledFrom([]string{a.AlertID, a.AlertID, a.AlertID, strings.ToUpper(a.AlertID), "no id"}).Draw(h.T, "id")
+	o := &sales.Outcome{EventID: fmt.Sprint("o", i), AlertID: id, CustomerID: a.CustomerID, OccurredAt: when,
+		Result:  rapid.SampledFrom(append(slices.Clone(results), "assigned", "survey_answered", "unknown")).Draw(h.T, "result"),
+		ToRepID: rapid.SampledFrom([]string{"", "rep-1", "rep-8", "rep-9"}).Draw(h.T, "to")}
+	if o.Result == "snoozed" {
+		o.Until = when + sales.Millis(rapid.IntRange(1, 24*60).Draw(h.T, "until"))*3_600_000
+	}
+	if o.Result == "survey_answered" {
+		o.Attributes = map[string]string{"answer": rapid.SampledFrom([]string{"staying", "leaving", "well"}).Draw(h.T, "answer")}
+	}
+	if rapid.IntRange(0, 2).Draw(h.T, "undoes") == 0 { // mostly an outcome that was one, now and then one that is still to come
+		o.Undoes = fmt.Sprint("o", rapid.IntRange(max(0, i-20), i+3).Draw(h.T, "undone"))
+		for n := len(h.past) - 1; n >= max(0, len(h.past)-20); n-- {
+			if past := h.past[n].Outcome; past != nil && past.CustomerID == o.CustomerID && past.Undoes == "" && rapid.Bool().Draw(h.T, "that") {
+				o.Undoes = past.EventID
+			}
+		}
+	}
+	return sales.Event{Kind: sales.OutcomeEvent, Outcome: o}
+}
+
+// handOver picks a customer from the list: the alert has the id of the spell that would be opened next.
+func (h *history) handOver(i int, who string, when sales.Millis) sales.Event {
+	id := "00000000-0000-0000-0000-000000000000"
+	if c := h.model.customers[who]; c != nil {
+		id = engine.NextSpellID(testPrefix, who, c.last.event).String()
+	}
+	return sales.Event{Kind: sales.OutcomeEvent, Outcome: &sales.Outcome{EventID: fmt.Sprint("o", i), AlertID: id, CustomerID: who, OccurredAt: when,
+		Result: "assigned", ToRepID: rapid.SampledFrom([]string{"", "rep-8"}).Draw(h.T, "to"), Attributes: map[string]string{"p": "0.01", "list": "x"}}}
 }
 
 func (h *history) purchase(i int, who string, at sales.Millis) *sales.Purchase {

@@ -55,8 +55,8 @@ func (m *Model) say(c *customer, ep *episode, status sales.AlertStatus, at sales
 	if ep.id == "" {
 		ep.id = m.alertID(c.id, ep)
 	}
-	a := sales.Alert{AlertID: ep.id, Revision: 1, Kind: ep.kind, Status: status, SubjectType: "customer", SubjectID: c.id, CustomerID: c.id,
-		OwnerID: c.owner, Score: ep.score, Grade: grade(ep.score),
+	a := sales.Alert{AlertID: ep.id, Revision: int32(1 + ep.updates), Kind: ep.kind, Status: status, SubjectType: "customer", SubjectID: c.id, CustomerID: c.id,
+		OwnerID: c.alertOwner(), Score: ep.score, Grade: grade(ep.score),
 		WindowStart: m.calendar.Start(ep.day - sales.Day(m.rules.WindowDays) + 1), WindowEnd: m.calendar.Start(ep.day + 1),
 		EventTime: at, DetectedAt: max(at, m.commit.Now), FromProduct: ep.from.text, ToProduct: ep.to.text,
 		Arm: sales.Treatment, Propensity: 1 - m.rules.HoldoutShare, KnowledgeVersion: string(m.commit.Knowledge), RunID: sales.LiveRun,
@@ -71,11 +71,11 @@ func (m *Model) say(c *customer, ep *episode, status sales.AlertStatus, at sales
 	return &m.out.Alerts[len(m.out.Alerts)-1]
 }
 
-// sayEnd ends an episode with its second revision.
+// sayEnd ends an episode with its last revision.
 func (m *Model) sayEnd(c *customer, ep *episode, status sales.AlertStatus, at sales.Millis, code string, evidence ...sales.Evidence) {
 	c.end(ep)
-	a := m.say(c, ep, status, at)
-	a.Revision, a.Reasons = 2, []sales.Reason{{Code: code, Evidence: evidence}}
+	ep.updates++
+	m.say(c, ep, status, at).Reasons = []sales.Reason{{Code: code, Evidence: evidence}}
 }
 
 func grade(score float64) string {

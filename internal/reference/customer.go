@@ -19,6 +19,7 @@ type customer struct {
 	look    sales.Day // when this day is over, the customer is looked at; 0: never
 	quiet   sales.Day // the last look after that one, or itself, that found nothing and changed nothing here; 0: none
 	owner   string
+	rep     string // who was assigned by reports that are forgotten
 	contact engine.Consent
 
 	purchases []purchase // orders and refunds, as they came
@@ -32,6 +33,8 @@ type customer struct {
 
 	open []*episode
 	said []said
+
+	reports []report // what came of alerts, by day
 
 	changed bool // in this commit
 	saved   bool // an earlier commit has kept something
@@ -85,6 +88,7 @@ type episode struct {
 	expiry     sales.Day // at whose start it ends; 0: never
 	score      float64
 	suppressed sales.Suppression
+	updates    int // revisions said after the first
 }
 
 // name is what an offer is about: a category or a type, for an upsell with a tier.
@@ -100,6 +104,7 @@ type said struct {
 	capped bool
 	to     name
 	day    sales.Day
+	event  uint64 // of a spell
 }
 
 func (m *Model) customer(id string) *customer {
@@ -115,6 +120,7 @@ func (m *Model) customer(id string) *customer {
 func (c *customer) copied() *customer {
 	own := *c
 	own.purchases, own.said, own.recent = slices.Clone(c.purchases), slices.Clone(c.said), slices.Clone(c.recent)
+	own.reports = slices.Clone(c.reports)
 	own.touches, own.past = maps.Clone(c.touches), maps.Clone(c.past)
 	own.bought = map[sales.Day]map[window.Item]sum{}
 	for day, items := range c.bought {
@@ -139,7 +145,7 @@ func (m *Model) catchUp(c *customer) {
 }
 
 func (c *customer) empty() bool {
-	return len(c.purchases) == 0 && len(c.bought) == 0 && len(c.touches) == 0 && c.owner == "" && c.contact == engine.ConsentUnknown &&
+	return len(c.purchases) == 0 && len(c.bought) == 0 && len(c.touches) == 0 && c.owner == "" && c.rep == "" && c.contact == engine.ConsentUnknown &&
 		len(c.open) == 0
 }
 
@@ -152,6 +158,7 @@ func (m *Model) advance(c *customer, day sales.Day) {
 	m.forget(c, day-m.keptDays())
 	silent := day - sales.Day(m.rules.CooldownDays+m.rules.SlackDays)
 	c.said = slices.DeleteFunc(c.said, func(s said) bool { return s.day <= silent })
+	m.forgetReports(c, day)
 }
 
 // forget drops the days up to and including through. With the last purchase goes the currency, and what is told of those before, with

@@ -120,17 +120,20 @@ func (m *Model) trend(c *customer, day sales.Day) trend {
 // decline opens a spell if the customer is declining.
 func (m *Model) decline(c *customer, day sales.Day, due sales.Millis) {
 	t, r := m.trend(c, day), m.rules.Declining
-	if t.p >= r.Alpha || t.before < r.MinBaselineDays || m.saidLately(c, sales.Declining, name{}, day, false) {
+	if t.p >= r.Alpha || t.before < r.MinBaselineDays || m.saidLately(c, sales.Declining, name{}, day, false) || m.inPeace(c, day) ||
+		m.useless(sales.Declining, c.alertOwner()) {
 		return
 	}
-	lost := max(0, min(0.99, 1-float64(t.recent)/t.expected))
+	weight := m.known.weight(sales.Declining, c.alertOwner())
+	lost := weight * max(0, min(0.99, 1-float64(t.recent)/t.expected))
 	ep := &episode{kind: sales.Declining, event: c.last.event, day: day, score: rounded(lost), suppressed: m.suppression(c)}
 	c.open = append(c.open, ep)
-	c.said = append(c.said, said{kind: sales.Declining, day: day})
+	c.said = append(c.said, said{kind: sales.Declining, day: day, event: c.last.event})
 	last := c.last.source
 	last.Topic = m.prefix + "purchases"
-	m.say(c, ep, sales.Opened, due).Reasons = []sales.Reason{{Code: "fewer_purchase_days"},
-		{Code: "last_purchase", Evidence: []sales.Evidence{{Source: last}}}}
+	a := m.say(c, ep, sales.Opened, due)
+	a.Reasons = []sales.Reason{{Code: "fewer_purchase_days"}, {Code: "last_purchase", Evidence: []sales.Evidence{{Source: last}}}}
+	complained(a, weight)
 }
 
 // comeBack ends a spell when an order shows that the customer buys as before.

@@ -17,12 +17,13 @@ type Knowledge struct {
 	activity map[sales.Day]float64 // everyone's purchase days
 	complete sales.Day             // the last day that is known completely; valid if any is
 	any      bool
+	weights  map[string]float64 // what reps make of alerts, by kind and segment
 }
 
 // NewKnowledge knows nothing.
 func NewKnowledge() *Knowledge {
 	return &Knowledge{links: map[string]sales.Link{}, leading: map[string]map[string]sales.Link{}, products: map[string]sales.Product{},
-		models: map[string]sales.Model{}, activity: map[sales.Day]float64{}}
+		models: map[string]sales.Model{}, activity: map[sales.Day]float64{}, weights: map[string]float64{}}
 }
 
 // SetLink takes up a link, or a later word on it.
@@ -66,6 +67,24 @@ func (k *Knowledge) SetActivity(day sales.Day, n float64, complete bool) {
 	if complete && (!k.any || day > k.complete) {
 		k.complete, k.any = day, true
 	}
+}
+
+// SetWeight says what reps make of alerts of a kind in a segment: "cross-sell|BREAD".
+func (k *Knowledge) SetWeight(segment string, weight float64) {
+	if weight >= 0 && weight <= 1 {
+		k.weights[segment] = weight
+	}
+}
+
+// DeleteWeight says that nobody complains any more.
+func (k *Knowledge) DeleteWeight(segment string) { delete(k.weights, segment) }
+
+// weight is 1 where nobody complains.
+func (k *Knowledge) weight(kind sales.AlertKind, segment string) float64 {
+	if w, ok := k.weights[kind.String()+"|"+segment]; ok {
+		return w
+	}
+	return 1
 }
 
 // active is everyone's activity in the days (after, upTo]. A day after the last complete one counts as the mean of the last 28

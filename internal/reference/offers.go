@@ -93,7 +93,7 @@ func (m *Model) held(c *customer, after sales.Day) map[string]bool {
 
 // offers tells whether the link may lead to an offer, as far as it hangs on the rules and on what was offered lately.
 func (m *Model) offers(c *customer, o *order, l *sales.Link) bool {
-	return l.Level == m.rules.LinkLevel && !m.excluded(l.To) && l.To != l.From &&
+	return l.Level == m.rules.LinkLevel && !m.excluded(l.To) && l.To != l.From && !m.useless(sales.CrossSell, l.To) &&
 		!m.saidLately(c, sales.CrossSell, name{level: l.Level, text: l.To}, o.day, false)
 }
 
@@ -141,7 +141,7 @@ func (m *Model) upsell(c *customer, o *order, before map[tierDay]bool) {
 		if !ok || l.FromTier != it.Tier || keptTo(o, before, it) < m.rules.Upsell.MinPurchases || m.wentUp(o, before, &l) {
 			continue
 		}
-		if !m.saidLately(c, sales.Upsell, name{level: levelType, text: it.Type}, o.day, false) && better(&l, best) {
+		if !m.saidLately(c, sales.Upsell, name{level: levelType, text: it.Type}, o.day, false) && !m.useless(sales.Upsell, l.To) && better(&l, best) {
 			best, from = &l, it
 		}
 	}
@@ -182,7 +182,8 @@ func (m *Model) wentUp(o *order, before map[tierDay]bool, l *sales.Link) bool {
 	return false
 }
 
-// offer opens an episode. While as many of the kind are open as may be, the offer goes to the ledger, once in a cool-down.
+// offer opens an episode. While as many of the kind are open as may be, or a report silences it, the offer goes to the
+// ledger, once in a cool-down.
 func (m *Model) offer(c *customer, o *order, kind sales.AlertKind, l *sales.Link, from, to name, codes []string) {
 	open, limit := 0, m.rules.Caps.CrossSell
 	if kind == sales.Upsell {
@@ -193,12 +194,19 @@ func (m *Model) offer(c *customer, o *order, kind sales.AlertKind, l *sales.Link
 			open++
 		}
 	}
-	capped := open >= limit
+	held := sales.NotSuppressed
+	if open >= limit {
+		held = sales.ByCap
+	} else if m.silenced(c, kind, o.day) {
+		held = sales.BySilenced
+	}
+	weight := m.known.weight(kind, to.text)
+	capped := held != sales.NotSuppressed
 	if capped && m.saidLately(c, kind, to, o.day, true) {
 		return
 	}
 	ep := &episode{kind: kind, event: window.EventHash(o.EventID), from: from, to: to, day: o.day,
-		expiry: o.day + sales.Day(m.rules.ExpiryDays), score: rounded(l.Confidence), suppressed: sales.ByCap}
+		expiry: o.day + sales.Day(m.rules.ExpiryDays), score: rounded(l.Confidence * weight), suppressed: held}
 	if !capped {
 		ep.suppressed = m.suppression(c)
 		c.open = append(c.open, ep)
@@ -213,9 +221,17 @@ func (m *Model) offer(c *customer, o *order, kind sales.AlertKind, l *sales.Link
 		}
 		a.Reasons = append(a.Reasons, r)
 	}
+	complained(a, weight)
 	if l.TypicalMinor > 0 {
 		value := int64(math.Round(l.Confidence * float64(l.TypicalMinor)))
 		a.ExpectedValueMinor, a.Currency = &value, c.currency
+	}
+}
+
+// complained adds to an alert's reasons that reps have complained about such ones.
+func complained(a *sales.Alert, weight float64) {
+	if weight < 1 {
+		a.Reasons = append(a.Reasons, sales.Reason{Code: "seldom_useful"})
 	}
 }
 

@@ -4,8 +4,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/google/uuid"
-
 	"leadline/internal/engine"
 	"leadline/internal/sales"
 	"leadline/internal/window"
@@ -59,7 +57,15 @@ func (m *Model) profile(e *sales.Event) {
 	}
 	if c.owner != p.OwnerID || c.contact != contact {
 		m.catchUp(c)
-		c.owner, c.contact, c.changed = strings.Clone(p.OwnerID), contact, true
+		c.contact, c.changed = contact, true
+		if c.owner != p.OwnerID { // the last word about who was assigned
+			c.owner, c.rep = strings.Clone(p.OwnerID), ""
+			for i := range c.reports {
+				if c.reports[i].result == "assigned" {
+					c.reports[i].rep = ""
+				}
+			}
+		}
 	}
 }
 
@@ -74,21 +80,4 @@ func (m *Model) erase(c *customer, e *sales.Event) {
 	delete(m.customers, c.id)
 	c = m.customer(c.id)
 	c.changed, c.saved = true, saved
-}
-
-// outcome ends the episode that a rep has dealt with.
-func (m *Model) outcome(e *sales.Event) {
-	o := e.Outcome
-	id, err := uuid.Parse(o.AlertID)
-	if err != nil || !slices.Contains([]string{"won", "lost", "not_useful", "wrong_person"}, o.Result) {
-		return
-	}
-	c := m.customer(o.CustomerID)
-	for _, ep := range c.open {
-		if ep.id == id.String() {
-			m.catchUp(c)
-			m.sayEnd(c, ep, sales.Resolved, o.OccurredAt, o.Result, sales.Evidence{Source: e.Source, EventID: strings.Clone(o.EventID)})
-			return
-		}
-	}
 }

@@ -6,7 +6,7 @@
 // It shares nothing with the engine's rules but their type (engine.Rules). Not checked independently, because shared: the
 // decoding and routing of inputs (packages wire and intake), days (sales.Calendar), the short hashes that events, orders
 // and touches are known by (package window), the p-value (activity.Decline), and the reading of blobs into customers
-// (engine.DecodeCustomer). Not compared: an alert's words and details (title, reasons' texts and numbers), the tallies, Redis, and
+// (engine.DecodeCustomer). Not compared: how far a hostile customer's ended alerts are looked for, an alert's words and details (title, reasons' texts and numbers), the tallies, Redis, and
 // which touches a customer remembers for knowing them again.
 //
 // It is slow and keeps a whole shard in memory. It is not a replay: package replay does that with the real engine, quickly, and
@@ -102,7 +102,7 @@ func (m *Model) event(i int, e *sales.Event) {
 	case sales.CustomerEvent:
 		m.profile(e)
 	case sales.OutcomeEvent:
-		m.outcome(e)
+		m.outcome(i, e)
 	case sales.IdentityEvent, sales.MoveEvent: // without effect in this release
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"slices"
+	"strings"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -254,7 +255,13 @@ func (k *Knowledge) take(ctx context.Context, o Options, topic string, rec *kgo.
 		}
 	default:
 		var f sales.Forecast
-		if err = o.Decoder.Forecast(ctx, rec.Value, &f); err == nil && f.Series == sales.ActivitySeries {
+		err = o.Decoder.Forecast(ctx, rec.Value, &f)
+		switch segment, isWeight := strings.CutPrefix(f.Series, "usefulness|"); {
+		case errors.Is(err, wire.ErrTombstone):
+			k.DeleteWeight(strings.TrimSuffix(strings.TrimPrefix(string(rec.Key), "usefulness|"), "|always"))
+		case err == nil && isWeight:
+			k.SetWeight(strings.Clone(segment), f.Observed)
+		case err == nil && f.Series == sales.ActivitySeries:
 			k.SetActivity(o.Calendar.Day(f.PeriodStart), f.Observed, f.Complete)
 		}
 	}

@@ -18,7 +18,7 @@ func (m *Model) State(customerID string) []string {
 	if c == nil || c.empty() {
 		return nil
 	}
-	lines := headLines(c.csn, c.day, c.look, c.owner, c.contact, c.currency)
+	lines := headLines(c.csn, c.day, c.look, c.owner, c.rep, c.contact, c.currency)
 	lines = append(lines, lastLine(c.last.event, c.last.at, c.last.source.Partition, c.last.source.Offset))
 	for _, p := range c.purchases {
 		lines = append(lines, purchaseLine(p.day, p.refund, p.event, p.order))
@@ -41,6 +41,9 @@ func (m *Model) State(customerID string) []string {
 	for _, s := range c.said {
 		lines = append(lines, saidLine(&s))
 	}
+	for i := range c.reports {
+		lines = append(lines, reportLine(&c.reports[i]))
+	}
 	slices.Sort(lines)
 	return lines
 }
@@ -55,7 +58,7 @@ func EngineState(blob []byte, items *window.Items) ([]string, error) {
 		return nil, err
 	}
 	w := &c.Window
-	lines := headLines(c.CSN, c.Day, c.LookDay, c.OwnerID, c.Contact, w.Currency())
+	lines := headLines(c.CSN, c.Day, c.LookDay, c.OwnerID, c.Rep, c.Contact, w.Currency())
 	lines = append(lines, lastLine(w.Last().Event, w.Last().At, w.Last().Partition, w.Last().Offset))
 	for _, o := range w.Orders() {
 		lines = append(lines, purchaseLine(o.Day, o.Refund, o.Event, o.Number))
@@ -75,14 +78,33 @@ func EngineState(blob []byte, items *window.Items) ([]string, error) {
 		lines = append(lines, touchLine(t.Day, t.Kind, about, t.Count))
 	}
 	for _, e := range c.Open {
-		lines = append(lines, episodeLine(&episode{kind: e.Kind, event: e.Event, from: offered(e.Kind, e.From, items), to: offered(e.Kind, e.To, items),
-			day: e.Day, expiry: e.ExpiryDay, score: float64(e.Score) / 50_000, suppressed: e.Suppressed}))
+		lines = append(lines, episodeLine(episodeOf(&e, items)))
+	}
+	for i := range c.Reports {
+		lines = append(lines, reportLine(reportOf(&c.Reports[i], items)))
 	}
 	for _, s := range c.Said {
-		lines = append(lines, saidLine(&said{kind: s.Kind, capped: s.Capped, to: offered(s.Kind, s.Item, items), day: s.Day}))
+		lines = append(lines, saidLine(&said{kind: s.Kind, capped: s.Capped, to: offered(s.Kind, s.Item, items), day: s.Day, event: s.Event}))
 	}
 	slices.Sort(lines)
 	return lines, nil
+}
+
+func episodeOf(e *engine.Episode, items *window.Items) *episode {
+	return &episode{kind: e.Kind, event: e.Event, from: offered(e.Kind, e.From, items), to: offered(e.Kind, e.To, items),
+		day: e.Day, expiry: e.ExpiryDay, score: float64(e.Score) / 50_000, suppressed: e.Suppressed, updates: int(e.Updates)}
+}
+
+func reportOf(r *engine.Report, items *window.Items) *report {
+	own := &report{event: r.Event, result: r.Result.String(), undone: r.Undone, day: r.Day, kind: r.Kind, to: offered(r.Kind, r.Item, items), opened: r.Opened,
+		until: r.Until, rep: r.Rep}
+	if r.Result == engine.NoResult {
+		own.result = ""
+	}
+	if r.Ended != nil {
+		own.ended = episodeOf(r.Ended, items)
+	}
+	return own
 }
 
 // offered is what an id in an episode names: of a cross-sell only the category or only the type, of an upsell type and tier.
@@ -97,9 +119,9 @@ func offered(kind sales.AlertKind, id window.ItemID, items *window.Items) name {
 	return name{level: levelType, text: it.Type, tier: it.Tier}
 }
 
-func headLines(csn int64, day, look sales.Day, owner string, contact engine.Consent, currency string) []string {
+func headLines(csn int64, day, look sales.Day, owner, rep string, contact engine.Consent, currency string) []string {
 	return []string{fmt.Sprintf("changed last in commit %d", csn), "time " + day.String(), "look " + look.String(),
-		fmt.Sprintf("owner %q", owner), fmt.Sprintf("contact %d", contact), "currency " + currency}
+		fmt.Sprintf("owner %q", owner), fmt.Sprintf("assigned to %q", rep), fmt.Sprintf("contact %d", contact), "currency " + currency}
 }
 
 func lastLine(event uint64, at sales.Millis, partition int32, offset int64) string {
@@ -134,7 +156,8 @@ func episodeLine(e *episode) string {
 	if e.expiry != 0 {
 		until = "until " + e.expiry.String()
 	}
-	return fmt.Sprintf("open %s from %s to %s, by %x, on %s %s, score %g %s", e.kind, e.from, e.to, e.event, e.day, until, e.score, e.suppressed)
+	return fmt.Sprintf("open %s from %s to %s, by %x, on %s %s, score %g %s, %d updates", e.kind, e.from, e.to, e.event, e.day, until, e.score, e.suppressed,
+		e.updates)
 }
 
 func saidLine(s *said) string {
@@ -142,7 +165,7 @@ func saidLine(s *said) string {
 	if s.capped {
 		capped = ", held back"
 	}
-	return fmt.Sprintf("said %s of %s on %s%s", s.kind, s.to, s.day, capped)
+	return fmt.Sprintf("said %s of %s, by %x, on %s%s", s.kind, s.to, s.event, s.day, capped)
 }
 
 func (n name) String() string {

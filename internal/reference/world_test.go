@@ -6,6 +6,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -234,6 +235,7 @@ func (w *world) past() {
 	})
 	w.during(engine.Live, func() {
 		w.send(w.outcome())
+		w.send(w.outcomes()...)
 		w.send(orders[240:]...)
 	})
 }
@@ -265,6 +267,24 @@ func (w *world) outcome() *sales.Outcome {
 	var a sales.Alert
 	w.check(w.dec.Alert(context.Background(), all[len(all)-1].Value, &a))
 	return &sales.Outcome{EventID: "out-1", AlertID: a.AlertID, CustomerID: a.CustomerID, Action: "phone", Result: "won", OccurredAt: millis(newYear)}
+}
+
+// outcomes are what reps report about the alerts of the last weeks, one of each result, some of them taken back.
+func (w *world) outcomes() []any {
+	w.t.Helper()
+	var reported []any
+	for i, rec := range append(w.all("alerts.cross-sell"), w.all("alerts.declining")...) {
+		var a sales.Alert
+		w.check(w.dec.Alert(context.Background(), rec.Value, &a))
+		o := &sales.Outcome{EventID: fmt.Sprint("said-", i), AlertID: strings.Clone(a.AlertID), CustomerID: strings.Clone(a.CustomerID), Action: "email",
+			Result: results[i%len(results)], ToRepID: "rep-2", Until: millis(newYear.AddDate(0, 0, 20)), OccurredAt: millis(newYear)}
+		reported = append(reported, o)
+		if i%4 == 0 {
+			reported = append(reported, &sales.Outcome{EventID: fmt.Sprint("undo-", i), AlertID: o.AlertID, CustomerID: o.CustomerID, Action: "none", Result: "unknown",
+				Undoes: o.EventID, OccurredAt: millis(newYear)})
+		}
+	}
+	return append(reported, reported[len(reported)/2:]...) // and half of them once more
 }
 
 // all gives every committed record of a topic, by partition.

@@ -217,7 +217,7 @@ func showBlob(blob []byte, items *window.Items) []byte {
 		return cmp.Or(cmp.Compare(a.Day, b.Day), cmp.Compare(a.Category, b.Category), cmp.Compare(a.Type, b.Type),
 			cmp.Compare(a.Count, b.Count), cmp.Compare(a.AmountMinor, b.AmountMinor))
 	})
-	var open, said, touches, past []named
+	var open, said, reports, touches, past []named
 	for _, e := range c.Open {
 		from, to := name(e.From), name(e.To)
 		e.From, e.To = 0, 0
@@ -227,6 +227,17 @@ func showBlob(blob []byte, items *window.Items) []byte {
 		to := name(s.Item)
 		s.Item = 0
 		said = append(said, named{What: s, To: to})
+	}
+	for _, r := range c.Reports {
+		to := name(r.Item)
+		r.Item = 0
+		if r.Ended != nil {
+			ended := *r.Ended
+			to += " after " + name(ended.From)
+			ended.From, ended.To = 0, 0
+			r.Ended = &ended
+		}
+		reports = append(reports, named{What: r, To: to})
 	}
 	for _, t := range w.Touches() {
 		about := name(t.About)
@@ -239,8 +250,8 @@ func showBlob(blob []byte, items *window.Items) []byte {
 		past = append(past, named{What: p, To: of})
 	}
 	slices.SortFunc(past, func(a, b named) int { return cmp.Compare(a.To, b.To) })
-	return plainJSON(map[string]any{"csn": c.CSN, "day": c.Day.String(), "look_day": c.LookDay.String(), "owner_id": c.OwnerID, "contact": c.Contact,
-		"open": open, "said": said, "lines": lines, "orders": w.Orders(), "touches": touches, "last": w.Last(),
+	return plainJSON(map[string]any{"csn": c.CSN, "day": c.Day.String(), "look_day": c.LookDay.String(), "owner_id": c.OwnerID, "rep_id": c.Rep, "contact": c.Contact,
+		"open": open, "said": said, "reports": reports, "lines": lines, "orders": w.Orders(), "touches": touches, "last": w.Last(),
 		"past": past, "lifetime": c.Lifetime, "pairs": c.Pairs})
 }
 

@@ -32,6 +32,8 @@ var whySentences = map[string]string{
 	string(engine.PassedCooldown):  "it was offered within the cool-down (cooldown_days)",
 	whyCap:                         "as many offers are open as the cap allows (caps, expiry_days)",
 	string(engine.PassedOver):      "the offer would be over before it began (expiry_days, slack_days)",
+	string(engine.PassedSilenced):  "a rep has reached the customer, or leaves it in peace (cooldown_days)",
+	string(engine.PassedUseless):   "reps find such alerts of no use (feedback.min_weight)",
 	string(engine.PassedPurchases): "the lower tier was not bought often enough (upsell.min_purchases)",
 	string(engine.PassedAlpha):     "the decline is not significant enough (declining.alpha and its windows)",
 	string(engine.PassedBaseline):  "there are too few purchase days before (declining.min_baseline_days)",
@@ -144,6 +146,8 @@ func whyChanged(was, tried *sales.Alert, fields []string, sides [2]*side) string
 			return whyHoldout
 		case either(sales.ByCap):
 			return whyCap
+		case either(sales.BySilenced):
+			return string(engine.PassedSilenced)
 		default:
 			return whyConsent
 		}

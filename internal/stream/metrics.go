@@ -23,7 +23,7 @@ const (
 // metrics are counted when a commit is certain, so that nothing counts twice.
 type metrics struct {
 	events, alerts, deadLetters, transactions, unreadable, recoveries *prometheus.CounterVec
-	late, duplicates, decided, timers, held, read                     prometheus.Counter
+	late, duplicates, unheeded, decided, timers, held, read           prometheus.Counter
 	inputLag, watermarkLag, csnGap, queueBytes                        *prometheus.GaugeVec
 	rebuilding                                                        prometheus.Gauge
 	stages                                                            *prometheus.HistogramVec
@@ -47,6 +47,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		unreadable:   counters("unreadable_knowledge_total", "Records of the knowledge topics passed over.", "topic"),
 		late:         counter("late_events_total", "Events older than the history that is kept."),
 		duplicates:   counter("duplicates_total", "Redelivered events, which changed nothing."),
+		unheeded:     counter("unheeded_outcomes_total", "Outcomes about alerts that are not remembered, or of an unknown result: they changed nothing."),
 		decided:      counter("decided_total", "Alerts decided: said, suppressed and expired together."),
 		timers:       counter("timers_fired_total", "Timers fired."),
 		held:         counter("shard_waits_total", "Times a shard waited for the registry or the store."),
@@ -61,7 +62,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		stages: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "leadline_stream_stage_seconds",
 			Help: "Time of a batch by stage.", Buckets: prometheus.ExponentialBuckets(0.0001, 4, 9)}, []string{"stage"}),
 	}
-	reg.MustRegister(m.events, m.alerts, m.deadLetters, m.transactions, m.unreadable, m.late, m.duplicates, m.decided, m.timers, m.held, m.read,
+	reg.MustRegister(m.events, m.alerts, m.deadLetters, m.transactions, m.unreadable, m.late, m.duplicates, m.unheeded, m.decided, m.timers, m.held, m.read,
 		m.inputLag, m.watermarkLag, m.csnGap, m.queueBytes, m.rebuilding, m.recoveries, m.stages)
 	return m
 }
@@ -109,6 +110,7 @@ func (m *metrics) committed(s *shard, st *step) {
 	m.decided.Add(float64(len(st.decision.Alerts)))
 	m.late.Add(float64(len(st.decision.Late)))
 	m.duplicates.Add(float64(st.decision.Duplicates))
+	m.unheeded.Add(float64(st.decision.Unheeded))
 	m.timers.Add(float64(st.decision.TimersFired))
 	m.watermarkLag.WithLabelValues(strconv.Itoa(int(s.p))).Set(float64(st.batch.Clock-st.batch.Plan.Watermark) / 1000)
 	for stage, took := range map[string]time.Duration{stageDecode: st.taken.decode, stageLoad: st.taken.load,

@@ -80,6 +80,9 @@ func (x *Items) CategoryName(c int32) string { return x.categories.list[c] }
 // TypeName gives the type of a number.
 func (x *Items) TypeName(t int32) string { return x.types.list[t] }
 
+// Find gives the id of an item that is in the dictionary.
+func (x *Items) Find(it Item) (ItemID, bool) { id, ok := x.ids[it]; return id, ok }
+
 // FindCategory gives the number of a category that some item has.
 func (x *Items) FindCategory(name string) (int32, bool) {
 	c, ok := x.categories.ids[name]
