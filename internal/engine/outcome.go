@@ -25,10 +25,10 @@ func (s *Shard) outcome(i int, ev *sales.Event) {
 	switch c := &e.state; {
 	case day <= c.Day-s.rules.rememberedDays():
 		s.step.out.Late = append(s.step.out.Late, i)
+	case o.Undoes != "": // and that cannot be taken back itself, in whatever order the two come
+		s.takeBack(e, ev, day)
 	case c.reported(window.EventHash(o.EventID)) >= 0:
 		s.step.out.Duplicates++
-	case o.Undoes != "":
-		s.takeBack(e, ev, day)
 	default:
 		s.report(e, ev, day)
 	}

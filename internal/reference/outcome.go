@@ -50,12 +50,12 @@ func (m *Model) outcome(i int, e *sales.Event) {
 		m.out.Late = append(m.out.Late, i)
 		return
 	}
-	if c.reportOf(o.EventID) != nil {
-		return // a redelivery, or one taken back before it came
-	}
 	if o.Undoes != "" {
 		m.takeBack(c, e, day)
 		return
+	}
+	if c.reportOf(o.EventID) != nil {
+		return // a redelivery, or one taken back before it came
 	}
 	m.report(c, e, day)
 }
