@@ -61,6 +61,7 @@ type commands struct {
 	Tail        tailCmd        `cmd:"" group:"tools" help:"Show the records of a topic."`
 	State       stateCmd       `cmd:"" group:"tools" help:"Show what is kept about a customer."`
 	Declining   decliningCmd   `cmd:"" group:"tools" help:"Whose purchases decreased between two windows: a list, with what is at risk."`
+	Links       linksCmd       `cmd:"" group:"tools" help:"What is bought with what: the links as they are published, with the time to the second purchase."`
 	DeadLetters deadLettersCmd `cmd:"" group:"tools" help:"Records that could not be used: count, show, export, edit, send again."`
 	Replay      replayCmd      `cmd:"" group:"tools" help:"Take the decisions of the past again and compare them with the live ones."`
 	Evaluate    evaluateCmd    `cmd:"" group:"tools" help:"Measure on a history how good Leadline would have been, beside plain baselines."`

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"leadline/internal/desk"
 	"leadline/internal/embedded"
 	"leadline/internal/sample"
 )
@@ -179,6 +180,7 @@ func TestStory(t *testing.T) {
 	s.tails()
 	s.customer()
 	s.declining()
+	s.links()
 	if out := s.must("topics", "list"); !matches(out, `shop\.purchases +3 +1 +1422 `) {
 		t.Errorf("list: %s", out)
 	}
@@ -285,6 +287,28 @@ func (s *shop) customer() {
 	}
 	if said := s.fails(exitFailed, "state", "show", "nobody"); !strings.Contains(said, "nothing is kept of customer nobody") {
 		s.t.Errorf("state of nobody: %s", said)
+	}
+}
+
+// links asks what is bought with what: all of it, from one item, between two.
+func (s *shop) links() {
+	s.t.Helper()
+	var all desk.LinksAnswer
+	if err := json.Unmarshal([]byte(s.must("links", "--json", "--limit", "0", "--kind", "cross_sell")), &all); err != nil || len(all.Links) == 0 || all.Matched != len(all.Links) {
+		s.t.Fatalf("%d of %d links: %v", len(all.Links), all.Matched, err)
+	}
+	first := all.Links[0]
+	if out := s.must("links", first.From, "--limit", "3"); !matches(out, `links; associations, not causes`) || !strings.Contains(out, first.From) {
+		s.t.Errorf("links:\n%s", out)
+	}
+	if out := s.must("links", first.From, first.To); !strings.HasPrefix(out, first.Says) {
+		s.t.Errorf("between two:\n%s", out)
+	}
+	if rows := strings.Count(s.must("links", "--csv", "--limit", "0", "--kind", "CROSS_SELL"), "\n"); rows != len(all.Links)+1 {
+		s.t.Errorf("the table has %d lines", rows)
+	}
+	if said := s.fails(exitUsage, "links", "--sort", "best"); !strings.Contains(said, "sort: want one of") {
+		s.t.Errorf("no such sort: %s", said)
 	}
 }
 

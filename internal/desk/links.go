@@ -64,11 +64,11 @@ func (l *Links) Page(q *LinksQuery) (*LinksPage, error) {
 	return p, nil
 }
 
-// Between gives all links from one item to another, of whatever level, kind and antecedent the query asks for: the surest first.
-func (l *Links) Between(from, to string, q *LinksQuery) ([]*sales.Link, int64, error) {
+// Between gives all links from one item to another with their curves, of whatever level, kind and antecedent the query asks for: in its order.
+func (l *Links) Between(from, to string, q *LinksQuery) (*LinksBetween, error) {
 	all, next, err := l.published.All()
 	if err != nil {
-		return nil, 0, err
+		return nil, err
 	}
 	var found []*sales.Link
 	for i := range all {
@@ -77,7 +77,11 @@ func (l *Links) Between(from, to string, q *LinksQuery) ([]*sales.Link, int64, e
 		}
 	}
 	slices.SortFunc(found, q.compare)
-	return found, next, nil
+	out := &LinksBetween{Links: []Link{}, AsOf: LinksAsOf{next}}
+	for _, link := range found {
+		out.Links = append(out.Links, linkOf(link, true))
+	}
+	return out, nil
 }
 
 // wants tells whether the link passes the filters.

@@ -68,18 +68,14 @@ func (l *Links) between(_ context.Context, w http.ResponseWriter, r *http.Reques
 		return err
 	}
 	from, to := r.PathValue("from"), r.PathValue("to")
-	found, next, err := l.Between(from, to, q)
+	found, err := l.Between(from, to, q)
 	if err != nil {
 		return err
 	}
-	if len(found) == 0 {
+	if len(found.Links) == 0 {
 		return &notFound{fmt.Sprintf("no link from %q to %q is published: too few customers have both, or it is not above chance; names are those of %s", from, to, LinksPath)}
 	}
-	out := LinksBetween{AsOf: LinksAsOf{next}}
-	for _, link := range found {
-		out.Links = append(out.Links, linkOf(link, true))
-	}
-	web.Answer(w, "application/json", http.StatusOK, out)
+	web.Answer(w, "application/json", http.StatusOK, found)
 	return nil
 }
 
