@@ -10,8 +10,8 @@ lint   := $(cache)/bin/golangci-lint-$(lint_version)
 venv   := $(cache)/venv
 # How long each fuzz target runs.
 FUZZTIME ?= 5s
-# Which tests and seeds make chaos runs, how many faults each seed has, and the first of the 60 ports it takes. make simulate-faults takes
-# FROM and SEEDS too.
+# Which tests and seeds make chaos runs, how many faults each seed has, and the first of the 60 ports it takes. make simulate-faults and
+# make truth take FROM and SEEDS too.
 RUN ?= .
 FROM ?= 1
 SEEDS ?= 3
@@ -25,7 +25,7 @@ COMPARISON ?= $(wildcard $(RESULTS)/comparison.jsonl)
 # Which Go benchmarks run.
 BENCH ?= .
 
-.PHONY: help build demo test simulate-faults integration chaos verify format lint generated race fuzz bench report microbench clients servers-start servers-stop
+.PHONY: help build demo test simulate-faults truth integration chaos verify format lint generated race fuzz bench report microbench clients servers-start servers-stop
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,6 +44,10 @@ simulate-faults: SEEDS := 2000
 simulate-faults: ## orders of mishaps in virtual time, each compared with the reference; prints seeds a minute; FROM=1 SEEDS=2000
 	@GOGC=400 go test -count=1 -v -timeout 24h -tags synctests -run '^TestMishapsInVirtualTime$$' ./internal/stream \
 		-seed $(FROM) -seeds $(SEEDS) | grep -v -e '^=== ' -e '^ *--- PASS'
+
+truth: SEEDS := 100
+truth: ## worlds with planted links, and the same with all items dealt anew: what is found, false discoveries, how often intervals hold the truth; FROM=1 SEEDS=100
+	@go test -count=1 -v -timeout 24h -run '^TestTruth$$' ./internal/affinity -seed $(FROM) -seeds $(SEEDS) | grep -v -e '^=== ' -e '^ *--- PASS'
 
 integration: build clients ## the built binary against the real Kafka, registry and Redis of deploy/local/servers (start them first), the pages in Chromium
 	@eval "$$(deploy/local/servers env)" && LEADLINE_TEST_REDIS="$$LEADLINE_REDIS_ADDRS" \

@@ -27,6 +27,8 @@ import (
 //
 //	(A, T)          as above, A the row whatever the names' order                            CameAfter | NoClock | SameDay | Left
 //	                +1 T comes while A is held of an earlier day                             TouchCame
+
+// HeldCol is the column of what comes while the row's item is held.
 const HeldCol = "\x01held"
 
 // blockDays is the length of the spans of time that cells are told apart by: coarse enough that sums stay few, fine enough for seasons.

@@ -57,7 +57,7 @@ func Contribution(history []Bought, window int, upTo sales.Day) []sales.Cell {
 			if o.to <= s.from || o.touch && s.touch {
 				continue
 			}
-			row, col, bucket := s.item, o.item, int32(0)
+			row, col, bucket := s.item, o.item, NoClock(s.from)
 			switch {
 			case o.from == s.from:
 				row, col = paired(names, s, o)
@@ -66,8 +66,6 @@ func Contribution(history []Bought, window int, upTo sales.Day) []sales.Cell {
 				row, col, bucket = o.item, s.item, TouchCame(s.from)
 			case s.from-o.from < w && (s.earlier < 0 || spells[s.earlier].to <= o.from):
 				bucket = CameAfter(s.from, o.from)
-			default:
-				bucket = NoClock(s.from)
 			}
 			add(names[row], names[col], bucket, 1)
 			if o.from < s.from && !s.touch {

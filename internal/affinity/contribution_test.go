@@ -37,7 +37,9 @@ func histories(window int) *rapid.Generator[[]affinity.Bought] {
 // dayByDay says the same by walking through every day and looking at every item.
 func dayByDay(history []affinity.Bought, window int, upTo sales.Day) map[sales.Cell]int64 {
 	cells := map[sales.Cell]int64{}
-	add := func(row, col string, bucket int32, n int64) { cells[sales.Cell{Row: row, Col: col, Bucket: bucket}] += n }
+	add := func(row, col string, bucket int32, n int64) {
+		cells[sales.Cell{Row: row, Col: col, Bucket: bucket}] += n
+	}
 	on := func(item string, d sales.Day) bool {
 		return slices.ContainsFunc(history, func(b affinity.Bought) bool { return b.Item == item && b.Day == d })
 	}
@@ -75,13 +77,13 @@ func dayByDay(history []affinity.Bought, window int, upTo sales.Day) map[sales.C
 			}
 		}
 		came := func(item string) bool { return on(item, d) && !held(item, d, 1) }
-		any := func(f func(item string) bool) bool {
+		some := func(f func(item string) bool) bool {
 			return slices.ContainsFunc(names, func(item string) bool { return !touch(item) && f(item) })
 		}
-		if any(func(item string) bool { return on(item, d) }) && !any(func(item string) bool { return held(item, d, 1) }) {
+		if some(func(item string) bool { return on(item, d) }) && !some(func(item string) bool { return held(item, d, 1) }) {
 			add("", "", affinity.Came(d, 0), 1)
 		}
-		if any(func(item string) bool { return held(item, d-1, 0) }) && !any(func(item string) bool { return held(item, d, 1) }) {
+		if some(func(item string) bool { return held(item, d-1, 0) }) && !some(func(item string) bool { return held(item, d, 1) }) {
 			add("", "", affinity.Left(d), -1)
 		}
 		left := func(item string) bool { return held(item, d-1, 0) && !held(item, d, 1) }

@@ -7,7 +7,7 @@ import (
 	"leadline/internal/sales"
 )
 
-// Columns of the tally "links" that are no item. An item never begins with the byte 1.
+// Columns of the tally "pairs" that are no item. An item never begins with a control character.
 const (
 	LinesCol  = "\x01lines"  // purchase lines of the row's item
 	AmountCol = "\x01amount" // their amount in minor units
@@ -20,25 +20,34 @@ const (
 	SwitchedCol = "switched:" // those of them who then went up
 )
 
-// Counts is everyone's sums, as tallies add to them. Cells may come in any order and from any number of shards: the
-// sums are the same.
+// DefaultMaxCandidates is how many consequents an antecedent keeps sums of, unless another number is told.
+const DefaultMaxCandidates = 512
+
+// Counts is everyone's sums, as tallies add to them. Cells may come in any order and from any number of shards: the sums are the same,
+// as long as no antecedent has more consequents than it keeps (row).
 type Counts struct {
-	customers int64
-	ids       map[string]uint32
-	items     []itemCount
-	pairs     map[pair]int64 // customers holding both
-	types     map[string]*typeCount
+	maxCandidates int
+	customers     int64
+	ids           map[string]uint32
+	items         []itemCount
+	changed       bool // customers, since Saved
+	types         map[string]*typeCount
+	holdings      holdings
 }
 
+// itemCount is what is known of one item, or touch.
 type itemCount struct {
 	name    string
-	holders int64
+	touch   bool
+	changed bool  // since Saved
+	parts   int   // of its row, as they were last written or read
+	holders int64 // now
 	lines   int64
 	amount  int64
+	came    sums // by Came
+	heldAt  sums // by Came: what came while it was held
+	row     row  // of the pairs of which it is the antecedent
 }
-
-// pair is two items by id, the lower one first.
-type pair struct{ a, b uint32 }
 
 // typeCount is what is known of one type's tiers.
 type typeCount struct {
@@ -47,49 +56,75 @@ type typeCount struct {
 	switched map[int32]int64
 }
 
-// NewCounts has counted nothing.
-func NewCounts() *Counts {
-	return &Counts{ids: map[string]uint32{}, pairs: map[pair]int64{}, types: map[string]*typeCount{}}
+// NewCounts has counted nothing. Of each antecedent it keeps sums of so many consequents at most.
+func NewCounts(maxCandidates int) *Counts {
+	return &Counts{maxCandidates: maxCandidates, ids: map[string]uint32{}, types: map[string]*typeCount{},
+		holdings: holdings{ids: map[string]uint32{}, pairs: map[pair]int64{}}}
 }
 
-// Add adds cells of the tallies "links" and "tiers"; those of other kinds, and columns that it does not know, mean nothing here.
+// Add adds cells of the tallies "pairs" and "tiers"; those of other kinds, and columns that it does not know, mean nothing here.
 // It keeps no string of the cells.
 func (c *Counts) Add(kind sales.TallyKind, cells []sales.Cell) {
-	for _, cell := range cells {
+	for i := range cells {
 		switch kind {
 		case sales.TallyLinks:
-			c.addLink(cell)
+			c.holdings.add(&cells[i])
+		case sales.TallyPairs:
+			c.addPairs(&cells[i])
 		case sales.TallyTiers:
-			c.addTier(cell)
+			c.addTier(&cells[i])
 		}
 	}
 }
 
-// addLink takes one cell of "links". The bucket, a week, is of no use to sums that do not decay.
-func (c *Counts) addLink(cell sales.Cell) {
+// addPairs takes one cell of "pairs".
+func (c *Counts) addPairs(cell *sales.Cell) {
 	switch {
 	case cell.Row == "" && cell.Col == "":
 		c.customers += cell.N
+		c.changed = true
 	case cell.Row == "":
 	case cell.Col == "":
-		c.items[c.id(cell.Row)].holders += cell.N
+		item := c.item(cell.Row)
+		item.holders += cell.N
+		if cell.Bucket&left != left {
+			item.came.add(cell.Bucket, cell.N)
+		}
+	case cell.Col == HeldCol:
+		c.item(cell.Row).heldAt.add(cell.Bucket, cell.N)
 	case cell.Col == LinesCol:
-		c.items[c.id(cell.Row)].lines += cell.N
+		c.item(cell.Row).lines += cell.N
 	case cell.Col == AmountCol:
-		c.items[c.id(cell.Row)].amount += cell.N
+		c.item(cell.Row).amount += cell.N
 	case cell.Col[0] != LinesCol[0]:
-		c.addPair(c.id(cell.Row), c.id(cell.Col), cell.N)
+		c.addPair(c.id(cell.Row), c.id(cell.Col), cell.Bucket, cell.N)
 	}
 }
 
-func (c *Counts) addPair(a, b uint32, n int64) {
-	p := pair{min(a, b), max(a, b)}
-	if c.pairs[p] += n; c.pairs[p] == 0 {
-		delete(c.pairs, p)
+// addPair takes what happened to two items: came, and other, which was held, came or left too. Each of the two is an antecedent, unless the
+// other is a touch, which is never a consequent.
+func (c *Counts) addPair(came, other uint32, bucket int32, n int64) {
+	forward, back := bucket, bucket // in the row of other, and in that of came
+	if code := bucket & left; code < sameDay || code == noClock {
+		back = bucket&^left | waited
+	} else if code == touchCame {
+		forward = bucket&^left | waited
+	}
+	c.addTo(other, came, forward, n)
+	if !c.items[other].touch {
+		c.addTo(came, other, back, n)
 	}
 }
 
-func (c *Counts) addTier(cell sales.Cell) {
+func (c *Counts) addTo(antecedent, consequent uint32, bucket int32, n int64) {
+	item := &c.items[antecedent]
+	item.changed = true
+	if e := item.row.entry(c, consequent, n > 0 && bucket&left != left); e != nil {
+		e.add(bucket, n)
+	}
+}
+
+func (c *Counts) addTier(cell *sales.Cell) {
 	col, number, _ := strings.Cut(cell.Col, ":")
 	tier, err := strconv.ParseInt(number, 10, 32)
 	if err != nil {
@@ -123,10 +158,18 @@ func (c *Counts) id(name string) uint32 {
 	if !ok {
 		id = uint32(len(c.items))
 		name = strings.Clone(name)
+		_, _, touch := touchOf(name)
 		c.ids[name] = id
-		c.items = append(c.items, itemCount{name: name})
+		c.items = append(c.items, itemCount{name: name, touch: touch})
 	}
 	return id
+}
+
+// item gives the item for a change. The pointer holds until the next new item.
+func (c *Counts) item(name string) *itemCount {
+	item := &c.items[c.id(name)]
+	item.changed = true
+	return item
 }
 
 func (c *Counts) typ(name string) *typeCount {
@@ -138,8 +181,9 @@ func (c *Counts) typ(name string) *typeCount {
 	return t
 }
 
-// Kept is the bucket under which a sum of the cell must be kept so that Add gives the same counts from the sums as from the
-// tallies. The weeks of links and of steps up are of no use, as nothing decays; prices and other kinds keep their buckets.
+// Kept is the bucket under which a sum of a cell of "tiers" or "activity" must be kept so that Add gives the same counts from the sums as
+// from the tallies. The weeks of steps up are of no use, as they do not decay; prices and other kinds keep their buckets. Counts keeps
+// the sums of "pairs" itself (Rows).
 func Kept(kind sales.TallyKind, cell *sales.Cell) int32 {
 	if kind == sales.TallyLinks || kind == sales.TallyTiers && !strings.HasPrefix(cell.Col, PriceCol) {
 		return 0

@@ -2,7 +2,13 @@
 // tier of a type goes up to the higher one" (upsell). Counts is the learning side, which the analyst folds; Table is the reading
 // side, which every shard asks for each purchase line.
 //
-// It guarantees that links depend on the sums alone, not on the order in which tallies came. It is pure: no clock, no IO. It is
+// What is learned: how customers come to hold items (cells.go says how that is tallied, Contribution in code), summed by 28 days and
+// activity; from the sums which pairs go together more than activity and season explain (judge.go), when the one follows the other
+// (curve.go), and the same for equally active customers (baseline.go). Old sums count less (decay.go), an antecedent keeps sums of so many
+// consequents (row.go), and all is kept in rows (rows.go).
+//
+// It guarantees that links depend on the sums alone, not on the order in which tallies came, as long as no antecedent has more consequents
+// than it keeps. It is pure: no clock, no IO. It is
 // not the reader or writer of the topic product-links (packages stream, analyst), and says associations, never causes.
 package affinity
 

@@ -20,9 +20,12 @@ func (t table) valid() bool {
 // positive tells whether the two are held together more often than by chance.
 func (t table) positive() bool { return float64(t.both)*float64(t.all) > float64(t.a)*float64(t.b) }
 
-// gSquared is the log-likelihood ratio of dependence against independence, asymptotically chi-squared with one degree of freedom
+// gSquared is 0 for what can be no table; else the log-likelihood ratio of dependence against independence, asymptotically chi-squared with one degree of freedom
 // (T. Dunning, "Accurate methods for the statistics of surprise and coincidence", Computational Linguistics 19(1), 1993).
 func (t table) gSquared() float64 {
+	if !t.valid() {
+		return 0
+	}
 	sum := cell(t.both, t.a, t.b, t.all) +
 		cell(t.a-t.both, t.a, t.all-t.b, t.all) +
 		cell(t.b-t.both, t.all-t.a, t.b, t.all) +

@@ -40,7 +40,7 @@ func upsells(c *affinity.Counts) map[string]sales.Link {
 }
 
 func TestUpsellGoesUpTheDearerTiers(t *testing.T) {
-	c := affinity.NewCounts()
+	c := affinity.NewCounts(affinity.DefaultMaxCandidates)
 	learn(c, "COLA", tier{1, catalogue.Volume, []float64{2, 2.1, 9}, 100, 20}, tier{2, catalogue.Volume, []float64{3, 3.1, 3.2}, 0, 0})
 	learn(c, "MILK", tier{1, catalogue.Volume, []float64{2, 2, 2}, 100, 20}, tier{2, catalogue.Volume, []float64{2.1, 2.1}, 0, 0})  // no dearer
 	learn(c, "EGGS", tier{1, catalogue.Count, []float64{20}, 100, 20}, tier{2, catalogue.Count, []float64{30, 30, 30}, 0, 0})       // too few lines
@@ -62,7 +62,7 @@ func TestUpsellGoesUpTheDearerTiers(t *testing.T) {
 }
 
 func TestUpsellTakesTheNextTierThatIsBought(t *testing.T) {
-	c := affinity.NewCounts()
+	c := affinity.NewCounts(affinity.DefaultMaxCandidates)
 	learn(c, "WINE", tier{1, catalogue.Volume, []float64{10, 10, 10}, 50, 5}, tier{3, catalogue.Volume, []float64{15, 15, 15}, 50, 10},
 		tier{7, catalogue.Volume, []float64{30, 30, 30}, 0, 0})
 	learn(c, "WINE", tier{2, catalogue.Volume, []float64{12}, 0, 0})
@@ -74,7 +74,7 @@ func TestUpsellTakesTheNextTierThatIsBought(t *testing.T) {
 }
 
 func TestFewCustomersDoNotLead(t *testing.T) {
-	c := affinity.NewCounts()
+	c := affinity.NewCounts(affinity.DefaultMaxCandidates)
 	prices := []float64{10, 10, 10}
 	learn(c, "RARE", tier{1, catalogue.Mass, prices, 5, 3}, tier{2, catalogue.Mass, []float64{20, 20, 20}, 0, 0})
 	learn(c, "SURE", tier{1, catalogue.Mass, prices, 400, 160}, tier{2, catalogue.Mass, []float64{20, 20, 20}, 0, 0})

@@ -38,7 +38,7 @@ func newSums() *sums {
 	s := &sums{
 		rows:     map[rowKey]map[column]int64{},
 		changed:  map[rowKey]struct{}{},
-		counts:   affinity.NewCounts(),
+		counts:   affinity.NewCounts(affinity.DefaultMaxCandidates),
 		examples: scorecard.NewSums(),
 		progress: map[sales.TallyKind]*progress{},
 		names:    map[string]string{},

@@ -67,7 +67,7 @@ type world struct {
 
 func newWorld(t *testing.T, leaveOut ...string) *world {
 	w := &world{t: t, stack: &kfake.VirtualNetwork{}, topics: newTopics("x."), random: rand.New(rand.NewPCG(3, 7)), holds: map[string][]string{},
-		counts: affinity.NewCounts(), offers: scorecard.NewSums(), cells: map[string]int64{}, days: map[sales.Day]float64{}}
+		counts: affinity.NewCounts(affinity.DefaultMaxCandidates), offers: scorecard.NewSums(), cells: map[string]int64{}, days: map[sales.Day]float64{}}
 	names := slices.DeleteFunc(append(w.topics.inputs(), w.topics.outputs()...), func(n string) bool { return slices.Contains(leaveOut, n) })
 	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.Ports(9092), kfake.ListenFn(w.stack.Listen), kfake.SeedTopics(1, names...))
 	if err != nil {

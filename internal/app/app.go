@@ -312,7 +312,7 @@ func (a *App) analyst(ctx context.Context, ready *readiness) error {
 	}, analyst.Deps{
 		Decoder:    wire.NewDecoder(topics.NewSchemaSource(a.registry).Knowing(ids)),
 		Encoder:    wire.NewEncoder(ids),
-		Rules:      func() affinity.LinkRules { return linkRules(a.rules.Rules()) },
+		Rules:      a.linkRules,
 		Log:        a.log,
 		Registerer: a.metrics,
 	})
@@ -365,9 +365,10 @@ func (a *App) wait(ctx context.Context, ready *readiness, what, where string, tr
 }
 
 // linkRules are the learner's part of the rules.
-func linkRules(r engine.Rules) affinity.LinkRules {
-	l := affinity.DefaultLinkRules()
+func (a *App) linkRules() affinity.LinkRules {
+	r, l := a.rules.Rules(), affinity.DefaultLinkRules()
 	l.Level, l.MinSupport, l.MinG2, l.MaxPerItem = r.LinkLevel, r.Links.MinSupport, r.Links.MinG2, r.Links.MaxPerItem
+	l.Calendar, l.WindowDays, l.HalfLifeDays = sales.NewCalendar(a.config.BusinessTimeZone), r.WindowDays, int(r.Links.HalfLifeDays)
 	l.MinPriceRatio = r.Upsell.MinPriceRatio
 	return l
 }

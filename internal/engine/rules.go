@@ -97,10 +97,30 @@ type UpsellRules struct {
 // LinkRules say which links are learned, and what takes no part in them.
 type LinkRules struct {
 	MinSupport        int64    `json:"min_support" yaml:"min_support"` // customers holding both
-	MinG2             float64  `json:"min_g2" yaml:"min_g2"`           // Dunning's G², chi-squared with one degree of freedom
+	MinG2             float64  `json:"min_g2" yaml:"min_g2"`           // Dunning's G² of the holders; it sees activity as well as links, so 0 by default
 	MaxPerItem        int      `json:"max_per_item" yaml:"max_per_item"`
 	ExcludeCategories []string `json:"exclude_categories" yaml:"exclude_categories"`
+
+	HalfLifeDays  halfLife   `json:"half_life_days,omitzero" yaml:"half_life_days"` // what is so much older counts half
+	MaxCandidates candidates `json:"max_candidates,omitzero" yaml:"max_candidates"` // consequents of an antecedent of which sums are kept
 }
+
+// halfLife and candidates came later than the others: rules with their defaults are written, and hashed, without.
+type (
+	halfLife   int
+	candidates int
+)
+
+const (
+	defaultHalfLife   halfLife   = 365
+	defaultCandidates candidates = 512
+)
+
+// IsZero tells whether it is left out in JSON.
+func (h halfLife) IsZero() bool { return h == defaultHalfLife }
+
+// IsZero tells whether it is left out in JSON.
+func (c candidates) IsZero() bool { return c == defaultCandidates }
 
 // DefaultRules are the rules of the contract.
 func DefaultRules() Rules {
@@ -109,7 +129,8 @@ func DefaultRules() Rules {
 		AllowedLateness: time.Hour, Caps: defaultCaps, Feedback: defaultFeedback,
 		Declining: DeclineRules{RecentDays: 30, BaselineDays: 150, Alpha: 0.001, ResolveAbove: 0.01, MinBaselineDays: 5},
 		Upsell:    UpsellRules{MinPurchases: 2, BrandTiers: map[string]int32{"Private": 1, "National": 2}, MinPriceRatio: 1.1},
-		Links:     LinkRules{MinSupport: 20, MinG2: 10.83, MaxPerItem: 20, ExcludeCategories: []string{"COUPON/MISC ITEMS"}},
+		Links: LinkRules{MinSupport: 20, MaxPerItem: 20, ExcludeCategories: []string{"COUPON/MISC ITEMS"}, HalfLifeDays: defaultHalfLife,
+			MaxCandidates: defaultCandidates},
 	}
 }
 
@@ -130,7 +151,7 @@ func (r Rules) JSON() []byte {
 
 // ParseRules reads what JSON wrote.
 func ParseRules(text string) (Rules, error) {
-	r := Rules{Caps: defaultCaps, Feedback: defaultFeedback}
+	r := Rules{Caps: defaultCaps, Feedback: defaultFeedback, Links: LinkRules{HalfLifeDays: defaultHalfLife, MaxCandidates: defaultCandidates}}
 	if err := json.Unmarshal([]byte(text), &r); err != nil {
 		return r, fmt.Errorf("rules: %w", err)
 	}
@@ -168,6 +189,8 @@ func (r Rules) Validate() error {
 	must(l.MinSupport >= 1, "links: min_support %d: must be 1 or more", l.MinSupport)
 	must(l.MinG2 >= 0 && l.MinG2 < 1e9, "links: min_g2 %g: must be 0 to 1e9", l.MinG2)
 	must(l.MaxPerItem >= 1, "links: max_per_item %d: must be 1 or more", l.MaxPerItem)
+	must(l.HalfLifeDays >= 28 && l.HalfLifeDays <= 36_500, "links: half_life_days %d: must be 28 to 36500", l.HalfLifeDays)
+	must(l.MaxCandidates >= 1 && l.MaxCandidates <= 65_536, "links: max_candidates %d: must be 1 to 65536", l.MaxCandidates)
 	return errors.Join(errs...)
 }
 

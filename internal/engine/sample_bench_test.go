@@ -73,7 +73,7 @@ func BenchmarkSample(b *testing.B) {
 	var events []sales.Event
 	sampleRows(b, "purchases", func(r *sampleRow) { events = append(events, r.event()) })
 	learned := []*Knowledge{emptyKnowledge()}
-	counts := affinity.NewCounts()
+	counts := affinity.NewCounts(affinity.DefaultMaxCandidates)
 	play := func(after func(i int, d *Decision)) {
 		r := newRig(b, learned[0])
 		r.shard.SetRules(DefaultRules())

@@ -266,6 +266,8 @@ func TestRulesValidate(t *testing.T) {
 		"min_support":       func(r *Rules) { r.Links.MinSupport = 0 },
 		"min_g2":            func(r *Rules) { r.Links.MinG2 = -1 },
 		"max_per_item":      func(r *Rules) { r.Links.MaxPerItem = 0 },
+		"half_life_days":    func(r *Rules) { r.Links.HalfLifeDays = 27 },
+		"max_candidates":    func(r *Rules) { r.Links.MaxCandidates = 0 },
 	} {
 		r := DefaultRules()
 		spoil(&r)

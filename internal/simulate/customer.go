@@ -28,6 +28,7 @@ type customer struct {
 	profile    profile
 	joins      int32        // first day as a customer; a prospect's first purchase, or never
 	starts     []start      // by link
+	lastOf     []int32      // by item: day of its newest purchase
 	tiers      []tierHolder // by tiered type
 	sent       uint64       // bits by campaign
 	opened     uint64
@@ -38,6 +39,7 @@ type customer struct {
 // start is a customer's newest start of a link's From, and what follows from it.
 type start struct {
 	last, day     int32   // newest purchase of From; the start
+	held          bool    // To, then
 	with, without float64 // orders of To expected on the days since, with the link and without it
 }
 
@@ -53,10 +55,14 @@ func (g *generator) newCustomer(number int) *customer {
 		luck:     rand.New(rand.NewPCG(g.w.Seed, uint64(number)<<1|1)),
 		presence: 1,
 		starts:   make([]start, len(g.links)),
+		lastOf:   make([]int32, len(g.items)),
 		tiers:    make([]tierHolder, len(g.tiers)),
 	}
 	for i := range c.starts {
 		c.starts[i] = start{last: longAgo, day: longAgo}
+	}
+	for i := range c.lastOf {
+		c.lastOf[i] = longAgo
 	}
 	o := g.w.Orders
 	c.rate = distuv.Gamma{Alpha: o.Shape, Beta: o.Shape / o.PerDay, Src: c.fate}.Rand()

@@ -9,14 +9,16 @@ import (
 	"gonum.org/v1/gonum/stat/distuv"
 )
 
-// follow counts the starts of a link that the world shows for so many days, and those after which To was bought in them.
-func (m made) follow(l Link, within int) (starts, followed int) {
+// follow counts the starts of a link that the world shows for so many days, and those after which To was bought in them; if fresh, of starts by
+// customers who did not hold To.
+func (m made) follow(l Link, within int, fresh bool) (starts, followed int) {
 	for _, orders := range m.orders {
 		last, bought := -1000, m.days(orders, product(l.To))
 		for _, day := range m.days(orders, product(l.From)) {
 			first := day-last >= effectDays
 			last = day
-			if !first || day+within >= m.truth.World.Days {
+			held := slices.ContainsFunc(bought, func(b int) bool { return b > day-effectDays && b <= day })
+			if !first || day+within >= m.truth.World.Days || fresh && held {
 				continue
 			}
 			starts++
@@ -44,8 +46,8 @@ func TestLinksAreAsTrueAsTold(t *testing.T) {
 	w.Links = []Link{link, chain, also, none}
 	m := generate(t, w)
 	for i, l := range m.truth.Links {
-		for _, want := range l.Within {
-			starts, followed := m.follow(w.Links[i], want.Days)
+		for k, want := range slices.Concat(l.Within, l.Fresh) {
+			starts, followed := m.follow(w.Links[i], want.Days, k >= len(l.Within))
 			if int64(starts) != want.Starts || starts < 500 {
 				t.Errorf("%s to %s in %d days: %d starts, %d are told", l.From, l.To, want.Days, starts, want.Starts)
 			}
@@ -109,7 +111,7 @@ func TestNoLinkButAnAppearance(t *testing.T) {
 		if l.ExtraDays != [3]int{} || l.Within[2].Lift != 1 {
 			t.Errorf("a link that is none: %+v", l)
 		}
-		n, f := m.follow(w.Links[i], effectDays)
+		n, f := m.follow(w.Links[i], effectDays, false)
 		p := l.Within[2].Baseline
 		starts, followed, expected, variance = starts+float64(n), followed+float64(f), expected+float64(n)*p, variance+float64(n)*p*(1-p)
 		for _, orders := range m.orders {

@@ -25,10 +25,15 @@ func (g *generator) order(c *customer, day, n int) {
 	if n == 0 {
 		return
 	}
+	for i, bought := range g.bought {
+		if bought {
+			c.lastOf[i] = int32(day)
+		}
+	}
 	for i, p := range g.links {
 		if s := &c.starts[i]; g.bought[p.from] {
 			if int32(day)-s.last >= effectDays {
-				s.day, s.with, s.without = int32(day), 0, 0
+				*s = start{day: int32(day), held: int32(day)-c.lastOf[p.to] < effectDays}
 			}
 			s.last = int32(day)
 		}

@@ -1,6 +1,10 @@
 package simulate
 
-import "math"
+import (
+	"cmp"
+	"math"
+	"slices"
+)
 
 // Truth is what a learner ought to find in a world. Days count from the world's first.
 type Truth struct {
@@ -22,6 +26,9 @@ type TrueLink struct {
 	Lift float64 `json:"lift"` // of expected purchases, as planted
 	// Within says how likely To follows.
 	Within []Within `json:"within"`
+	// Fresh says the same of the starts by customers who did not hold To: who had bought none in the 180 days before nor on the day itself. It
+	// is told by the end of each week, of which the first has the days 1 to 6 and the last ends with day 179, and for 30, 90 and 180 days.
+	Fresh []Within `json:"fresh"`
 	// ExtraDays are the lags by which a quarter, half and three quarters of the extra purchases come, at an even rate; 0 without effect.
 	ExtraDays [3]int `json:"extra_days"`
 }
@@ -69,7 +76,7 @@ func newTruth(m *model) *Truth {
 	t := &Truth{World: *m.w, Links: []TrueLink{}, Tiers: m.w.Tiers, Campaigns: []TrueCampaign{}, Decliners: []Decliner{}, Prospects: []Prospect{}}
 	for i, l := range m.w.Links {
 		t.Links = append(t.Links, TrueLink{From: l.From, To: l.To, Lift: l.Lift, ExtraDays: m.links[i].quartiles(),
-			Within: []Within{{Days: 30}, {Days: 90}, {Days: effectDays}}})
+			Within: []Within{{Days: 30}, {Days: 90}, {Days: effectDays}}, Fresh: weekly()})
 	}
 	for _, k := range m.w.Campaigns {
 		t.Campaigns = append(t.Campaigns, TrueCampaign{ID: k.ID, Effect: k.Effect})
@@ -77,10 +84,27 @@ func newTruth(m *model) *Truth {
 	return t
 }
 
+// weekly are the days for which Fresh is told.
+func weekly() []Within {
+	all := []Within{{Days: 30}, {Days: effectDays - 1}, {Days: effectDays}}
+	for end := 6; end < effectDays; end += 7 {
+		all = append(all, Within{Days: end}) // 90 is one of them
+	}
+	slices.SortFunc(all, func(a, b Within) int { return cmp.Compare(a.Days, b.Days) })
+	return all
+}
+
 // reached counts a start that the world has shown for lag days. Until finish, probabilities are sums.
 func (l *TrueLink) reached(lag int, s *start) {
-	for i := range l.Within {
-		if w := &l.Within[i]; w.Days == lag {
+	reached(l.Within, lag, s)
+	if !s.held {
+		reached(l.Fresh, lag, s)
+	}
+}
+
+func reached(all []Within, lag int, s *start) {
+	for i := range all {
+		if w := &all[i]; w.Days == lag {
 			w.Starts++
 			w.Probability += -math.Expm1(-s.with)
 			w.Baseline += -math.Expm1(-s.without)
@@ -91,12 +115,17 @@ func (l *TrueLink) reached(lag int, s *start) {
 // finish makes means of the sums.
 func (t *Truth) finish() {
 	for i := range t.Links {
-		for j := range t.Links[i].Within {
-			if w := &t.Links[i].Within[j]; w.Baseline > 0 {
-				w.Lift = w.Probability / w.Baseline
-				w.Probability /= float64(w.Starts)
-				w.Baseline /= float64(w.Starts)
-			}
+		finish(t.Links[i].Within)
+		finish(t.Links[i].Fresh)
+	}
+}
+
+func finish(all []Within) {
+	for i := range all {
+		if w := &all[i]; w.Baseline > 0 {
+			w.Lift = w.Probability / w.Baseline
+			w.Probability /= float64(w.Starts)
+			w.Baseline /= float64(w.Starts)
 		}
 	}
 }

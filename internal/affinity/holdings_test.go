@@ -98,7 +98,7 @@ func TestLinksAreWhatLookingAtEveryCustomerSays(t *testing.T) {
 	published := 0
 	rapid.Check(t, func(t *rapid.T) {
 		hold := rapid.SliceOfNDistinct(rapid.SampledFrom(items), 0, 5, rapid.ID[string])
-		counts, baskets := affinity.NewCounts(), make([]basket, rapid.IntRange(5, 60).Draw(t, "customers"))
+		counts, baskets := affinity.NewCounts(affinity.DefaultMaxCandidates), make([]basket, rapid.IntRange(5, 60).Draw(t, "customers"))
 		for range 2 * len(baskets) { // customers change: what they no longer hold is taken back
 			who := rapid.IntRange(0, len(baskets)-1).Draw(t, "who")
 			next := basket(hold.Draw(t, "holds"))
@@ -140,7 +140,7 @@ func TestOrderOfTalliesDoesNotMatter(t *testing.T) {
 				sales.Cell{Row: "wine", Col: "\x01amount", Bucket: int32(i), N: 999})
 		}
 		fold := func(cells []sales.Cell) []sales.Link {
-			counts := affinity.NewCounts()
+			counts := affinity.NewCounts(affinity.DefaultMaxCandidates)
 			counts.Add(sales.TallyLinks, cells)
 			counts.Add(sales.TallyTiers, cells)
 			return counts.Links(affinity.DefaultLinkRules(), 1)
@@ -154,7 +154,7 @@ func TestOrderOfTalliesDoesNotMatter(t *testing.T) {
 
 // grocery is 400 customers: who buys pasta buys sauce, everyone buys milk, and tea has nothing to do with anything.
 func grocery() *affinity.Counts {
-	counts := affinity.NewCounts()
+	counts := affinity.NewCounts(affinity.DefaultMaxCandidates)
 	for i := range 400 {
 		b := basket{"milk"}
 		if i%4 == 0 || i%20 == 1 {
@@ -191,7 +191,7 @@ func TestOnlyWhatBelongsTogetherIsLinked(t *testing.T) {
 }
 
 func TestAtMostSoManyLinksFromOneItem(t *testing.T) {
-	counts := affinity.NewCounts()
+	counts := affinity.NewCounts(affinity.DefaultMaxCandidates)
 	for i := range 300 {
 		var b basket
 		if i < 100 {
@@ -223,7 +223,7 @@ func TestAtMostSoManyLinksFromOneItem(t *testing.T) {
 }
 
 func TestCountsThatCannotBePublishNothing(t *testing.T) {
-	counts := affinity.NewCounts()
+	counts := affinity.NewCounts(affinity.DefaultMaxCandidates)
 	counts.Add(sales.TallyLinks, []sales.Cell{{N: 50}, {Row: "a", N: 30}, {Row: "b", N: 40}, {Row: "a", Col: "b", N: 35},
 		{Row: "", Col: "stray", N: 1}, {Row: "a", Col: "\x01future", N: 99}})
 	counts.Add(sales.TallyTiers, []sales.Cell{{Row: "T", Col: "price", N: 9}, {Row: "T", Col: "price:one", N: 9}, {Row: "T", Col: "future:1", N: 9}})
