@@ -31,6 +31,9 @@ type decliningCmd struct {
 	Limit    int    `default:"20" help:"So many customers; 0 is all."`
 	CSV      bool   `name:"csv" help:"A table with all figures." xor:"form"`
 	JSON     bool   `name:"json" help:"One JSON object." xor:"form"`
+	HandOver bool   `help:"Hand the customers to reps instead of showing them: opens an alert about each that has none." xor:"form"`
+	ToRep    string `placeholder:"REP" help:"With --hand-over: to this rep, instead of each customer's own."`
+	By       string `placeholder:"REP" help:"With --hand-over: who hands over."`
 }
 
 // Run reads all customers once. The role desk keeps them, and answers the same over HTTP at once.
@@ -52,6 +55,13 @@ func (cmd decliningCmd) Run(ctx context.Context, p *process) error {
 	query, err := declining.Query(cmd.values(), limit)
 	if err != nil {
 		return coded{err, exitUsage}
+	}
+	if cmd.HandOver {
+		done, err := app.HandOver(t.config, t.Options, t.Registry, book, declining, zap.NewNop()).Do(ctx, query, desk.HandOverRequest{ToRepID: cmd.ToRep, RepID: cmd.By})
+		if err == nil {
+			fmt.Fprintf(p.stdout, "%d customers handed over; the engine opens an alert about each that has none and was not reached lately\n", done.Customers)
+		}
+		return err
 	}
 	page, err := declining.Page(ctx, query)
 	switch {

@@ -30,6 +30,7 @@ import (
 	"leadline/internal/deadletter"
 	"leadline/internal/desk"
 	"leadline/internal/engine"
+	"leadline/internal/report"
 	"leadline/internal/sales"
 	"leadline/internal/state"
 	"leadline/internal/stream"
@@ -134,7 +135,8 @@ func (a *App) private(roles Roles) map[string]http.Handler {
 	}
 	box := Letters(a.config, append(a.kafka[:len(a.kafka):len(a.kafka)], kgo.RetryTimeout(checkTimeout)), a.registry)
 	return map[string]http.Handler{deadletter.Path: box.Handler(a.log), desk.Path: a.list.Handler(),
-		desk.LinksPath: desk.NewLinks(a.links, a.log).Handler()}
+		desk.HandOverPath: HandOver(a.config, a.kafka, a.registry, a.book, a.list, a.log).Handler(),
+		desk.LinksPath:    desk.NewLinks(a.links, a.log).Handler()}
 }
 
 func pages(roles Roles) []web.Page {
@@ -165,6 +167,21 @@ func Declining(c *config.Config, b *book.Book, rules func() engine.Rules, log *z
 		today = func() sales.Day { return calendar.Day(sales.Millis(time.Now().UnixMilli())) }
 	}
 	return desk.NewDeclining(b, rules, today, log)
+}
+
+// HandOver hands customers of the list to reps. Where time passes by events alone it does so on the newest day that any customer has come to.
+func HandOver(c *config.Config, kafka []kgo.Opt, registry *sr.Client, b *book.Book, list *desk.Declining, log *zap.Logger) *desk.HandOver {
+	now := func() sales.Millis { return sales.Millis(time.Now().UnixMilli()) }
+	if c.Clock == engine.Data {
+		calendar := sales.NewCalendar(c.BusinessTimeZone)
+		now = func() sales.Millis {
+			newest, _, _ := b.Newest() // the list was just answered: it is known
+			return calendar.Start(newest+1) - 1
+		}
+	}
+	reporter := &report.Reporter{Kafka: kafka, Prefix: c.TopicPrefix,
+		SchemaIDs: func(ctx context.Context) (map[string]int, error) { return topics.IDs(ctx, registry, c.TopicPrefix) }}
+	return desk.NewHandOver(list, c.TopicPrefix, reporter, now, log)
 }
 
 // Letters are the tenant's dead letters.

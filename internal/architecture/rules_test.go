@@ -12,7 +12,7 @@ var layers = [][]string{
 	{"internal/engine"},
 	{"internal/wire", "internal/config"},
 	{"internal/intake", "internal/state", "internal/topics", "internal/embedded", "internal/sample"},
-	{"internal/stream", "internal/analyst", "internal/load", "internal/replay", "internal/web", "internal/reference", "internal/book"},
+	{"internal/stream", "internal/analyst", "internal/load", "internal/replay", "internal/report", "internal/web", "internal/reference", "internal/book"},
 	{"internal/comparison"},
 	{"internal/deadletter", "internal/desk"}, // their HTTP interfaces answer as web does
 	{"internal/app", "internal/bench"},
@@ -62,7 +62,7 @@ var bans = []ban{
 		imports: []string{"github.com/twmb/franz-go/pkg/kgo", "github.com/twmb/franz-go/pkg/kadm", "github.com/twmb/franz-go/pkg/kmsg"},
 		reason:  "Kafka belongs to the roles and their wiring",
 		except: []string{"internal/committed", "internal/stream", "internal/analyst", "internal/topics", "internal/load", "internal/deadletter", "internal/replay",
-			"internal/reference", "internal/web", "internal/book", "internal/bench", "internal/comparison", "internal/embedded", "internal/app", "internal/demo", "cmd/leadline"},
+			"internal/reference", "internal/report", "internal/web", "internal/book", "internal/bench", "internal/comparison", "internal/embedded", "internal/app", "internal/demo", "cmd/leadline"},
 	},
 	{
 		imports: []string{"github.com/twmb/franz-go/pkg/kfake", "github.com/alicebob/miniredis", "github.com/twmb/franz-go/pkg/sr/srfake"},

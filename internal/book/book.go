@@ -59,14 +59,14 @@ type shard struct {
 // take takes in a customer's blob, nil for a customer of whom nothing is kept any more.
 func (s *shard) take(id string, blob []byte) error {
 	if blob == nil {
-		s.change(id, func(c *declining.Customer) { c.OwnerID, c.Currency, c.History = "", "", "" })
+		s.change(id, func(c *declining.Customer) { c.OwnerID, c.Currency, c.Last, c.History = "", "", 0, "" })
 		return nil
 	}
 	c, err := s.reader.Read(blob, s.items)
 	if err != nil {
 		return err
 	}
-	s.put(id, packed{day: c.Day, owner: c.Owner(), currency: c.Window.Currency(), history: s.packer.Pack(&c.Window, s.items)})
+	s.put(id, packed{day: c.Day, owner: c.Owner(), currency: c.Window.Currency(), last: c.Window.Last().Event, history: s.packer.Pack(&c.Window, s.items)})
 	return nil
 }
 
@@ -74,13 +74,14 @@ func (s *shard) take(id string, blob []byte) error {
 type packed struct {
 	day             sales.Day
 	owner, currency string
+	last            uint64
 	history         declining.History
 }
 
 func (s *shard) put(id string, p packed) {
 	s.newest = max(s.newest, p.day)
 	s.change(id, func(c *declining.Customer) {
-		c.OwnerID, c.Currency, c.History = s.name(p.owner), s.name(p.currency), p.history
+		c.OwnerID, c.Currency, c.Last, c.History = s.name(p.owner), s.name(p.currency), p.last, p.history
 	})
 }
 

@@ -213,7 +213,7 @@ func (r *reading) window(with *blobs, p int32, id string, blob []byte) {
 	history := with.packer.Pack(&c.Window, s.items)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.put(id, packed{day: c.Day, owner: c.Owner(), currency: c.Window.Currency(), history: history})
+	s.put(id, packed{day: c.Day, owner: c.Owner(), currency: c.Window.Currency(), last: c.Window.Last().Event, history: history})
 }
 
 func addRuns(items *window.Items, runs []engine.ItemsRun) error {

@@ -15,6 +15,7 @@ type Customer struct {
 	OwnerID  string // the rep, empty when none is known
 	Currency string // of all amounts, empty before the first purchase
 	Segments []Segment
+	Last     uint64 // window.EventHash of the last purchase's event_id, by which the alert about this silence is named; 0 without one
 	History  History
 }
 

@@ -189,6 +189,43 @@ func TestARepUsesThePage(t *testing.T) {
 	r.until("the last fortnight", `document.getElementById("trouble").hidden && document.querySelector("[name=recent_from]").value === "2024-09-21"`)
 }
 
+// A manager picks two customers and hands them to a rep, then the whole list to each one's own.
+func TestAManagerHandsOver(t *testing.T) {
+	town := newTown(t, 30)
+	r := open(t, town.serve(t, "")+PagePath)
+	ids := r.rows(10)
+	if !see[bool](r, `document.getElementById("hand-over").disabled`) {
+		t.Error("nobody is picked, and the button can be clicked")
+	}
+	r.click(`tr.customer[data-customer="` + ids[0] + `"] .pick input`)
+	r.click(`tr.customer[data-customer="` + ids[2] + `"] .pick input`)
+	r.do("name the rep", chromedp.SetValue(`#hand [name="to_rep_id"]`, "rep-9"), chromedp.SetValue(`#hand [name="rep_id"]`, "kim"))
+	r.until("the button says how many", `document.getElementById("hand-over").textContent === "Hand over 2"`)
+	r.shot("hand-over.png")
+	r.click("#hand-over")
+	r.until("handed over", `document.getElementById("handed").textContent.startsWith("2 handed over")`)
+	var got []string
+	for _, o := range town.taken() {
+		got = append(got, o.CustomerID+" to "+o.ToRepID+" by "+o.RepID)
+	}
+	if diff := cmp.Diff([]string{ids[0] + " to rep-9 by kim", ids[2] + " to rep-9 by kim"}, got); diff != "" {
+		t.Error(diff)
+	}
+	see[bool](r, `(() => {
+		const f = document.getElementById("hand").elements;
+		[f.to_rep_id.value, f.which.value] = ["", "all"];
+		return f.which.dispatchEvent(new Event("change"));
+	})()`)
+	r.until("the button says how many", `document.getElementById("hand-over").textContent === "Hand over 10"`)
+	r.click("#hand-over")
+	r.until("all handed over", `document.getElementById("handed").textContent.startsWith("10 handed over")`)
+	if all := town.taken(); len(all) != 10 || all[0].ToRepID != "" {
+		t.Errorf("%d outcomes", len(all))
+	}
+	r.click("#pick-all")
+	r.until("all are picked", `document.querySelectorAll(".pick input:checked").length === 11`)
+}
+
 // downloaded waits for the table, and gives its customers.
 func (r *rep) downloaded() (ids []string) {
 	r.t.Helper()

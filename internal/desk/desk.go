@@ -3,8 +3,8 @@
 //
 // It guarantees that an answer names the commits that it counts, that its pages join without a customer twice or left out while the list is
 // kept, and that a question costs at most one counting of all customers at a time. It counts nothing itself (package book holds the customers,
-// package declining the arithmetic), asks nobody who they are (its data belong among web's private paths), and changes nothing: it is not
-// yet the rep's inbox. The wiring and the commands import it.
+// package declining the arithmetic), and asks nobody who they are (its data belong among web's private paths). It changes nothing itself: who hands
+// customers of the list to reps reports outcomes (package report), and the engine decides. It is not yet the rep's inbox. The wiring and the commands import it.
 package desk
 
 import (

@@ -1,10 +1,12 @@
 package desk
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -32,6 +34,29 @@ type town struct {
 	links     []sales.Link
 	reading   atomic.Bool
 	counted   atomic.Int64 // how often everybody was asked
+
+	mu       sync.Mutex
+	reported []*sales.Outcome
+	refuses  error // what reporting gives
+}
+
+// Report is what the engine's input would get.
+func (x *town) Report(_ context.Context, outcomes []*sales.Outcome) error {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.refuses == nil {
+		x.reported = append(x.reported, outcomes...)
+	}
+	return x.refuses
+}
+
+// taken gives what was reported since the last time.
+func (x *town) taken() []*sales.Outcome {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	all := x.reported
+	x.reported = nil
+	return all
 }
 
 // newTown has customers of whom every third stopped a month ago.
@@ -51,7 +76,7 @@ func newTown(t testing.TB, n int) *town {
 			w.AddOrder(window.Order{Day: day, Event: uint64(day)})
 		}
 		x.customers = append(x.customers, &declining.Customer{ID: fmt.Sprintf("customer-%03d", i), OwnerID: fmt.Sprint("rep", i%2), Currency: "EUR",
-			Segments: []declining.Segment{declining.Segment(1 + i%2)}, History: new(declining.Packer).Pack(w, x.items)})
+			Last: uint64(1000 + i), Segments: []declining.Segment{declining.Segment(1 + i%2)}, History: new(declining.Packer).Pack(w, x.items)})
 	}
 	return x
 }
@@ -94,13 +119,16 @@ func (x *town) serve(t testing.TB, token string) (url string) {
 	d := NewDeclining(x, engine.DefaultRules, nil, zap.NewNop())
 	metrics := prometheus.NewRegistry()
 	s, err := web.New(web.Options{Addr: "127.0.0.1:0", Metrics: metrics, Feed: web.NewFeed(10, metrics), Token: token, Log: zap.NewNop(),
-		Private: map[string]http.Handler{Path: d.Handler(), LinksPath: NewLinks(shop{x}, zap.NewNop()).Handler()},
-		Pages:   []web.Page{{Path: PagePath, Name: "Declining customers", Handler: PageHandler()}, {Path: LinksPagePath, Name: "Product links", Handler: LinksPageHandler()}}})
+		Private: map[string]http.Handler{Path: d.Handler(), HandOverPath: NewHandOver(d, "acme.", x, func() sales.Millis { return handedAt }, zap.NewNop()).Handler(),
+			LinksPath: NewLinks(shop{x}, zap.NewNop()).Handler()},
+		Pages: []web.Page{{Path: PagePath, Name: "Declining customers", Handler: PageHandler()}, {Path: LinksPagePath, Name: "Product links", Handler: LinksPageHandler()}}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return webtest.Serve(t, s)
 }
+
+const handedAt = sales.Millis(today)*sales.DayMillis + 5
 
 func ask(t *testing.T, url string) (a Answer) {
 	t.Helper()

@@ -144,7 +144,9 @@ func (c *Customer) fold(r *Report) {
 }
 
 // sold tells whether the report has ended an offer as taken up, before any purchase that would.
-func (r *Report) sold() bool { return r.Result == Won && r.Ended != nil && r.Ended.Kind != sales.Declining }
+func (r *Report) sold() bool {
+	return r.Result == Won && r.Ended != nil && r.Ended.Kind != sales.Declining
+}
 
 // endedSpell tells whether the report stands, and has ended the spell that the event names.
 func (r *Report) endedSpell(event uint64) bool {

@@ -10,6 +10,8 @@ let about = null; // what can be asked
 let sort = "risk";
 let next = ""; // the cursor of the page behind
 let query = null; // of the list that is shown
+let listed = 0; // customers on the whole list
+const picked = new Set();
 let turn = 0; // an answer to an earlier question is not shown
 const pageRows = 50;
 
@@ -110,6 +112,9 @@ async function show(more = false) {
   trouble(answer.moved ? "The list was counted anew since the page before: a customer may stand twice, or be left out." : "");
   if (!more) {
     rows.replaceChildren();
+    picked.clear();
+    at("pick-all").checked = false;
+    at("handed").textContent = "";
     history.replaceState(null, "", `?${query}`);
   }
   rows.append(...answer.customers.flatMap(row));
@@ -123,6 +128,8 @@ async function show(more = false) {
 function summary(a) {
   if (a.listed.length) try { shownDigits = digits(a.listed[0].currency); } catch { shownDigits = 0; }
   const all = a.listed.reduce((n, s) => n + s.customers, 0);
+  listed = all;
+  handing();
   const sums = a.listed.map((s) => `${money(s.at_risk_minor, s.currency)}${a.listed.length > 1 ? ` of ${number(s.customers)}` : ""}`);
   const of = a.margin === 1 ? "spend" : `margin (${number(100 * a.margin, 1)}% of spend)`;
   at("summary").textContent = `${number(all)} of ${number(a.everyone.customers)} customers buy less than everyone else would let expect` +
@@ -146,6 +153,13 @@ function row(c) {
   const made = at("row").content.firstElementChild.cloneNode(true);
   const set = (name, text) => { made.querySelector(name).textContent = text; };
   made.dataset.customer = c.customer_id;
+  const pick = made.querySelector(".pick input");
+  pick.setAttribute("aria-label", `Pick ${c.customer_id}`);
+  pick.addEventListener("change", () => {
+    if (pick.checked) picked.add(c.customer_id);
+    else picked.delete(c.customer_id);
+    handing();
+  });
   set(".id", c.customer_id);
   set(".rep", c.owner_id ? `rep ${c.owner_id}` : "");
   set(".recent-days", number(c.recent.days));
@@ -177,6 +191,41 @@ function row(c) {
 }
 const percent = (ratio) => `${ratio > 1 ? "+" : "−"}${number(Math.abs(100 * (ratio - 1)))}%`;
 
+// handing says how many customers the button hands over.
+function handing() {
+  const n = at("hand").elements.which.value === "all" ? listed : picked.size;
+  at("hand-over").disabled = n === 0;
+  at("hand-over").textContent = n ? `Hand over ${number(n)}` : "Hand over";
+}
+
+// handOver hands customers of the list that is shown to reps.
+async function handOver() {
+  const f = at("hand").elements;
+  const asked = new URLSearchParams(query);
+  const body = { customers: f.which.value === "all" ? [] : [...picked], to_rep_id: f.to_rep_id.value.trim(), rep_id: f.rep_id.value.trim() };
+  at("hand-over").disabled = true;
+  at("handed").textContent = "";
+  try {
+    const answer = await ask(`${path}/hand-over?${asked}`, reading, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
+    const done = await answer.json();
+    const gone = done.not_listed.length ? ` ${number(done.not_listed.length)} are not on the list any more.` : "";
+    at("handed").textContent = `${number(done.customers)} handed over. Each gets an alert, unless one is open or the customer was reached lately.${gone}`;
+    trouble("");
+  } catch (e) {
+    trouble(e.message);
+  }
+  handing();
+}
+
+at("hand").addEventListener("submit", (e) => { e.preventDefault(); handOver(); });
+at("hand").elements.which.addEventListener("change", handing);
+at("pick-all").addEventListener("change", (e) => {
+  for (const box of rows.querySelectorAll(".pick input")) {
+    if (box.checked === e.target.checked) continue;
+    box.checked = e.target.checked;
+    box.dispatchEvent(new Event("change"));
+  }
+});
 form.addEventListener("submit", (e) => { e.preventDefault(); show(); });
 at("more").addEventListener("click", () => show(true));
 at("clear").addEventListener("click", () => {

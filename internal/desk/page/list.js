@@ -21,9 +21,9 @@ const element = (name, text, className) => {
 };
 
 // ask fetches, waits while what is asked about is being read, and asks for the token when one is needed.
-async function ask(what, reading) {
+async function ask(what, reading, options = {}) {
   for (let wait = 500; ; wait = Math.min(2000, wait * 1.5)) {
-    const answer = await fetch(what, { headers: token ? { Authorization: `Bearer ${token}` } : {} });
+    const answer = await fetch(what, { ...options, headers: { ...options.headers, ...(token ? { Authorization: `Bearer ${token}` } : {}) } });
     if (answer.ok) return answer;
     if (answer.status === 401) {
       at("sign-in").hidden = false;
