@@ -223,7 +223,7 @@ func (s *Shard) overSince(e *entry, ep *Episode) (ending, bool) {
 	if ep.Kind == sales.Declining {
 		d := s.decline(&c.Window, c.Day)
 		return ending{code: "came_back", text: inDays(d.recent) + " with a purchase lately.", value: float64(d.recent), baseline: d.expected},
-			d.p >= s.rules.Declining.ResolveAbove
+			d.p >= s.rules.Declining.ResolveAbove && c.Window.Last().Event != ep.Event // one that was handed over may be above from the beginning
 	}
 	for _, l := range c.Window.Between(ep.Day-sales.Day(s.rules.WindowDays), math.MaxInt32) {
 		if !s.offers(ep, l.Item) {

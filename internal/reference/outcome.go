@@ -180,7 +180,7 @@ func (m *Model) silenced(c *customer, kind sales.AlertKind, day sales.Day) bool 
 			until = r.day + sales.Day(m.rules.CooldownDays)
 		}
 		offerOnly := r.kind != sales.Declining && r.result != "wrong_person"
-		if !r.undone && day < until && !(offerOnly && kind == sales.Declining) {
+		if !r.undone && day < until && (!offerOnly || kind != sales.Declining) {
 			return true
 		}
 	}
@@ -325,7 +325,7 @@ func (m *Model) reopen(c *customer, ended *episode, at sales.Millis, evidence sa
 	ep := *ended
 	code := ""
 	if ep.kind == sales.Declining {
-		if m.trend(c, c.day).p >= m.rules.Declining.ResolveAbove {
+		if m.trend(c, c.day).p >= m.rules.Declining.ResolveAbove && c.last.event != ep.event {
 			code = "came_back"
 		}
 	} else if day := c.firstDay(ep.day-sales.Day(m.rules.WindowDays), ep.isOf); day != math.MaxInt32 {
