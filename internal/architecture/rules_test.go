@@ -8,7 +8,7 @@ var layers = [][]string{
 	{"schemas", "internal/sales", "internal/committed", "internal/promise", "internal/logistic"},
 	{"internal/window", "internal/simulate", "internal/slipping"},
 	{"internal/activity", "internal/feedback", "internal/catalogue", "internal/scorecard"},
-	{"internal/affinity", "internal/evaluate", "internal/declining"}, // declining asks activity's test
+	{"internal/affinity", "internal/channel", "internal/evaluate", "internal/declining"}, // declining asks activity's test
 	{"internal/engine"},
 	{"internal/wire", "internal/config"},
 	{"internal/intake", "internal/state", "internal/topics", "internal/embedded", "internal/sample"},
@@ -22,7 +22,7 @@ var layers = [][]string{
 
 // pure are the packages whose results depend on their arguments alone. A replay must take the same decisions again.
 var pure = []string{"internal/sales", "internal/window", "internal/affinity", "internal/activity", "internal/declining", "internal/slipping", "internal/logistic",
-	"internal/feedback", "internal/catalogue", "internal/scorecard", "internal/engine", "internal/simulate", "internal/evaluate"}
+	"internal/feedback", "internal/channel", "internal/catalogue", "internal/scorecard", "internal/engine", "internal/simulate", "internal/evaluate"}
 
 // noIO may hold caches and locks, but neither read nor write anything outside the process.
 var noIO = append([]string{"internal/wire", "internal/intake", "schemas"}, pure...)

@@ -23,8 +23,8 @@ var ErrNewer = fmt.Errorf("blob of a later release: %w", ErrCorrupt)
 //	version u8 | crc32c u32 of the rest | csn | day | look day | owner | head | more said | open episodes | said | lifetime | window
 //	head = contact (2 bits) | open episodes (3) | said (3); a full field for said means "and this many more"
 //	said = kind and whether capped | item | day | event, of a declining spell
-//	lifetime = first day | days ever | in pairs (bit 0), offers (bit 1), reports (bit 2) | offered and taken up, if there were offers |
-//	           reports, if there are any (reportblob.go)
+//	lifetime = first day | days ever | in pairs (bit 0), offers (bit 1), reports (bit 2), segments (bit 3) | offered and taken up, if there were offers |
+//	           reports, if there are any (reportblob.go) | segments, if there are any
 const blobVersion = 3
 
 const (
@@ -32,6 +32,8 @@ const (
 	flagOffers = 1 << 1
 
 	flagReports = 1 << 2
+
+	flagSegments = 1 << 3
 )
 
 const (
@@ -84,12 +86,18 @@ func appendLifetime(dst []byte, c *Customer) []byte {
 	dst = appendDay(dst, c.FirstDay, c.Day)
 	dst = binary.AppendUvarint(dst, uint64(c.DaysEver))
 	offers, reports := c.Offered > 0 || c.TakenUp > 0, c.Rep != "" || len(c.Reports) > 0
-	dst = append(dst, bit(flagPairs, c.Pairs)|bit(flagOffers, offers)|bit(flagReports, reports))
+	dst = append(dst, bit(flagPairs, c.Pairs)|bit(flagOffers, offers)|bit(flagReports, reports)|bit(flagSegments, len(c.Segments) > 0))
 	if offers {
 		dst = append(dst, c.Offered, c.TakenUp)
 	}
 	if reports {
 		dst = appendReports(dst, c)
+	}
+	if len(c.Segments) > 0 {
+		dst = append(dst, byte(len(c.Segments)))
+		for _, segment := range c.Segments {
+			dst = appendText(dst, segment)
+		}
 	}
 	return dst
 }
@@ -277,13 +285,18 @@ func (r *blobReader) byte(limit byte) byte {
 // lifetime reads what appendLifetime has written.
 func (r *blobReader) lifetime(c *Customer) {
 	c.FirstDay, c.DaysEver = r.day(c.Day), uint32(r.uvarint(math.MaxUint32))
-	flags := r.byte(flagPairs | flagOffers | flagReports)
+	flags := r.byte(flagPairs | flagOffers | flagReports | flagSegments)
 	c.Pairs = flags&flagPairs != 0
 	if flags&flagOffers != 0 {
 		c.Offered, c.TakenUp = r.byte(math.MaxUint8), r.byte(math.MaxUint8)
 	}
 	if flags&flagReports != 0 {
 		r.reports(c)
+	}
+	if flags&flagSegments != 0 {
+		for range r.byte(math.MaxUint8) {
+			c.Segments = append(c.Segments, r.text())
+		}
 	}
 }
 

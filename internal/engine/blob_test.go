@@ -59,6 +59,9 @@ func TestBlobRoundTrip(t *testing.T) {
 			TakenUp: count.Draw(t, "taken up")}
 		c.Pairs = rapid.Bool().Draw(t, "pairs")
 		c.Rep = rapid.String().Draw(t, "rep")
+		if rapid.Bool().Draw(t, "is of segments") {
+			c.Segments = rapid.SliceOfN(rapid.String(), 1, 3).Draw(t, "segments")
+		}
 		for range rapid.IntRange(0, 3).Draw(t, "reports") {
 			c.Reports = append(c.Reports, Report{Event: rapid.Uint64Max(1<<40-1).Draw(t, "report"), Result: Result(rapid.IntRange(0, 11).Draw(t, "result")),
 				Undone: rapid.Bool().Draw(t, "undone"), Day: day.Draw(t, "reported on"), Kind: sales.AlertKind(rapid.IntRange(0, 3).Draw(t, "reported")),

@@ -49,7 +49,7 @@ func Alike(old []byte, oldItems *window.Items, blob []byte, items *window.Items)
 	}
 	c.Window.ForgetPast()
 	c.Lifetime, c.Pairs = lifetimeOf(&c.Window), false
-	c.Rep, c.Reports = "", nil
+	c.Rep, c.Reports, c.Segments = "", nil, nil
 	for i := range c.Open {
 		c.Open[i].Code, c.Open[i].Updates = 0, 0
 	}

@@ -26,7 +26,7 @@ func goldenCustomer() *Customer {
 	c.Pairs = true
 	c.Open[1].Updates = 2
 	c.Said = append(c.Said, Said{Kind: sales.Declining, Item: window.NoItem, Day: 20_489, Event: 78})
-	c.Rep = "rep-8"
+	c.Rep, c.Segments = "rep-8", []string{"age=25-34"}
 	c.Reports = []Report{{Event: 88, Result: Snoozed, Day: 20_497, Kind: sales.Declining, Item: window.NoItem, Opened: 20_489, Until: 20_530, Rep: "rep-17"},
 		{Event: 89, Result: Lost, Day: 20_498, Kind: sales.CrossSell, Item: 4, Opened: 20_484,
 			Ended: &Episode{Kind: sales.CrossSell, Event: 79, From: 2, To: 4, Day: 20_484, ExpiryDay: 20_498, Score: 9, Code: 3}},

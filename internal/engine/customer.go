@@ -26,10 +26,12 @@ type Customer struct {
 	OwnerID string    // the rep of the profile; see Owner
 	Rep     string    // who was assigned by reports that are forgotten; empty: nobody
 	Contact Consent
-	Open    []Episode // open episodes, by kind, within one the oldest first: at most one declining spell, offers up to the caps
-	Said    []Said    // what the cool-down still covers
-	Reports []Report  // what came of alerts, in the order of the days on which reps acted
-	Window  window.Window
+
+	Segments []string  // attributes of the profile that are channels, as name=value, in the order of the rules
+	Open     []Episode // open episodes, by kind, within one the oldest first: at most one declining spell, offers up to the caps
+	Said     []Said    // what the cool-down still covers
+	Reports  []Report  // what came of alerts, in the order of the days on which reps acted
+	Window   window.Window
 	Lifetime
 	Pairs bool // what the customer holds is in the tally of pairs: not so when the blob is of a release without it
 }
@@ -119,7 +121,7 @@ func (c *Customer) boughtAfter(day sales.Day) bool {
 
 // empty tells whether there is nothing worth keeping. Reports about a customer of whom nothing else is kept are of no use any more.
 func (c *Customer) empty() bool {
-	return c.Window.Empty() && c.OwnerID == "" && c.Rep == "" && c.Contact == ConsentUnknown && len(c.Open) == 0
+	return c.Window.Empty() && c.OwnerID == "" && c.Rep == "" && len(c.Segments) == 0 && c.Contact == ConsentUnknown && len(c.Open) == 0
 }
 
 // spell is the place in Open of the declining spell, −1 if there is none.

@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 
@@ -50,26 +49,6 @@ func (s *Shard) countHeard(r *Report, before, after heard) {
 			t.outcomes = append(t.outcomes, sales.Cell{Row: row, Col: column, Bucket: week, N: is - was})
 		}
 	}
-}
-
-// outcomeCells adds up what reports have changed.
-func (t *tallies) outcomeCells() []sales.Cell {
-	if len(t.outcomes) == 0 {
-		return nil
-	}
-	place := func(a, b sales.Cell) int {
-		return cmp.Or(cmp.Compare(a.Row, b.Row), cmp.Compare(a.Col, b.Col), cmp.Compare(a.Bucket, b.Bucket))
-	}
-	slices.SortFunc(t.outcomes, place)
-	var sums []sales.Cell
-	for _, c := range t.outcomes {
-		if n := len(sums); n > 0 && place(sums[n-1], c) == 0 {
-			sums[n-1].N += c.N
-		} else {
-			sums = append(sums, c)
-		}
-	}
-	return slices.DeleteFunc(sums, func(c sales.Cell) bool { return c.N == 0 })
 }
 
 // weight is what reps make of alerts of the kind in the segment: package feedback.

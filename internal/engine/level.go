@@ -16,6 +16,8 @@ type level struct {
 	facts    []fact  // by ItemID, as far as asked for
 	byName   ranking // of the level's numbers
 	typeRows ranking // of the types' numbers, whatever the level
+
+	categoryRows ranking // of the categories' numbers, as rows of the tally of channels
 }
 
 // fact is what the rules ask about an item all the time.
@@ -94,9 +96,16 @@ func (l *level) rankedTypes() *ranking {
 	return &l.typeRows
 }
 
+// rankedCategories is the order of the categories' rows.
+func (l *level) rankedCategories() *ranking {
+	l.categoryRows.update(l.items.Categories(), func(c int32) string { return CategoryRow + l.items.CategoryName(c) })
+	return &l.categoryRows
+}
+
 // forget drops what was learned of numbers: they may mean something else after a rollback.
 func (l *level) forget() {
 	l.facts = l.facts[:min(len(l.facts), l.items.Len())]
 	l.byName.forget()
 	l.typeRows.forget()
+	l.categoryRows.forget()
 }

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"slices"
 	"strings"
 
 	"leadline/internal/sales"
@@ -58,10 +59,14 @@ func (s *Shard) profile(ev *sales.Event) {
 		return
 	}
 	contact := contactConsent(p.Consent)
-	if e.state.OwnerID == p.OwnerID && e.state.Contact == contact {
+	segments := s.segmentsOf(p.Attributes)
+	if e.state.OwnerID == p.OwnerID && e.state.Contact == contact && slices.Equal(e.state.Segments, segments) {
 		return
 	}
 	s.touch(e)
+	if !slices.Equal(e.state.Segments, segments) {
+		s.changeSegments(e, segments)
+	}
 	e.state.ownedBy(strings.Clone(p.OwnerID))
 	e.state.Contact = contact
 }
@@ -92,5 +97,6 @@ func (s *Shard) erase(e *entry, ev *sales.Event) {
 		s.sayEnd(e, &ended, ending{status: sales.Resolved, at: max(ev.Customer.UpdatedAt, s.clock.now), code: "erased",
 			text: "The customer's data was erased.", evidence: []sales.Evidence{{Source: ev.Source}}})
 	}
+	s.countSegments(e.state.Segments, AttributeRow, AttributeMembers, 0, -1)
 	e.state = Customer{}
 }

@@ -129,9 +129,10 @@ func (s *Shard) record(e *entry, o *order, event uint64) {
 // buy adds an order's lines and asks every rule.
 func (s *Shard) buy(e *entry, o *order) {
 	s.countTiers(e, o) // looks at the window as it was before
+	s.countCategories(e, o)
 	w := &e.state.Window
 	if len(o.Lines) > 0 && len(w.Between(o.day-1, o.day)) == 0 {
-		s.step.tally.purchaseDay(o.day, +1)
+		s.purchaseDay(e, o.day, +1)
 	}
 	for i, l := range o.Lines {
 		w.Add(o.day, o.lines[i].item, int64(l.Quantity), l.AmountMinor)
@@ -171,6 +172,9 @@ func (s *Shard) refund(e *entry, o *order) {
 			continue
 		}
 		before, after, _ := w.TakeBack(day, item, int64(l.Quantity), l.AmountMinor)
+		if after.Count == 0 {
+			s.categoryTakenBack(w, day, item)
+		}
 		if f := s.level.of(item); before.AmountMinor > 0 && f.takesPart {
 			gone := int64(0)
 			if after.Count == 0 {
@@ -180,7 +184,7 @@ func (s *Shard) refund(e *entry, o *order) {
 		}
 	}
 	if had && len(w.Between(day-1, day)) == 0 {
-		s.step.tally.purchaseDay(day, -1)
+		s.purchaseDay(e, day, -1)
 	}
 }
 

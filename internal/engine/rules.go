@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"time"
 
+	"leadline/internal/channel"
 	"leadline/internal/sales"
 )
 
@@ -28,6 +29,7 @@ type Rules struct {
 	Declining       DeclineRules  `json:"declining" yaml:"declining"`
 	Upsell          UpsellRules   `json:"upsell" yaml:"upsell"`
 	Links           LinkRules     `json:"links" yaml:"links"`
+	Channels        channel.Rules `json:"channels,omitzero" yaml:"channels"`
 }
 
 // CapRules say how many offers of a kind a customer may have open at a time: 0 to 3. What comes on top goes to the ledger.
@@ -126,7 +128,7 @@ func (c candidates) IsZero() bool { return c == defaultCandidates }
 func DefaultRules() Rules {
 	return Rules{
 		WindowDays: 180, SlackDays: 5, LinkLevel: "category", CooldownDays: 30, ExpiryDays: 14, HoldoutShare: 0.10,
-		AllowedLateness: time.Hour, Caps: defaultCaps, Feedback: defaultFeedback,
+		AllowedLateness: time.Hour, Caps: defaultCaps, Feedback: defaultFeedback, Channels: channel.DefaultRules(),
 		Declining: DeclineRules{RecentDays: 30, BaselineDays: 150, Alpha: 0.001, ResolveAbove: 0.01, MinBaselineDays: 5},
 		Upsell:    UpsellRules{MinPurchases: 2, BrandTiers: map[string]int32{"Private": 1, "National": 2}, MinPriceRatio: 1.1},
 		Links: LinkRules{MinSupport: 20, MaxPerItem: 20, ExcludeCategories: []string{"COUPON/MISC ITEMS"}, HalfLifeDays: defaultHalfLife,
@@ -151,7 +153,8 @@ func (r Rules) JSON() []byte {
 
 // ParseRules reads what JSON wrote.
 func ParseRules(text string) (Rules, error) {
-	r := Rules{Caps: defaultCaps, Feedback: defaultFeedback, Links: LinkRules{HalfLifeDays: defaultHalfLife, MaxCandidates: defaultCandidates}}
+	r := Rules{Caps: defaultCaps, Feedback: defaultFeedback, Channels: channel.DefaultRules(),
+		Links: LinkRules{HalfLifeDays: defaultHalfLife, MaxCandidates: defaultCandidates}}
 	if err := json.Unmarshal([]byte(text), &r); err != nil {
 		return r, fmt.Errorf("rules: %w", err)
 	}
@@ -191,7 +194,7 @@ func (r Rules) Validate() error {
 	must(l.MaxPerItem >= 1, "links: max_per_item %d: must be 1 or more", l.MaxPerItem)
 	must(l.HalfLifeDays >= 28 && l.HalfLifeDays <= 36_500, "links: half_life_days %d: must be 28 to 36500", l.HalfLifeDays)
 	must(l.MaxCandidates >= 1 && l.MaxCandidates <= 65_536, "links: max_candidates %d: must be 1 to 65536", l.MaxCandidates)
-	return errors.Join(errs...)
+	return errors.Join(append(errs, r.Channels.Validate())...)
 }
 
 // keptDays is how many days of history a customer keeps.

@@ -28,7 +28,7 @@ func (s *Shard) tallies() []sales.Tally {
 		case sales.TallyTiers:
 			tally.Cells = s.tierCells()
 		case sales.TallyActivity:
-			tally.Cells = append(t.outcomeCells(), t.add(t.days, []string{"purchase-days"}, []string{""})...)
+			tally.Cells = slices.Concat(s.channelCells(), addUp(t.outcomes), t.add(t.days, []string{"purchase-days"}, []string{""}))
 		}
 		out = append(out, tally)
 	}

@@ -13,7 +13,8 @@ import (
 //	          (A, "\x01lines") and (A, "\x01amount") of all purchases ever; by week
 //	tiers     (type, "price:<tier>") lines by price bucket; (type, "eligible:<tier>") customers who became ready to go up from the
 //	          tier, and (type, "switched:<tier>") those who then went up, by week
-//	activity  ("purchase-days", "") by day; (feedback.Row, result) alerts with such a report, by week of the alert
+//	activity  ("purchase-days", "") by day; (feedback.Row, result) alerts with such a report, by week of the alert;
+//	          (CategoryRow and AttributeRow + channel, "") purchase days of channels, by week
 const (
 	wordPrice    = "price:"
 	wordEligible = "eligible:"
@@ -35,6 +36,7 @@ type tallies struct {
 	links, tiers, days []cell
 	held               []int32 // what the touched customers held before, one after the other
 	outcomes           []sales.Cell
+	channels           channelDays
 	columns            columns // of the tiers' tallies
 	sums, spare        []sum   // for adding up
 }

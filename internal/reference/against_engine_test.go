@@ -150,6 +150,7 @@ func (h *history) changeRules() {
 	r.Declining.ResolveAbove = max(r.Declining.Alpha, float64(pick("resolve", 40, 10))/100)
 	r.Declining.MinBaselineDays = pick("least", 1, 3)
 	r.Upsell.MinPurchases = pick("tier days", 2, 1, 3)
+	r.Channels.Attributes = rapid.SampledFrom([][]string{nil, {"age"}, {"town", "age"}}).Draw(h.T, "channels")
 	if rapid.Bool().Draw(h.T, "brands") {
 		r.Upsell.BrandTiers = map[string]int32{"Private": 2, "National": 1}
 	}
@@ -326,7 +327,8 @@ func (h *history) profile(who string) sales.Event {
 		}
 	}
 	return sales.Event{Kind: sales.CustomerEvent, Customer: &sales.Customer{CustomerID: who, UpdatedAt: h.at, Consent: consent,
-		OwnerID: rapid.SampledFrom([]string{"", "rep-1", "rep-2"}).Draw(h.T, "owner")}}
+		Attributes: map[string]string{"age": rapid.SampledFrom([]string{"", "young", "old", "\x01", strings.Repeat("x", 99)}).Draw(h.T, "age"), "town": "here"},
+		OwnerID:    rapid.SampledFrom([]string{"", "rep-1", "rep-2"}).Draw(h.T, "owner")}}
 }
 
 func (h *history) outcome(i int, when sales.Millis) sales.Event {

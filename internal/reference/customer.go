@@ -22,6 +22,8 @@ type customer struct {
 	rep     string // who was assigned by reports that are forgotten
 	contact engine.Consent
 
+	segments []string // values of the attributes that are channels
+
 	purchases []purchase // orders and refunds, as they came
 	bought    map[sales.Day]map[window.Item]sum
 	currency  string
@@ -145,7 +147,7 @@ func (m *Model) catchUp(c *customer) {
 }
 
 func (c *customer) empty() bool {
-	return len(c.purchases) == 0 && len(c.bought) == 0 && len(c.touches) == 0 && c.owner == "" && c.rep == "" && c.contact == engine.ConsentUnknown &&
+	return len(c.purchases) == 0 && len(c.bought) == 0 && len(c.touches) == 0 && c.owner == "" && c.rep == "" && len(c.segments) == 0 && c.contact == engine.ConsentUnknown &&
 		len(c.open) == 0
 }
 

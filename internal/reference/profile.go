@@ -55,9 +55,16 @@ func (m *Model) profile(e *sales.Event) {
 			contact = engine.ConsentGranted
 		}
 	}
-	if c.owner != p.OwnerID || c.contact != contact {
+	var segments []string
+	for _, name := range m.rules.Channels.Attributes {
+		text := name + "=" + p.Attributes[name]
+		if p.Attributes[name] != "" && len(text) <= 80 && !strings.ContainsFunc(p.Attributes[name], func(r rune) bool { return r < ' ' }) {
+			segments = append(segments, text)
+		}
+	}
+	if c.owner != p.OwnerID || c.contact != contact || !slices.Equal(c.segments, segments) {
 		m.catchUp(c)
-		c.contact, c.changed = contact, true
+		c.contact, c.segments, c.changed = contact, segments, true
 		if c.owner != p.OwnerID { // the last word about who was assigned
 			c.owner, c.rep = strings.Clone(p.OwnerID), ""
 			for i := range c.reports {

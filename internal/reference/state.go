@@ -19,6 +19,7 @@ func (m *Model) State(customerID string) []string {
 		return nil
 	}
 	lines := headLines(c.csn, c.day, c.look, c.owner, c.rep, c.contact, c.currency)
+	lines = append(lines, fmt.Sprintf("segments %q", c.segments))
 	lines = append(lines, lastLine(c.last.event, c.last.at, c.last.source.Partition, c.last.source.Offset))
 	for _, p := range c.purchases {
 		lines = append(lines, purchaseLine(p.day, p.refund, p.event, p.order))
@@ -59,6 +60,7 @@ func EngineState(blob []byte, items *window.Items) ([]string, error) {
 	}
 	w := &c.Window
 	lines := headLines(c.CSN, c.Day, c.LookDay, c.OwnerID, c.Rep, c.Contact, w.Currency())
+	lines = append(lines, fmt.Sprintf("segments %q", c.Segments))
 	lines = append(lines, lastLine(w.Last().Event, w.Last().At, w.Last().Partition, w.Last().Offset))
 	for _, o := range w.Orders() {
 		lines = append(lines, purchaseLine(o.Day, o.Refund, o.Event, o.Number))
