@@ -10,11 +10,14 @@ registry, the rest is this file. It wants an installation into which exactly the
 What must hold (n violations of each are printed, the exit code is 1 if there is any):
 
   sound      a cross-sell A -> B was opened by an order of that customer with A in it, B was not bought in the 180 days up to
-             and including that order, B had not been offered within the cool-down, no other offer was open, and the link
-             A -> B stood in the version of product-links that the journal names for that order
+             and including that order, B had not been offered within the cool-down, no other offer was open, the link
+             A -> B stood in the version of product-links that the journal names for that order, and was the best to B; the
+             catalogue of that version has B, if it has A
   once       no (alert_id, revision) occurs twice on any alert topic
-  complete   each order with a candidate has its best one (by score, then names) sent, held out, or in the ledger as capped,
-             now or within the cool-down; and an order is capped only while an offer is open
+  complete   each order with a candidate has one of them sent, held out, or in the ledger as capped, now or within the cool-down;
+             the decision counted as many candidates as this check; and an order is capped only while an offer is open
+
+Which candidate is best is a matter of scorecards and is not recomputed here: internal/reference does that.
 """
 
 import argparse
@@ -157,7 +160,7 @@ class Links:
 
     def at(self, version):
         """{from: [(score, to)...] best first} as of a knowledge version "topic:next,...". Versions repeat: cached."""
-        end = next(int(v.rsplit(":", 1)[1]) for v in version.split(",") if v.rsplit(":", 1)[0] == "product-links")
+        end = position(version, "product-links")
         if end not in self.tables:
             standing = {}
             for _, _, offset, key, link in self.log:
@@ -166,17 +169,39 @@ class Links:
                 standing[key] = link
             table = defaultdict(list)
             for link in standing.values():
-                if link is not None and link["kind"] == "CROSS_SELL":
+                if link is not None and link["kind"] == "CROSS_SELL" and not link.get("via"):
                     table[link["from"]].append((link["score"], link["to"]))
             self.tables[end] = table
         return self.tables[end]
 
 
+class Products:
+    """The categories that have a product, as of any version."""
+
+    def __init__(self, records):
+        self.log, self.sold = records, {}
+
+    def at(self, version):
+        end = position(version, "products")
+        if end not in self.sold:
+            standing = {}
+            for _, _, offset, key, product in self.log:
+                if offset < end:
+                    standing[key] = product
+            self.sold[end] = {p["category"] for p in standing.values() if p is not None}
+        return self.sold[end]
+
+
+def position(version, topic):
+    """How far a topic had been read at a knowledge version "topic:next,..."."""
+    return next(int(v.rsplit(":", 1)[1]) for v in version.split(",") if v.rsplit(":", 1)[0] == topic)
+
+
 # ---------------------------------------------------------------- the check
 
 class Check:
-    def __init__(self, orders, journal, links, alerts, found):
-        self.orders, self.journal, self.links, self.found = orders, journal, links, found
+    def __init__(self, orders, journal, links, products, alerts, found):
+        self.orders, self.journal, self.links, self.products, self.found = orders, journal, links, products, found
         rules = journal.rules
         if rules["link_level"] != "category":
             sys.exit(f"link_level {rules['link_level']}: this check knows categories only")
@@ -246,17 +271,20 @@ class Customer:
                 self.ledger[alert["to_product"]] = order.day
 
     def candidates(self, order, commit):
-        """(-score, from, to) of every link that may be offered, best first."""
+        """{to: (-score, from)} of what may be offered, with the best link to it."""
         excluded, days = self.check.excluded, self.check.window
-        table, found = self.check.links.at(commit["knowledge_version"]), []
+        sold = self.check.products.at(commit["knowledge_version"])
+        table, found = self.check.links.at(commit["knowledge_version"]), {}
         for a in order.bought - excluded:
             for score, b in table.get(a, ()):
-                if b in excluded or order.day - self.held.get(b, -10**9) < days:
+                if b == a or b in excluded or a in sold and b not in sold:
+                    continue
+                if order.day - self.held.get(b, -10**9) < days:
                     continue
                 if order.day - self.offered.get(b, -10**9) < self.check.cooldown:
                     continue
-                found.append((-score, a, b))
-        return sorted(found)
+                found[b] = min((-score, a), found.get(b, (1, "")))
+        return found
 
     def sound(self, alert, order, candidates):
         a, b, text = alert["from_product"], alert["to_product"], describe(alert)
@@ -266,10 +294,11 @@ class Customer:
             self.found.add("sound: no B in the window", text)
         if order.day - self.offered.get(b, -10**9) < self.check.cooldown:
             self.found.add("sound: cool-down kept", text)
-        if not any(c[1:] == (a, b) for c in candidates):
+        if b not in candidates:
             self.found.add("sound: the journaled links have it", text)
-        elif candidates[0][1:] != (a, b):
-            self.found.add("complete: the best candidate was taken", f"{text}, not {candidates[0]}")
+        elif candidates[b][1] != a:
+            self.found.add("sound: the best link to B is named", f"{text}, not {candidates[b]}")
+        self.weighed(alert, candidates)
         if any(self.is_open(other, alert) for other in self.alerts):
             self.found.add("sound: one open offer", text)
 
@@ -280,15 +309,21 @@ class Customer:
                 self.found.add("sound: a capped offer was a candidate", describe(capped[0]))
             return
         self.check.seen["orders with a candidate"] += 1
-        best = candidates[0][2]
-        if any(a["to_product"] == best for a in self.check.opened.get(order.place, []) + capped):
-            for alert in capped:
-                if not any(self.is_open(other, alert) for other in self.alerts):
-                    self.found.add("complete: capped only while an offer is open", describe(alert))
-        elif order.day - self.ledger.get(best, -10**9) < self.check.cooldown:
+        for alert in capped:
+            self.weighed(alert, candidates)
+            if not any(self.is_open(other, alert) for other in self.alerts):
+                self.found.add("complete: capped only while an offer is open", describe(alert))
+        if any(a["to_product"] in candidates for a in self.check.opened.get(order.place, []) + capped):
+            return
+        if any(order.day - self.ledger.get(b, -10**9) < self.check.cooldown for b in candidates):
             self.check.seen["in the ledger already"] += 1
         else:
-            self.found.add("complete: no offer is missing", f"{order.event_id} of {order.customer}: {candidates[0]}")
+            self.found.add("complete: no offer is missing", f"{order.event_id} of {order.customer}: {min(candidates)}")
+
+    def weighed(self, alert, candidates):
+        if alert["details"].get("candidates") != len(candidates):
+            self.found.add("complete: all candidates were weighed",
+                           f"{describe(alert)}: {alert['details'].get('candidates')}, not {len(candidates)}")
 
     def is_open(self, other, alert):
         """Whether the offer `other` still stood when `alert` was decided."""
@@ -333,9 +368,10 @@ def main():
         sys.exit(f"{foreign} purchases on the topic are not those of the files: what they led to cannot be checked")
     journal = Journal(read_topics(["leadline.journal"], decode))
     links = Links(read_topics(["product-links"], decode))
+    products = Products(read_topics(["products"], decode))
     alerts = read_topics(ALERT_TOPICS, decode)
     duplicates(alerts, found)
-    check = Check(orders, journal, links, alerts, found)
+    check = Check(orders, journal, links, products, alerts, found)
     check.run()
 
     print(f"{len(orders)} orders of {len({o.customer for o in orders.values()})} customers, {len(alerts)} alert records")

@@ -15,6 +15,7 @@ type Catalogue struct {
 	products map[string]product
 	names    map[string]string // types, categories and brands, each kept once
 	tiers    map[string]int32  // brand → tier
+	about    map[window.Item]*assortment
 }
 
 type product struct {
@@ -22,6 +23,7 @@ type product struct {
 	brand    string
 	explicit int32 // the product's own tier, 0 when it has none
 	size     Size
+	margin   int64 // share of the price in millionths, −1 when it is not known
 }
 
 // DefaultBrandTiers are the tiers of products that have none of their own: private label below national brand.
@@ -29,7 +31,7 @@ func DefaultBrandTiers() map[string]int32 { return map[string]int32{"Private": 1
 
 // New knows no product, and the default tiers of brands.
 func New() *Catalogue {
-	return &Catalogue{products: map[string]product{}, names: map[string]string{}, tiers: DefaultBrandTiers()}
+	return &Catalogue{products: map[string]product{}, names: map[string]string{}, tiers: DefaultBrandTiers(), about: map[window.Item]*assortment{}}
 }
 
 // SetBrandTiers replaces the tiers that brands stand for. It holds for the products already known too.
@@ -48,16 +50,25 @@ func (c *Catalogue) Set(p sales.Product) {
 		typ = p.Category
 	}
 	brand := c.name(p.Brand)
-	c.products[string([]byte(p.ProductID))] = product{
+	c.Delete(p.ProductID)
+	made := product{
 		item:     window.Item{Category: c.name(p.Category), Type: c.name(typ), Tier: c.tier(p.Tier, brand)},
 		brand:    brand,
 		explicit: p.Tier,
 		size:     ParseSize(p.Name),
+		margin:   marginOf(p.MarginShare),
 	}
+	c.products[string([]byte(p.ProductID))] = made
+	c.count(&made, +1)
 }
 
 // Delete forgets a product.
-func (c *Catalogue) Delete(productID string) { delete(c.products, productID) }
+func (c *Catalogue) Delete(productID string) {
+	if p, ok := c.products[productID]; ok {
+		c.count(&p, -1)
+		delete(c.products, productID)
+	}
+}
 
 // Len is the number of known products.
 func (c *Catalogue) Len() int { return len(c.products) }

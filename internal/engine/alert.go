@@ -50,7 +50,10 @@ func (s *Shard) draw(customer string) uint64 {
 	return xxhash.Sum64String(s.cfg.Prefix + "\x00holdout\x00" + customer)
 }
 
-func (s *Shard) controls(lot uint64) bool { return float64(lot) < s.rules.HoldoutShare*math.Exp2(64) }
+func (s *Shard) controls(lot uint64) bool { return drawn(lot, s.rules.HoldoutShare) }
+
+// drawn tells whether a lot falls into the share of all lots.
+func drawn(lot uint64, share float64) bool { return float64(lot) < share*math.Exp2(64) }
 
 // suppression is why an episode of the customer would not be said. The experiment comes first, so that its arms differ in
 // nothing but being told.

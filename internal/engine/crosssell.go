@@ -1,71 +1,49 @@
 package engine
 
 import (
-	"fmt"
 	"math"
 	"slices"
 
 	"leadline/internal/sales"
+	"leadline/internal/scorecard"
 	"leadline/internal/window"
 )
 
-// better ranks candidates: by score, equal ones by name, so that the order of lines does not matter.
-func better(a, b *sales.Link) bool {
-	if a.Score != b.Score {
-		return a.Score > b.Score
-	}
-	if a.From != b.From {
-		return a.From < b.From
-	}
-	return a.To < b.To
-}
-
-// crossSell offers the best B that links lead to from the order's items and that the customer neither holds nor was offered.
+// crossSell offers what the card of cross-sell holds likeliest to be taken, of what links lead to from the order's items and the customer
+// neither holds nor was offered.
 func (s *Shard) crossSell(e *entry, o *order) {
 	s.markTaken(e, o.day)
-	distinct := &s.step.scratch.distinct
-	distinct.next(s.level.len())
-	var best *resolved
-	for i := range o.lines {
-		line := &o.lines[i]
-		if !line.linked || !distinct.add(line.number) {
-			continue
-		}
-		links := s.linksFrom(line.number)
-		for i := range links {
-			l := &links[i]
-			if best != nil && !better(l.link, best.link) {
-				break // sorted: the rest are worse still
-			}
-			if !s.taken(l) {
-				best = l
-				break
-			}
-			if s.step.batch.Explain {
-				s.pass(e, sales.CrossSell, l.link.To, o.OccurredAt, s.whyTaken(e, l.to, o.day))
-			}
-		}
-	}
-	if best == nil {
+	candidates := s.collect(e, o)
+	if len(candidates) == 0 {
 		return
 	}
-	to, err := s.items.ID(s.level.item(best.link.To))
+	s.compare(e, o)
+	s.countBefore(e, o)
+	s.answer(e, o)
+	chosen := s.choose(o, len(candidates), func(i, j int) int { return ahead(&candidates[i], &candidates[j]) })
+	c := &candidates[chosen.at]
+	to, err := s.items.ID(s.level.item(c.link.link.To))
 	if err != nil {
 		return // no room to remember the offer by, so none is made
 	}
-	from, err := s.items.ID(s.level.item(best.link.From))
+	from, err := s.items.ID(s.level.item(c.link.link.From))
 	if err != nil {
 		return
 	}
-	s.offer(e, o, offer{kind: sales.CrossSell, link: best.link, words: s.words(best), from: from, to: to})
+	s.offer(e, o, offer{kind: sales.CrossSell, link: c.link.link, from: from, to: to, choice: chosen, scored: c.scored,
+		score: s.card(scorecard.CrossSell()), values: c.values[:], resolved: c.link, of: len(candidates)})
 }
 
-// resolved is a link with the dictionary's number of where it leads, −1 while no item has that name, and the words about it once they
-// were needed.
+// resolved is a link with all that hangs on the knowledge alone, and the words about it once they were needed.
 type resolved struct {
-	to    int32
-	link  *sales.Link
-	words *linkWords
+	to      int32 // the dictionary's number of where it leads, −1 while no item has that name
+	link    *sales.Link
+	words   *linkWords
+	missing bool    // by the catalogue it is not sold
+	cosine  float64 // c(A,B)/√(n(A)·n(B))
+	damped  int64   // c(A,B)/(n(A)·n(B)^0.25), in parts
+	chance  float64 // that it is taken within the offer's time
+	odds    float64 // log odds of that
 }
 
 // linksFrom gives the links of the level that lead from the item, best first.
@@ -82,25 +60,47 @@ func (s *Shard) linksFrom(from int32) []resolved {
 	shared := s.step.batch.Knowledge.Links.From(s.level.name(from))
 	for i := range shared {
 		l := &shared[i]
-		if l.Level != s.rules.LinkLevel || s.level.excluded[l.To] || l.To == l.From || s.useless(sales.CrossSell, l.To) {
+		if l.Level != s.rules.LinkLevel || l.Via != "" || s.level.excluded[l.To] || l.To == l.From || s.useless(sales.CrossSell, l.To) {
 			continue
 		}
-		to, ok := s.level.find(l.To)
-		if !ok {
-			to = -1
-		}
-		slot.links = append(slot.links, resolved{to: to, link: l})
+		slot.links = append(slot.links, s.resolve(l))
 	}
 	return slot.links
 }
 
-// markTaken marks what the customer holds in the window of the day, and what it was offered within the cool-down.
+// missing tells whether the catalogue has products of what the link leads from, and none of what it leads to: that is not sold (any more).
+// One that knows neither is not complete, and says nothing.
+func (s *Shard) missing(l *sales.Link) bool {
+	known := s.step.batch.Knowledge.Catalogue
+	return known.Sells(s.level.item(l.From)) && !known.Sells(s.level.item(l.To))
+}
+
+func (s *Shard) resolve(l *sales.Link) resolved {
+	r := resolved{to: -1, link: l, missing: s.missing(l), damped: int64(parts*l.Score + 0.5)}
+	if to, ok := s.level.find(l.To); ok {
+		r.to = to
+	}
+	if l.FromHolders > 0 && l.ToHolders > 0 {
+		r.cosine = float64(l.Both) / math.Sqrt(float64(l.FromHolders)*float64(l.ToHolders))
+	}
+	r.chance, r.odds = chance(l, s.rules.ExpiryDays, s.rules.WindowDays)
+	return r
+}
+
+// markTaken marks what the customer holds in the window of the day, and what it was offered within the cool-down. On the way it adds up
+// the window's lines.
 func (s *Shard) markTaken(e *entry, day sales.Day) {
-	taken := &s.step.scratch.taken
+	sc := &s.step.scratch
+	taken := &sc.taken
 	taken.next(s.level.len())
+	sc.bought = bought{}
 	lines := e.state.Window.Between(day-sales.Day(s.rules.WindowDays), math.MaxInt32)
 	for i := range lines {
 		taken.add(s.level.of(lines[i].Item).number)
+		if amount := lines[i].AmountMinor; amount > 0 {
+			sc.bought.lines++
+			sc.bought.amount += amount
+		}
 	}
 	for _, said := range e.state.Said {
 		if said.Kind != sales.CrossSell || said.Capped || !s.cools(said, day) {
@@ -110,18 +110,6 @@ func (s *Shard) markTaken(e *entry, day sales.Day) {
 			taken.add(n)
 		}
 	}
-}
-
-// taken tells whether the customer holds or was offered what the link leads to.
-func (s *Shard) taken(l *resolved) bool {
-	if l.to < 0 { // the name may have come up since
-		to, ok := s.level.find(l.link.To)
-		if !ok {
-			return false
-		}
-		l.to = to
-	}
-	return s.step.scratch.taken.has(l.to)
 }
 
 // whyTaken tells which of the two it was.
@@ -176,39 +164,4 @@ func (s *Shard) offerName(kind sales.AlertKind, id window.ItemID) string {
 		return s.items.Item(id).Type
 	}
 	return s.items.Item(id).Category
-}
-
-// linkWords is what all offers by one link say alike. Alerts share it.
-type linkWords struct {
-	title, bought, link, notHeld string
-	details                      map[string]float64
-}
-
-func (s *Shard) words(r *resolved) *linkWords {
-	if r.words != nil {
-		return r.words
-	}
-	l := r.link
-	r.words = &linkWords{
-		title: fmt.Sprintf(", who has just bought %s: %.0f in 100 who buy %s also buy %s within %d days.", l.From, 100*l.Confidence, l.From,
-			l.To, s.rules.WindowDays),
-		bought: "Bought " + l.From + " on ",
-		link: fmt.Sprintf("%d of %d customers who bought %s also bought %s; of all customers %.0f in 100 did.",
-			l.Both, l.FromHolders, l.From, l.To, 100*l.Baseline),
-		notHeld: fmt.Sprintf("No %s in the last %d days.", l.To, s.rules.WindowDays),
-		details: map[string]float64{"confidence": l.Confidence, "lift": l.Lift, "g_squared": l.GSquared, "support": float64(l.Both),
-			"link_score": l.Score},
-	}
-	return r.words
-}
-
-func crossSellWords(e *entry, o *order, f *offer) (title string, reasons []sales.Reason, details map[string]float64) {
-	l, w := f.link, f.words
-	title = "Offer " + l.To + " to customer " + e.id + w.title
-	reasons = []sales.Reason{
-		{Code: "bought", Text: w.bought + o.day.String() + ".", Value: 1, Weight: 1, Evidence: []sales.Evidence{o.evidence()}},
-		{Code: "link", Text: w.link, Value: l.Confidence, Baseline: l.Baseline, Weight: l.Lift},
-		{Code: "not_held", Text: w.notHeld},
-	}
-	return title, reasons, w.details
 }

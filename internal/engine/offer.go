@@ -6,17 +6,26 @@ import (
 	"slices"
 
 	"leadline/internal/sales"
+	"leadline/internal/scorecard"
 	"leadline/internal/window"
 )
 
-// offer is the best candidate of one kind that an order gave rise to.
+// offer is the candidate of one kind that was chosen for an order.
 type offer struct {
 	kind     sales.AlertKind
 	link     *sales.Link
-	words    *linkWords // of a cross-sell link
 	from, to window.ItemID
-	days     int // upsell: days on which the lower tier was bought
+	choice
+	scored
+	score    *scorecard.Score
+	values   []float64 // what the card asked
+	of       int       // candidates there were
+	resolved *resolved // cross-sell: the link
+	days     int       // upsell: days on which the lower tier was bought
 }
+
+// probability is that of being taken within the offer's time.
+func (f *offer) probability() float64 { return f.score.Probability(f.logOdds) }
 
 // offer decides about the candidate: an open episode if the cap of its kind leaves room and no report silences it, else one entry in the ledger of
 // what was held back, once per item and cool-down.
@@ -29,7 +38,7 @@ func (s *Shard) offer(e *entry, o *order, f offer) {
 	}
 	weight := s.weight(f.kind, s.offerName(f.kind, f.to))
 	ep := Episode{Kind: f.kind, Event: window.EventHash(o.EventID), From: f.from, To: f.to, Day: o.day,
-		ExpiryDay: o.day + sales.Day(s.rules.ExpiryDays), Score: partsOfOne(f.link.Confidence * weight), Suppressed: heldBack}
+		ExpiryDay: o.day + sales.Day(s.rules.ExpiryDays), Score: partsOfOne(f.probability() * weight), Suppressed: heldBack, Code: f.code}
 	if !capped {
 		ep.Suppressed = s.suppression(e)
 		e.state.open(ep)
@@ -37,16 +46,37 @@ func (s *Shard) offer(e *entry, o *order, f offer) {
 	}
 	e.state.Said = append(e.state.Said, Said{Kind: f.kind, Capped: capped, Item: f.to, Day: o.day})
 	a := s.alert(e, &ep, sales.Opened, o.OccurredAt)
+	a.Propensity *= f.propensity
 	if f.kind == sales.CrossSell {
-		a.Title, a.Reasons, a.Details = crossSellWords(e, o, &f)
+		a.Title, a.Reasons, a.Details = s.crossSellWords(e, o, &f)
 	} else {
 		a.Title, a.Reasons, a.Details = s.upsellWords(e, o, &f)
 	}
-	a.Reasons = seldomUseful(a.Reasons, weight)
-	if f.link.TypicalMinor > 0 {
-		value := int64(math.Round(f.link.Confidence * float64(f.link.TypicalMinor)))
-		a.ExpectedValueMinor, a.Currency = &value, e.state.Window.Currency()
+	a.Reasons = seldomUseful(f.appendCardReasons(a.Reasons), weight)
+	s.value(e, a, &f)
+}
+
+// value says what the offer is worth: the probability times the margin of a typical line. Where the catalogue knows no margin, it is the
+// whole line's amount.
+func (s *Shard) value(e *entry, a *sales.Alert, f *offer) {
+	if f.link.TypicalMinor <= 0 {
+		return
 	}
+	margin, known := s.step.batch.Knowledge.Catalogue.Margin(s.level.item(f.link.To))
+	if !known {
+		margin = 1
+	}
+	value := int64(math.Round(f.probability() * margin * float64(f.link.TypicalMinor)))
+	a.ExpectedValueMinor, a.Currency = &value, e.state.Window.Currency()
+	a.Details["margin"] = margin
+	a.Details["margin_known"] = flag(known)
+}
+
+func flag(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
 }
 
 // heldBack is why an offer of the kind goes to the ledger on the day, though it is the best there is.
@@ -77,6 +107,7 @@ func (s *Shard) takeUp(e *entry, o *order) {
 			evidence: []sales.Evidence{o.evidence()}, details: map[string]float64{"days_to_take_up": float64(o.day - ended.Day)}}
 		if o.day >= ended.Day {
 			more(&e.state.TakenUp)
+			s.example(&ended, true, +1)
 		} else {
 			end.code, end.details = "contradicted", nil
 			end.title = fmt.Sprintf("Customer %s had bought %s already on %s, as was learned late.", e.id, name, o.day)
@@ -98,6 +129,7 @@ func (s *Shard) expireOffers(e *entry, due sales.Millis) {
 			continue
 		}
 		ended := e.state.close(at)
+		s.example(&ended, false, +1)
 		s.sayEnd(e, &ended, ending{status: sales.Expired, at: due, code: "not_taken_up", value: float64(ended.ExpiryDay - ended.Day),
 			title: fmt.Sprintf("The offer of %s to customer %s of %s has run out.", s.offerName(ended.Kind, ended.To), e.id, ended.Day),
 			text:  fmt.Sprintf("Not bought within %d days.", ended.ExpiryDay-ended.Day)})

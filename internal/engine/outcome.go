@@ -67,6 +67,7 @@ func (s *Shard) report(e *entry, ev *sales.Event, day sales.Day) {
 		s.sayEnd(e, &ended, ending{status: sales.Resolved, at: o.OccurredAt, code: o.Result, text: text, value: reportedValue(o),
 			evidence: outcomeEvidence(ev)})
 		r.Ended = &ended
+		s.reportedExample(&r, +1)
 		if r.sold() {
 			more(&c.TakenUp)
 		}
@@ -178,6 +179,7 @@ func (s *Shard) takeBack(e *entry, ev *sales.Event, day sales.Day) {
 	r := &c.Reports[at]
 	before, owner := c.heard(r.ref()), c.Owner()
 	ended := r.Ended
+	s.reportedExample(r, -1)
 	if r.sold() && c.TakenUp > 0 && c.TakenUp < math.MaxUint8 {
 		c.TakenUp--
 	}
@@ -210,6 +212,7 @@ func (s *Shard) reopen(e *entry, ep Episode, at sales.Millis, why sales.Reason) 
 		end.status, end.at, end.evidence = sales.Resolved, at, why.Evidence
 		if end.code == "taken_up" {
 			more(&c.TakenUp)
+			s.example(&ep, true, +1)
 		}
 		s.sayEnd(e, &ep, end)
 		return

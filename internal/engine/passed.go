@@ -2,8 +2,8 @@ package engine
 
 import "leadline/internal/sales"
 
-// Passed is an alert that was thought of and not said, not even to the ledger. What no link led to, or another candidate outranked, was
-// not thought of.
+// Passed is an alert that was thought of and not said, not even to the ledger. What no link led to was not thought of; what might have been
+// said, had another candidate not been chosen, is not told.
 type Passed struct {
 	CustomerID string
 	Kind       sales.AlertKind
@@ -21,6 +21,7 @@ const (
 	PassedCooldown  PassedWhy = "cooldown"          // cooldown_days: it was said lately
 	PassedCap       PassedWhy = "cap"               // caps: as many are open as may be, and the ledger says so already
 	PassedOver      PassedWhy = "over"              // expiry_days, slack_days: the offer would be over before it began
+	PassedCatalogue PassedWhy = "catalogue"         // by the catalogue it is not sold
 	PassedPurchases PassedWhy = "min_purchases"     // upsell.min_purchases
 	PassedSilenced  PassedWhy = "silenced"          // cooldown_days: a rep has reached the customer, or leaves it in peace
 	PassedUseless   PassedWhy = "min_weight"        // feedback.min_weight: reps find such alerts of no use

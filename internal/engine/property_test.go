@@ -169,10 +169,6 @@ func TestTalliesAddUp(t *testing.T) {
 	})
 }
 
-func compareCells(a, b sales.Cell) int {
-	return cmp.Or(cmp.Compare(a.Row, b.Row), cmp.Compare(a.Col, b.Col), cmp.Compare(a.Bucket, b.Bucket))
-}
-
 func dumbHoldings(s *Shard, c *Customer) map[string]bool {
 	held := map[string]bool{}
 	for _, l := range c.Window.Between(c.Day-180, math.MaxInt32) {

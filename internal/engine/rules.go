@@ -26,11 +26,20 @@ type Rules struct {
 	AllowedLateness time.Duration `json:"allowed_lateness" yaml:"allowed_lateness"` // how far the watermark stays behind the newest event
 	Caps            CapRules      `json:"caps,omitzero" yaml:"caps"`
 	Feedback        FeedbackRules `json:"feedback,omitzero" yaml:"feedback"`
+	ExploreShare    share         `json:"explore_share,omitzero" yaml:"explore_share"` // of the orders, 0..1, are answered with any of the best ten offers
 	Declining       DeclineRules  `json:"declining" yaml:"declining"`
 	Upsell          UpsellRules   `json:"upsell" yaml:"upsell"`
 	Links           LinkRules     `json:"links" yaml:"links"`
 	Channels        channel.Rules `json:"channels,omitzero" yaml:"channels"`
 }
+
+// share is one that is left out in JSON where it is the default: rules from before it could be set are hashed without.
+type share float64
+
+const defaultExploreShare = share(0.05)
+
+// IsZero tells whether the share is left out in JSON.
+func (s share) IsZero() bool { return s == defaultExploreShare }
 
 // CapRules say how many offers of a kind a customer may have open at a time: 0 to 3. What comes on top goes to the ledger.
 type CapRules struct {
@@ -128,7 +137,7 @@ func (c candidates) IsZero() bool { return c == defaultCandidates }
 func DefaultRules() Rules {
 	return Rules{
 		WindowDays: 180, SlackDays: 5, LinkLevel: "category", CooldownDays: 30, ExpiryDays: 14, HoldoutShare: 0.10,
-		AllowedLateness: time.Hour, Caps: defaultCaps, Feedback: defaultFeedback, Channels: channel.DefaultRules(),
+		AllowedLateness: time.Hour, Caps: defaultCaps, Feedback: defaultFeedback, Channels: channel.DefaultRules(), ExploreShare: defaultExploreShare,
 		Declining: DeclineRules{RecentDays: 30, BaselineDays: 150, Alpha: 0.001, ResolveAbove: 0.01, MinBaselineDays: 5},
 		Upsell:    UpsellRules{MinPurchases: 2, BrandTiers: map[string]int32{"Private": 1, "National": 2}, MinPriceRatio: 1.1},
 		Links: LinkRules{MinSupport: 20, MaxPerItem: 20, ExcludeCategories: []string{"COUPON/MISC ITEMS"}, HalfLifeDays: defaultHalfLife,
@@ -153,7 +162,7 @@ func (r Rules) JSON() []byte {
 
 // ParseRules reads what JSON wrote.
 func ParseRules(text string) (Rules, error) {
-	r := Rules{Caps: defaultCaps, Feedback: defaultFeedback, Channels: channel.DefaultRules(),
+	r := Rules{Caps: defaultCaps, Feedback: defaultFeedback, Channels: channel.DefaultRules(), ExploreShare: defaultExploreShare,
 		Links: LinkRules{HalfLifeDays: defaultHalfLife, MaxCandidates: defaultCandidates}}
 	if err := json.Unmarshal([]byte(text), &r); err != nil {
 		return r, fmt.Errorf("rules: %w", err)
@@ -179,6 +188,7 @@ func (r Rules) Validate() error {
 	must(r.Caps.CrossSell >= 0 && r.Caps.CrossSell <= maxCap && r.Caps.Upsell >= 0 && r.Caps.Upsell <= maxCap,
 		"caps: cross_sell %d and upsell %d: must be 0 to %d", r.Caps.CrossSell, r.Caps.Upsell, maxCap)
 	must(r.Feedback.MinWeight >= 0 && r.Feedback.MinWeight <= 1, "feedback: min_weight %g: must be 0 to 1", r.Feedback.MinWeight)
+	must(r.ExploreShare >= 0 && r.ExploreShare <= 1, "explore_share %g: must be 0 to 1", float64(r.ExploreShare))
 	d := r.Declining
 	must(d.RecentDays >= 1 && d.BaselineDays >= 1 && d.RecentDays+d.BaselineDays <= r.WindowDays,
 		"declining: recent_days %d and baseline_days %d: must be 1 or more and together at most window_days", d.RecentDays, d.BaselineDays)

@@ -3,6 +3,7 @@ package engine
 import (
 	"hash"
 
+	"leadline/internal/scorecard"
 	"leadline/internal/window"
 )
 
@@ -16,14 +17,21 @@ type scratch struct {
 	types    marks // those of the order with a tier
 	own      marks
 	links    []linkSlot // by number at the link level
-	tiers    []tierUse
-	ids      []int32
-	blob     []byte
-	windows  window.Decoder
-	job      JobOrder
-	weights  weights
-	name     []byte    // what an alert's id is made from
-	sha      hash.Hash // SHA-1, as UUIDs of version 5 are defined
+
+	candidates  []candidate // of a cross-sell
+	candidateAt places      // of them, by number
+	bought      bought
+	steps       []upStep
+	cards       []*scorecard.Score
+
+	tiers   []tierUse
+	ids     []int32
+	blob    []byte
+	windows window.Decoder
+	job     JobOrder
+	weights weights
+	name    []byte    // what an alert's id is made from
+	sha     hash.Hash // SHA-1, as UUIDs of version 5 are defined
 }
 
 type linkSlot struct {
@@ -32,7 +40,10 @@ type linkSlot struct {
 }
 
 // forget drops the links: knowledge, rules or the dictionary are not what they were.
-func (sc *scratch) forget() { sc.round, sc.learned, sc.weights = sc.round+1, Knowledge{}, weights{} }
+func (sc *scratch) forget() {
+	sc.round, sc.learned, sc.weights = sc.round+1, Knowledge{}, weights{}
+	sc.cards = sc.cards[:0]
+}
 
 // use says what knowledge holds in the step that begins. One version of it has one content.
 func (sc *scratch) use(k *Knowledge) {
@@ -71,3 +82,30 @@ func (m *marks) add(n int32) bool {
 
 // has tells whether the number is in the set. One that was not known when the set was emptied is not.
 func (m *marks) has(n int32) bool { return int(n) < len(m.at) && m.at[n] == m.round }
+
+// places tells where in a list the thing of a small number stands; it empties in one step.
+type places struct {
+	marks
+	place []int32
+}
+
+// next empties it and makes room for the numbers below n.
+func (p *places) next(n int) {
+	p.marks.next(n)
+	if len(p.place) < n {
+		p.place = append(p.place, make([]int32, n-len(p.place))...)
+	}
+}
+
+func (p *places) put(n, place int32) {
+	p.add(n)
+	p.place[n] = place
+}
+
+// get is −1 for a number that stands nowhere.
+func (p *places) get(n int32) int32 {
+	if !p.has(n) {
+		return -1
+	}
+	return p.place[n]
+}

@@ -27,6 +27,8 @@ func (s *Shard) tallies() []sales.Tally {
 			tally.Cells = s.linkCells()
 		case sales.TallyTiers:
 			tally.Cells = s.tierCells()
+		case sales.TallyExamples:
+			tally.Cells = t.exampleCells()
 		case sales.TallyActivity:
 			tally.Cells = slices.Concat(s.channelCells(), addUp(t.outcomes), t.add(t.days, []string{"purchase-days"}, []string{""}))
 		}
@@ -41,7 +43,7 @@ func (t *tallies) reset() {
 	if most := max(len(t.links), len(t.tiers), len(t.days)); outgrown(most, cap(t.sums)) {
 		t.sums, t.spare = nil, nil
 	}
-	t.outcomes = emptied(t.outcomes)
+	t.outcomes, t.examples = emptied(t.outcomes), emptied(t.examples)
 	t.links, t.tiers, t.days, t.held = emptied(t.links), emptied(t.tiers), emptied(t.days), emptied(t.held)
 }
 

@@ -15,6 +15,7 @@ import (
 //	          tier, and (type, "switched:<tier>") those who then went up, by week
 //	activity  ("purchase-days", "") by day; (feedback.Row, result) alerts with such a report, by week of the alert;
 //	          (CategoryRow and AttributeRow + channel, "") purchase days of channels, by week
+//	examples  (card, code and whether it was taken) offers that were told and have ended, by the week in which they would have run out
 const (
 	wordPrice    = "price:"
 	wordEligible = "eligible:"
@@ -37,6 +38,7 @@ type tallies struct {
 	held               []int32 // what the touched customers held before, one after the other
 	outcomes           []sales.Cell
 	channels           channelDays
+	examples           []example
 	columns            columns // of the tiers' tallies
 	sums, spare        []sum   // for adding up
 }

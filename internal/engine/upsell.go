@@ -1,11 +1,13 @@
 package engine
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
 
 	"leadline/internal/sales"
+	"leadline/internal/scorecard"
 	"leadline/internal/window"
 )
 
@@ -113,10 +115,55 @@ func (s *Shard) countTiers(e *entry, o *order) {
 	}
 }
 
-// upsell offers the next tier of the type that customers go up in most readily, among those which this one keeps buying below it.
+// upStep is a step up that may be offered.
+type upStep struct {
+	link   sales.Link
+	line   int // of the order
+	values [upsellValues]float64
+	scored scored
+}
+
+// upsellValues is how many characteristics the card of upsell has.
+const upsellValues = scorecard.UpsellActivity + 1
+
+// upsell offers the next tier that the card of upsell holds likeliest to be taken, of the order's types that this one keeps buying below it.
 func (s *Shard) upsell(e *entry, o *order) {
-	var best sales.Link
-	at := -1
+	steps := s.stepsUp(e, o)
+	if len(steps) == 0 {
+		return
+	}
+	card := s.card(scorecard.Upsell())
+	answers, active := pastAnswers(&e.state), s.active(e, o.day)
+	for i := range steps {
+		st := &steps[i]
+		_, odds := chance(&sales.Link{Confidence: st.link.Score}, s.rules.ExpiryDays, s.rules.WindowDays)
+		st.values = [upsellValues]float64{
+			scorecard.SwitchOdds:     odds,
+			scorecard.Repeated:       float64(s.daysWith(o, o.lines[st.line].typ, st.link.FromTier)),
+			scorecard.TierPriceRatio: st.link.PriceRatio,
+			scorecard.UpsellAnswers:  answers,
+			scorecard.UpsellActivity: active,
+		}
+		st.scored = score(card, st.values[:])
+	}
+	chosen := s.choose(o, len(steps), func(i, j int) int {
+		return cmp.Or(cmp.Compare(steps[j].scored.logOdds, steps[i].scored.logOdds), rank(&steps[i].link, &steps[j].link))
+	})
+	best := &steps[chosen.at]
+	line := &o.lines[best.line]
+	from := s.items.Item(line.item)
+	to, err := s.items.ID(window.Item{Category: from.Category, Type: from.Type, Tier: best.link.ToTier})
+	if err != nil {
+		return // no room to remember the offer by, so none is made
+	}
+	s.offer(e, o, offer{kind: sales.Upsell, link: &best.link, from: line.item, to: to, choice: chosen, scored: best.scored, score: card,
+		values: best.values[:], of: len(steps), days: s.daysWith(o, line.typ, best.link.FromTier)})
+}
+
+// stepsUp gives the steps that the customer may be offered.
+func (s *Shard) stepsUp(e *entry, o *order) []upStep {
+	sc := &s.step.scratch
+	sc.steps = sc.steps[:0]
 	for i, line := range o.lines {
 		if !line.first {
 			continue
@@ -129,20 +176,9 @@ func (s *Shard) upsell(e *entry, o *order) {
 			s.pass(e, sales.Upsell, l.To, o.OccurredAt, why)
 			continue
 		}
-		if at < 0 || better(&l, &best) {
-			best, at = l, i
-		}
+		sc.steps = append(sc.steps, upStep{link: l, line: i})
 	}
-	if at < 0 {
-		return
-	}
-	line := &o.lines[at]
-	from := s.items.Item(line.item)
-	to, err := s.items.ID(window.Item{Category: from.Category, Type: from.Type, Tier: best.ToTier})
-	if err != nil {
-		return // no room to remember the offer by, so none is made
-	}
-	s.offer(e, o, offer{kind: sales.Upsell, link: &best, from: line.item, to: to, days: s.daysWith(o, line.typ, best.FromTier)})
+	return sc.steps
 }
 
 // noUpsell is why the customer is not to be offered the link's higher tier, empty if it is.
@@ -173,5 +209,5 @@ func (s *Shard) upsellWords(e *entry, o *order, f *offer) (title string, reasons
 	}
 	details = map[string]float64{"confidence": l.Confidence, "from_tier": float64(l.FromTier), "to_tier": float64(l.ToTier),
 		"price_ratio": l.PriceRatio, "link_score": l.Score, "days": float64(f.days)}
-	return title, reasons, details
+	return title, reasons, f.withDecision(details)
 }

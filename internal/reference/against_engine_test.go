@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -18,6 +19,7 @@ import (
 	"leadline/internal/engine"
 	"leadline/internal/feedback"
 	"leadline/internal/sales"
+	"leadline/internal/scorecard"
 	"leadline/internal/window"
 )
 
@@ -116,7 +118,7 @@ const (
 func newHistory(t *rapid.T) *history {
 	h := &history{T: t, rules: engine.DefaultRules(), at: sales.Millis(firstDay) * sales.DayMillis, blobs: map[string][]byte{},
 		known: NewKnowledge(), learnt: &engine.Knowledge{Links: affinity.NewTable(), Activity: activity.NewIndex(), Catalogue: catalogue.New(),
-			Feedback: feedback.NewTable()}}
+			Feedback: feedback.NewTable(), Models: scorecard.NewModels()}}
 	zone := rapid.SampledFrom([]*time.Location{nil, time.FixedZone("east", 11*3600), time.FixedZone("west", -7*3600)}).Draw(t, "zone")
 	calendar := sales.NewCalendar(zone)
 	h.rules.HoldoutShare = 0.3
@@ -140,6 +142,9 @@ func (h *history) changeRules() {
 	r.ExpiryDays = min(r.CooldownDays, pick("expiry", 14, 1, 30))
 	r.Caps = engine.CapRules{CrossSell: pick("cross-sell cap", 1, 1, 2, 3, 0), Upsell: pick("upsell cap", 1, 1, 2, 0)}
 	r.HoldoutShare = float64(pick("holdout", 3, 0, 6)) / 10
+	if rapid.Bool().Draw(h.T, "explores") {
+		r.ExploreShare = 0.6
+	}
 	r.AllowedLateness = time.Duration(pick("lateness", 1, 72, 168)) * time.Hour
 	r.Declining.RecentDays = pick("recent", 30, 10)
 	r.Declining.BaselineDays = min(r.WindowDays-r.Declining.RecentDays, pick("baseline", 150, 20))
@@ -192,6 +197,8 @@ func (h *history) learn() {
 			h.learnLink()
 		case 5, 6:
 			h.learnProduct()
+		case 7:
+			h.learnModel()
 		default:
 			h.learnActivity()
 		}
@@ -214,10 +221,23 @@ func (h *history) learnLink() {
 	share := float64(rapid.IntRange(1, 7).Draw(h.T, "score")) / 10
 	l := sales.Link{Kind: sales.CrossSellLink, Level: level, From: name.Draw(h.T, "from"), To: name.Draw(h.T, "to"), Score: share, Confidence: share,
 		TypicalMinor: int64(rapid.IntRange(0, 2).Draw(h.T, "typical")) * 333}
+	if rapid.Bool().Draw(h.T, "counted") {
+		l.FromHolders, l.ToHolders = rapid.Int64Range(1, 99).Draw(h.T, "from holders"), rapid.Int64Range(1, 99).Draw(h.T, "to holders")
+		l.Both, l.Baseline = rapid.Int64Range(1, 50).Draw(h.T, "both"), float64(rapid.IntRange(0, 9).Draw(h.T, "baseline"))/10
+	}
+	if rapid.Bool().Draw(h.T, "curve") {
+		l.Starts = 1
+		for i := range l.Curve {
+			l.Curve[i] = float32(i+1) * float32(share) / sales.CurveWeeks
+		}
+	}
+	if rapid.IntRange(0, 9).Draw(h.T, "seen") == 0 {
+		l.Via = "product_view"
+	}
 	if rapid.IntRange(0, 3).Draw(h.T, "upsell") == 0 {
 		tier := rapid.Int32Range(1, 2).Draw(h.T, "tier")
 		l.Kind, l.Level, l.From, l.FromTier, l.ToTier = sales.UpsellLink, "type", rapid.SampledFrom(types).Draw(h.T, "type"), tier, tier+1
-		l.To = l.From
+		l.To, l.Via = l.From, ""
 	}
 	if rapid.IntRange(0, 5).Draw(h.T, "gone") == 0 {
 		h.learnt.Links.Delete(l.Key())
@@ -245,7 +265,7 @@ func (h *history) learnWeight() {
 func (h *history) learnProduct() {
 	p := sales.Product{ProductID: h.product(), Name: "SOMETHING 10 OZ", Category: rapid.SampledFrom(append(categories, "")).Draw(h.T, "category"),
 		Type: rapid.SampledFrom(append(types, "")).Draw(h.T, "type"), Brand: rapid.SampledFrom([]string{"", "Private", "National"}).Draw(h.T, "brand"),
-		Tier: rapid.Int32Range(0, 3).Draw(h.T, "tier")}
+		Tier: rapid.Int32Range(0, 3).Draw(h.T, "tier"), MarginShare: rapid.SampledFrom([]float64{math.NaN(), 0.1, 0.25, 1. / 3}).Draw(h.T, "margin")}
 	if rapid.IntRange(0, 9).Draw(h.T, "gone") == 0 {
 		h.learnt.Catalogue.Delete(p.ProductID)
 		h.known.DeleteProduct(p.ProductID)
@@ -253,6 +273,30 @@ func (h *history) learnProduct() {
 	}
 	h.learnt.Catalogue.Set(p)
 	h.known.SetProduct(p)
+}
+
+// learnModel draws points of a card, now and then of another version.
+func (h *history) learnModel() {
+	card := rapid.SampledFrom(scorecard.Cards()).Draw(h.T, "card")
+	if rapid.IntRange(0, 4).Draw(h.T, "gone") == 0 {
+		h.learnt.Models.Delete(card.Name)
+		h.known.DeleteModel(card.Name)
+		return
+	}
+	number := rapid.IntRange(-30, 30)
+	m := sales.Model{Name: card.Name, Version: card.Version + int32(rapid.IntRange(0, 4).Draw(h.T, "later")/4), Constant: float64(number.Draw(h.T, "constant")) / 10}
+	for _, ch := range card.Characteristics {
+		c := sales.Characteristic{Name: ch.Name, Cuts: ch.Cuts, Mean: float64(number.Draw(h.T, "mean")) / 10}
+		for range ch.Prior {
+			c.Points = append(c.Points, float64(number.Draw(h.T, "points"))/10)
+		}
+		m.Characteristics = append(m.Characteristics, c)
+	}
+	for i := range rapid.IntRange(0, 3).Draw(h.T, "knots") {
+		m.Calibration = append(m.Calibration, sales.Knot{LogOdds: float64(i) - 2, Calibrated: float64(i)/2 - 1})
+	}
+	h.learnt.Models.Set(m)
+	h.known.SetModel(m)
 }
 
 func (h *history) product() string { return fmt.Sprint("p", rapid.IntRange(0, 9).Draw(h.T, "product")) }

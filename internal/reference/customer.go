@@ -89,6 +89,7 @@ type episode struct {
 	day        sales.Day
 	expiry     sales.Day // at whose start it ends; 0: never
 	score      float64
+	code       uint64 // of what the decision rested on; 0: none
 	suppressed sales.Suppression
 	updates    int // revisions said after the first
 }

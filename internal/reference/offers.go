@@ -1,11 +1,14 @@
 package reference
 
 import (
+	"maps"
 	"math"
 	"slices"
 	"strings"
 
+	"leadline/internal/affinity"
 	"leadline/internal/sales"
+	"leadline/internal/scorecard"
 	"leadline/internal/window"
 )
 
@@ -40,42 +43,19 @@ func (m *Model) excluded(category string) bool {
 	return slices.Contains(m.rules.Links.ExcludeCategories, category)
 }
 
-// better ranks links: by score, equal ones by name.
-func better(a, b *sales.Link) bool {
-	switch {
-	case b == nil:
-		return true
-	case a.Score != b.Score:
-		return a.Score > b.Score
-	case a.From != b.From:
-		return a.From < b.From
-	default:
-		return a.To < b.To
-	}
-}
-
-// crossSell offers the best of what links lead to from the order's lines and what the customer neither holds nor was offered lately.
+// crossSell offers one of what links lead to from the order's lines and what the customer neither holds nor was offered lately.
 func (m *Model) crossSell(c *customer, o *order) {
-	var best *sales.Link
-	held := m.held(c, o.day-sales.Day(m.rules.WindowDays))
-	for i, it := range o.items {
-		if !m.linked(o, i) {
-			continue
-		}
-		for _, l := range m.known.leading[m.name(it).text] {
-			if !held[l.To] && m.offers(c, o, &l) && better(&l, best) {
-				best = &l
-			}
-		}
-	}
-	if best == nil {
+	all := m.candidates(c, o)
+	if len(all) == 0 {
 		return
 	}
-	from, to := m.linkItem(best.From), m.linkItem(best.To)
+	m.look(c, o, all)
+	chosen, propensity := m.choose(o, all)
+	from, to := m.linkItem(chosen.link.From), m.linkItem(chosen.link.To)
 	if !m.meet(to) || !m.meet(from) {
 		return
 	}
-	m.offer(c, o, sales.CrossSell, best, m.name(from), m.name(to), []string{"bought", "link", "not_held"})
+	m.offer(c, o, sales.CrossSell, chosen, propensity, m.name(from), m.name(to), []string{"bought", "link", "not_held"})
 }
 
 // held is what the customer has bought after the day, as links name it.
@@ -89,12 +69,6 @@ func (m *Model) held(c *customer, after sales.Day) map[string]bool {
 		}
 	}
 	return names
-}
-
-// offers tells whether the link may lead to an offer, as far as it hangs on the rules and on what was offered lately.
-func (m *Model) offers(c *customer, o *order, l *sales.Link) bool {
-	return l.Level == m.rules.LinkLevel && !m.excluded(l.To) && l.To != l.From && !m.useless(sales.CrossSell, l.To) &&
-		!m.saidLately(c, sales.CrossSell, name{level: l.Level, text: l.To}, o.day, false)
 }
 
 // linkItem is the item that stands for the category or type itself.
@@ -128,32 +102,46 @@ func (m *Model) tiersUsed(c *customer, o *order) map[tierDay]bool {
 	return used
 }
 
-// upsell offers the next tier of the type that customers go up in most readily, among the types of the order that the customer keeps
-// buying below it. before is what was bought before the order.
+// upsell offers the next tier of one of the order's types that the customer keeps buying below it. before is what was bought before the
+// order.
 func (m *Model) upsell(c *customer, o *order, before map[tierDay]bool) {
-	var best *sales.Link
-	var from window.Item
+	steps := map[window.Item]*candidate{} // by what they lead from
+	active := 0
+	for day, items := range c.bought {
+		if day > o.day-sales.Day(m.rules.WindowDays) && day < o.day {
+			active += len(items)
+		}
+	}
 	for i, it := range o.items {
 		if !m.linked(o, i) || it.Tier <= 0 {
 			continue
 		}
 		l, ok := m.known.upsell(it.Type)
-		if !ok || l.FromTier != it.Tier || keptTo(o, before, it) < m.rules.Upsell.MinPurchases || m.wentUp(o, before, &l) {
+		if !ok || l.FromTier != it.Tier || keptTo(o, before, it) < m.rules.Upsell.MinPurchases || m.wentUp(o, before, &l) ||
+			m.saidLately(c, sales.Upsell, name{level: levelType, text: it.Type}, o.day, false) || m.useless(sales.Upsell, l.To) {
 			continue
 		}
-		if !m.saidLately(c, sales.Upsell, name{level: levelType, text: it.Type}, o.day, false) && !m.useless(sales.Upsell, l.To) && better(&l, best) {
-			best, from = &l, it
+		if slices.ContainsFunc(slices.Collect(maps.Keys(steps)), func(other window.Item) bool { return other.Type == it.Type }) {
+			continue // the first line of the type counts
+		}
+		steps[it] = &candidate{link: l, values: []float64{m.chance(&sales.Link{}, l.Score), float64(keptTo(o, before, it)), l.PriceRatio, c.answers(),
+			float64(affinity.Stratum(active))}}
+		m.score(scorecard.Upsell(), steps[it])
+	}
+	if len(steps) == 0 {
+		return
+	}
+	chosen, propensity := m.choose(o, slices.Collect(maps.Values(steps)))
+	for from, k := range steps {
+		if k != chosen {
+			continue
+		}
+		to := window.Item{Category: from.Category, Type: from.Type, Tier: k.link.ToTier}
+		if m.meet(to) {
+			m.offer(c, o, sales.Upsell, k, propensity, name{levelType, from.Type, from.Tier}, name{levelType, to.Type, to.Tier},
+				[]string{"repeated", "others_went_up"})
 		}
 	}
-	if best == nil {
-		return
-	}
-	to := window.Item{Category: from.Category, Type: from.Type, Tier: best.ToTier}
-	if !m.meet(to) {
-		return
-	}
-	m.offer(c, o, sales.Upsell, best, name{levelType, from.Type, from.Tier}, name{levelType, to.Type, to.Tier},
-		[]string{"repeated", "others_went_up"})
 }
 
 // keptTo is on how many days up to the order's the item's tier was bought, the order's included.
@@ -184,10 +172,10 @@ func (m *Model) wentUp(o *order, before map[tierDay]bool, l *sales.Link) bool {
 
 // offer opens an episode. While as many of the kind are open as may be, or a report silences it, the offer goes to the
 // ledger, once in a cool-down.
-func (m *Model) offer(c *customer, o *order, kind sales.AlertKind, l *sales.Link, from, to name, codes []string) {
-	open, limit := 0, m.rules.Caps.CrossSell
+func (m *Model) offer(c *customer, o *order, kind sales.AlertKind, k *candidate, propensity float64, from, to name, codes []string) {
+	open, limit, card := 0, m.rules.Caps.CrossSell, scorecard.CrossSell()
 	if kind == sales.Upsell {
-		limit = m.rules.Caps.Upsell
+		limit, card = m.rules.Caps.Upsell, scorecard.Upsell()
 	}
 	for _, e := range c.offers() {
 		if e.kind == kind {
@@ -206,7 +194,7 @@ func (m *Model) offer(c *customer, o *order, kind sales.AlertKind, l *sales.Link
 		return
 	}
 	ep := &episode{kind: kind, event: window.EventHash(o.EventID), from: from, to: to, day: o.day,
-		expiry: o.day + sales.Day(m.rules.ExpiryDays), score: rounded(l.Confidence * weight), suppressed: held}
+		expiry: o.day + sales.Day(m.rules.ExpiryDays), score: rounded(m.probability(card, k) * weight), suppressed: held, code: k.code(card)}
 	if !capped {
 		ep.suppressed = m.suppression(c)
 		c.open = append(c.open, ep)
@@ -214,7 +202,8 @@ func (m *Model) offer(c *customer, o *order, kind sales.AlertKind, l *sales.Link
 	}
 	c.said = append(c.said, said{kind: kind, capped: capped, to: to, day: o.day})
 	a := m.say(c, ep, sales.Opened, o.OccurredAt)
-	for i, code := range codes {
+	a.Propensity *= propensity
+	for i, code := range append(codes, m.reasons(card, k)...) {
 		r := sales.Reason{Code: code}
 		if i == 0 {
 			r.Evidence = []sales.Evidence{o.evidence()}
@@ -222,8 +211,8 @@ func (m *Model) offer(c *customer, o *order, kind sales.AlertKind, l *sales.Link
 		a.Reasons = append(a.Reasons, r)
 	}
 	complained(a, weight)
-	if l.TypicalMinor > 0 {
-		value := int64(math.Round(l.Confidence * float64(l.TypicalMinor)))
+	if typical := k.link.TypicalMinor; typical > 0 {
+		value := int64(math.Round(m.probability(card, k) * m.known.margin(m.linkItem(k.link.To)) * float64(typical)))
 		a.ExpectedValueMinor, a.Currency = &value, c.currency
 	}
 }

@@ -94,7 +94,7 @@ func EngineState(blob []byte, items *window.Items) ([]string, error) {
 
 func episodeOf(e *engine.Episode, items *window.Items) *episode {
 	return &episode{kind: e.Kind, event: e.Event, from: offered(e.Kind, e.From, items), to: offered(e.Kind, e.To, items),
-		day: e.Day, expiry: e.ExpiryDay, score: float64(e.Score) / 50_000, suppressed: e.Suppressed, updates: int(e.Updates)}
+		day: e.Day, expiry: e.ExpiryDay, score: float64(e.Score) / 50_000, suppressed: e.Suppressed, updates: int(e.Updates), code: e.Code}
 }
 
 func reportOf(r *engine.Report, items *window.Items) *report {
@@ -158,8 +158,8 @@ func episodeLine(e *episode) string {
 	if e.expiry != 0 {
 		until = "until " + e.expiry.String()
 	}
-	return fmt.Sprintf("open %s from %s to %s, by %x, on %s %s, score %g %s, %d updates", e.kind, e.from, e.to, e.event, e.day, until, e.score, e.suppressed,
-		e.updates)
+	return fmt.Sprintf("open %s from %s to %s, by %x, on %s %s, score %g of code %d %s, %d updates", e.kind, e.from, e.to, e.event, e.day, until, e.score,
+		e.code, e.suppressed, e.updates)
 }
 
 func saidLine(s *said) string {

@@ -25,6 +25,9 @@ import (
 // transactions under an id of each shard's own, after a look at what is there by then: run twice, killed in between or started twice at
 // once, each alert is written once. The encoder of the options is that of the prefix written to. With an error comes what was done.
 func Backfill(ctx context.Context, o Options, to string) (*MendReport, error) {
+	if o.WarmUp {
+		return nil, errors.New("backfill: which offer is best goes back to a customer's first purchase: begin at the first commit or with a snapshot, not with a warm-up")
+	}
 	began := time.Now()
 	cl, err := kgo.NewClient(o.Kafka...)
 	if err != nil {
@@ -37,7 +40,7 @@ func Backfill(ctx context.Context, o Options, to string) (*MendReport, error) {
 	}
 	var runID string
 	if err == nil {
-		runID, err = h.openState(asked{Verb: "backfill", Scope: o.Scope, Snapshot: o.Snapshot, WarmUp: o.WarmUp, Detail: to}, "backfill-"+began.UTC().Format("20060102T150405Z"))
+		runID, err = h.openState(asked{Verb: "backfill", Scope: o.Scope, Snapshot: o.Snapshot, Detail: to}, "backfill-"+began.UTC().Format("20060102T150405Z"))
 	}
 	if err != nil {
 		return nil, fmt.Errorf("backfill: %w", err)
@@ -213,7 +216,7 @@ func (m *mending) take(ctx context.Context, j *sales.Journal) error {
 	for i := range done.Decision.Alerts {
 		a := &done.Decision.Alerts[i]
 		name := alertName(a)
-		if !m.h.scope.hasAlert(name, a.CustomerID, j.Clock) || m.judged != 0 && a.Kind == sales.Declining {
+		if !m.h.scope.hasAlert(name, a.CustomerID, j.Clock) {
 			continue
 		}
 		if err := m.mend(name, a, j); err != nil {

@@ -31,7 +31,7 @@ func (k alerts) item(ctx context.Context, rec *kgo.Record) (item, bool, error) {
 	case err != nil:
 		return it, false, fmt.Errorf("decode alert at %d: %w", rec.Offset, err)
 	default:
-		it.ID, it.Mended, it.Spell = alertName(&a), a.RunID != sales.LiveRun, a.Kind == sales.Declining
+		it.ID, it.Mended = alertName(&a), a.RunID != sales.LiveRun
 	}
 	return it, true, nil
 }
@@ -49,7 +49,7 @@ func (k alerts) same(ctx context.Context, a, b []byte) bool {
 }
 
 func (alerts) counts(s *scope, it *item) bool {
-	return s.hasAlert(it.ID, it.Customer, it.At) && (!s.warm || !it.Spell)
+	return s.hasAlert(it.ID, it.Customer, it.At) && !s.warm
 }
 
 func (k alerts) show(ctx context.Context, value []byte) []byte {

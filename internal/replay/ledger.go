@@ -22,7 +22,6 @@ type item struct {
 	At       sales.Millis `json:"at"`                 // when it was decided by the wall clock; of a live one, when it was written
 	Unjudged bool         `json:"unjudged,omitempty"` // replayed: it is matched, but does not count
 	Edge     bool         `json:"edge,omitempty"`     // replayed: of the commit that the topic's beginning cuts through
-	Spell    bool         `json:"spell,omitempty"`    // an alert of a declining spell
 	Mended   bool         `json:"mended,omitempty"`   // live: a backfill wrote it
 }
 

@@ -205,8 +205,8 @@ func (r *Report) note(c Check, h *history) {
 			"not counted.", removed, h.topic(customersTopic)))
 	}
 	if h.o.WarmUp {
-		r.Notes = append(r.Notes, "Begun in the middle of the history: what was decided in the first window and cool-down is not judged, nor are declining alerts, "+
-			"because the weekday on which a customer is looked at goes back to its first purchase; states are not compared.")
+		r.Notes = append(r.Notes, "Begun in the middle of the history: what was decided in the first window and cool-down is not judged, nor are alerts, "+
+			"because which offer is best, and on which weekday a customer is looked at, goes back to its first purchase; states are not compared.")
 	}
 }
 

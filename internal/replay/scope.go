@@ -22,7 +22,7 @@ type scope struct {
 	since     sales.Millis
 	customers map[string]bool
 	alerts    map[string]bool
-	warm      bool // it began in the middle: declining alerts do not count, see startWarm
+	warm      bool // it began in the middle: alerts do not count, see startWarm
 }
 
 func newScope(s Scope) scope {

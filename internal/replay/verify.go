@@ -129,8 +129,7 @@ func (v *verification) take(ctx context.Context, j *sales.Journal) error {
 			return err
 		}
 		topic := wire.AlertTopic(a)
-		said[topic] = append(said[topic], item{ID: alertName(a), Customer: a.CustomerID, Value: value, CSN: j.CSN, At: j.Clock, Unjudged: unjudged,
-			Spell: a.Kind == sales.Declining})
+		said[topic] = append(said[topic], item{ID: alertName(a), Customer: a.CustomerID, Value: value, CSN: j.CSN, At: j.Clock, Unjudged: unjudged})
 	}
 	for _, r := range done.Refused {
 		it := replayedLetter(r)

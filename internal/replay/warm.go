@@ -23,7 +23,8 @@ type warmth struct {
 func warmDays(r *engine.Rules) int { return r.WindowDays + r.SlackDays + r.CooldownDays }
 
 // startWarm begins a window and a cool-down before what is asked for, or at the first commit whose records are all there. Nobody's state
-// is known then; after that time it is, but for the weekday on which each customer is looked at for a decline.
+// is known then; after that time it is, but for what goes back to a customer's first purchase: the weekday on which it is looked at for a decline, what
+// it bought before the window and how it answered offers, by which the best of them is found.
 func (w *walk) startWarm(ctx context.Context) error {
 	at, err := w.findWarmth(ctx)
 	if err != nil || at == nil {

@@ -79,16 +79,16 @@ func TestWhatIfExplained(t *testing.T) {
 		want  []string // of the reasons, those that must be there
 		only  []string // beside want, those that may
 	}{
-		"cooldown": {rulesBut(func(r *engine.Rules) { r.CooldownDays = 60 }), []string{"gone cooldown"}, []string{"added outranked", "gone outranked", "added cap", "changed cap", "gone cap", "added cooldown", "changed cooldown", "changed link", "gone link", "added link", "changed silenced", "gone silenced", "added silenced"}},
-		"no cap":   {rulesBut(func(r *engine.Rules) { r.Caps.CrossSell = 3 }), []string{"changed cap"}, []string{"added cap", "gone cooldown", "added cooldown", "added outranked", "gone outranked", "gone cap", "changed cooldown"}},
-		"cap 0":    {rulesBut(func(r *engine.Rules) { r.Caps.CrossSell = 0 }), []string{"changed cap", "gone cap"}, []string{"added cap", "added cooldown", "added outranked", "gone outranked", "gone cooldown"}},
+		"cooldown": {rulesBut(func(r *engine.Rules) { r.CooldownDays = 60 }), []string{"gone cooldown"}, []string{"changed weighed", "added outranked", "gone outranked", "added cap", "changed cap", "gone cap", "added cooldown", "changed cooldown", "changed link", "gone link", "added link", "changed silenced", "gone silenced", "added silenced"}},
+		"no cap":   {rulesBut(func(r *engine.Rules) { r.Caps.CrossSell = 3 }), []string{"changed cap"}, []string{"changed weighed", "added cap", "gone cooldown", "added cooldown", "added outranked", "gone outranked", "gone cap", "changed cooldown"}},
+		"cap 0":    {rulesBut(func(r *engine.Rules) { r.Caps.CrossSell = 0 }), []string{"changed cap", "gone cap"}, []string{"changed weighed", "added cap", "added cooldown", "added outranked", "gone outranked", "gone cooldown"}},
 		"holdout":  {rulesBut(func(r *engine.Rules) { r.HoldoutShare = 0.9 }), []string{"changed holdout"}, nil},
-		"expiry":   {rulesBut(func(r *engine.Rules) { r.ExpiryDays = 3 }), []string{"changed expiry"}, []string{"changed cap", "added cap", "gone cap", "gone over", "added over", "gone cooldown", "added cooldown", "added outranked", "gone outranked", "gone expiry", "added expiry", "changed cooldown", "changed over", "changed outranked"}},
+		"expiry":   {rulesBut(func(r *engine.Rules) { r.ExpiryDays = 3 }), []string{"changed expiry"}, []string{"changed weighed", "changed cap", "added cap", "gone cap", "gone over", "added over", "gone cooldown", "added cooldown", "added outranked", "gone outranked", "gone expiry", "added expiry", "changed cooldown", "changed over", "changed outranked"}},
 		"window": {rulesBut(func(r *engine.Rules) {
 			r.WindowDays, r.CooldownDays, r.ExpiryDays, r.Declining.BaselineDays, r.Declining.RecentDays = 20, 20, 7, 10, 10
 		}), []string{"changed window", "added held"}, nil},
-		"links":    {Trial{Links: remove}, []string{"gone link"}, []string{"added outranked", "added link", "gone outranked", "gone cap", "added cap", "changed cap", "changed link", "gone cooldown", "added cooldown", "added held"}},
-		"new link": {Trial{Links: &LinkEdits{Links: map[string]*sales.Link{strong.Key(): strong}}}, []string{"added outranked"}, []string{"gone outranked", "gone link", "added link", "gone cap", "added cap", "changed cap", "changed link", "gone cooldown", "added cooldown", "changed outranked"}},
+		"links":    {Trial{Links: remove}, []string{"gone link"}, []string{"changed weighed", "added outranked", "added link", "gone outranked", "gone cap", "added cap", "changed cap", "changed link", "gone cooldown", "added cooldown", "added held"}},
+		"new link": {Trial{Links: &LinkEdits{Links: map[string]*sales.Link{strong.Key(): strong}}}, []string{"added outranked"}, []string{"changed weighed", "gone outranked", "gone link", "added link", "gone cap", "added cap", "changed cap", "changed link", "gone cooldown", "added cooldown", "changed outranked"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -23,6 +23,7 @@ const (
 	whyDecline   = "declining" // thresholds of a decline
 	whyTiers     = "tiers"     // upsell.brand_tiers
 	whyTime      = "time"      // only when it was noticed
+	whyWeighed   = "weighed"   // it is the same offer, and what it is weighed by is not
 	whyUnknown   = "unexplained"
 )
 
@@ -40,13 +41,15 @@ var whySentences = map[string]string{
 	whyHoldout:                     "the customer is on the other side of the experiment (holdout_share)",
 	whyConsent:                     "of the customer's consent",
 	whyLink:                        "the link is another one, or none",
-	whyOutranked:                   "another offer comes first",
+	whyOutranked:                   "another offer comes first, or was drawn by lot (explore_share)",
+	string(engine.PassedCatalogue): "the catalogue has no product of it",
 	whyLate:                        "the order is too old for the history that is kept (window_days, slack_days)",
 	whyExpiry:                      "an offer is open for another time (expiry_days)",
 	whyWindow:                      "the window is another one (window_days)",
 	whyDecline:                     "declines are looked at otherwise (declining)",
 	whyTiers:                       "brands stand for other tiers (upsell.brand_tiers)",
 	whyTime:                        "it is noticed at another time",
+	whyWeighed:                     "it stands among other candidates, or after other offers and answers, or other links lead to it",
 	whyUnknown:                     "of something that is not known",
 }
 
@@ -137,6 +140,9 @@ func sameLinks(s, other *side, a *sales.Alert) bool {
 	return slices.Equal(s.view.known.Engine().Links.From(a.FromProduct), other.view.known.Engine().Links.From(a.FromProduct))
 }
 
+// weighed are the fields of an offer that follow from the card's answers.
+var weighed = []string{"score", "grade", "expected_value_minor", "propensity", "reasons", "details"}
+
 // whyChanged is why two versions of an alert are not the same.
 func whyChanged(was, tried *sales.Alert, fields []string, sides [2]*side) string {
 	if was.SuppressedBy != tried.SuppressedBy {
@@ -153,17 +159,20 @@ func whyChanged(was, tried *sales.Alert, fields []string, sides [2]*side) string
 		}
 	}
 	has := func(field string) bool { return slices.Contains(fields, field) }
+	mine, its := sides[asItWas].view.rules, sides[asTried].view.rules
 	switch {
-	case has("experiment_arm") || has("propensity"):
+	case has("experiment_arm") || has("propensity") && mine.HoldoutShare != its.HoldoutShare:
 		return whyHoldout
 	case has("window_start"):
 		return whyWindow
 	case has("expires_at") || has("status") && was.Kind != sales.Declining:
 		return whyExpiry
-	case was.Kind == sales.Declining && !reflect.DeepEqual(sides[asItWas].view.rules.Declining, sides[asTried].view.rules.Declining):
+	case was.Kind == sales.Declining && !reflect.DeepEqual(mine.Declining, its.Declining):
 		return whyDecline
 	case was.Kind != sales.Declining && !sameLinks(sides[asItWas], sides[asTried], was):
 		return whyLink
+	case was.Kind != sales.Declining && !slices.ContainsFunc(fields, func(f string) bool { return !slices.Contains(weighed, f) }):
+		return whyWeighed
 	case !slices.ContainsFunc(fields, func(f string) bool { return f != "detected_at" && f != "event_time" && f != "title" && f != "reasons" }):
 		return whyTime
 	}

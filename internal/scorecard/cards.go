@@ -14,31 +14,49 @@ func Cards() []*Card { return []*Card{crossSell, upsell, declining} }
 //	past answers    offers taken up over offers made, with one of ten in advance: 0.1 is no answer yet
 //	activity        affinity.Stratum of the customer
 //
-// The first three are what ranks best offline (package evaluate: cosine, damped confidence, and what was bought before), in bins; the link makes the
-// probability its own.
+// The prior points were read off the Complete Journey's sample (points learned from all candidates of a year, at both levels of links, and
+// rounded): the first three rank like what ranks best offline (package evaluate), a link's odds count by their square root, because what a customer has done
+// without so far is taken less often than its link says.
 func CrossSell() *Card { return crossSell }
 
 // Places of the characteristics of CrossSell.
 const (
 	Similarity = iota
-	Confidence
+	DampedConfidence
 	BoughtBefore
 	LinkOdds
-	PopularityShare
-	Price
+	Popularity
+	PriceRatio
 	PastAnswers
 	Activity
 )
 
-var crossSell = valid(&Card{Name: "cross-sell", Version: 1, Constant: 0, Characteristics: []Characteristic{
-	slope("similarity", 0.3, -1, -0.5, 0, 0.5, 1, 1.5, 2, 3),
-	slope("confidence", 0.3, -1, -0.5, 0, 0.5, 1, 1.5, 2, 3),
-	{Name: "bought before", Cuts: []float64{1, 2, 3, 5, 8, 13}, Prior: []float64{0, 0.7, 1.1, 1.6, 1.9, 2.3, 2.8}},
-	slope("link", 1, -7, -6, -5.5, -5, -4.5, -4, -3.5, -3, -2.5, -2, -1.5, -1, -0.5, 0),
-	plain("popularity", 0.02, 0.05, 0.1, 0.2, 0.3, 0.5),
-	plain("price", 0.5, 0.75, 1.33, 2),
-	plain("past answers", 0.06, 0.08, 0.1, 0.12, 0.2),
-	plain("activity", 2, 3, 4, 5, 6, 7),
+// Names of characteristics, as the details and reasons of an alert have them.
+const (
+	NameSimilarity   = "similarity"
+	NameDamped       = "damped_confidence"
+	NameBoughtBefore = "bought_before"
+	NameLinkOdds     = "link_odds"
+	NamePopularity   = "popularity"
+	NamePrice        = "price_ratio_to_usual"
+	NameRepeated     = "repeated"
+	NameTierPrice    = "tier_price_ratio"
+	NameAnswers      = "past_answers"
+	NameActivity     = "activity"
+)
+
+// MaxCharacteristics is how many any card of Cards has at most.
+const MaxCharacteristics = Activity + 1
+
+var crossSell = valid(&Card{Name: "cross-sell", Version: 1, Constant: -3.7, Characteristics: []Characteristic{
+	slope(NameSimilarity, 0.15, 0, -0.77, -0.26, 0.26, 0.77, 1.28, 1.79, 2.55),
+	slope(NameDamped, 0.15, 0, -0.77, -0.26, 0.26, 0.77, 1.28, 1.79, 2.55),
+	{Name: NameBoughtBefore, Cuts: []float64{1, 2, 3, 5, 8, 13}, Prior: []float64{0, 0.7, 1.1, 1.6, 1.9, 2.3, 2.8}},
+	slope(NameLinkOdds, 0.5, -2.5, -7, -6, -5.5, -5, -4.5, -4, -3.5, -3, -2.5, -2, -1.5, -1, -0.5, 0),
+	plain(NamePopularity, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5),
+	plain(NamePrice, 0.5, 0.75, 1.33, 2),
+	plain(NameAnswers, 0.06, 0.08, 0.095, 0.12, 0.2),
+	plain(NameActivity, 6, 8, 10, 12, 14, 16, 18),
 }})
 
 // Upsell judges how likely the customer of an order takes the offered tier within the offer's time. Its values are, in order:
@@ -54,17 +72,17 @@ func Upsell() *Card { return upsell }
 const (
 	SwitchOdds = iota
 	Repeated
-	PriceRatio
+	TierPriceRatio
 	UpsellAnswers
 	UpsellActivity
 )
 
-var upsell = valid(&Card{Name: "upsell", Version: 1, Constant: 0, Characteristics: []Characteristic{
-	slope("link", 1, -5, -4, -3.5, -3, -2.5, -2, -1.5, -1, -0.5, 0),
-	plain("repeated", 3, 4, 6, 9),
-	plain("price ratio", 1.25, 1.5, 2, 3),
-	plain("past answers", 0.06, 0.08, 0.1, 0.12, 0.2),
-	plain("activity", 2, 3, 4, 5, 6, 7),
+var upsell = valid(&Card{Name: "upsell", Version: 1, Constant: -3.7, Characteristics: []Characteristic{
+	slope(NameLinkOdds, 0.5, -2.5, -7, -6, -5, -4.5, -4, -3.5, -3, -2.5, -2, -1.5, -1, -0.5, 0),
+	plain(NameRepeated, 3, 4, 6, 9),
+	plain(NameTierPrice, 1.25, 1.5, 2, 3),
+	plain(NameAnswers, 0.06, 0.08, 0.095, 0.12, 0.2),
+	plain(NameActivity, 6, 8, 10, 12, 14, 16, 18),
 }})
 
 // plain has no points without examples.
@@ -72,13 +90,13 @@ func plain(name string, cuts ...float64) Characteristic {
 	return Characteristic{Name: name, Cuts: cuts, Prior: make([]float64, len(cuts)+1)}
 }
 
-// slope has prior points that rise with the value, from 0 at 0: those of the middle of each bin, and of the ends' cuts.
-func slope(name string, rise float64, cuts ...float64) Characteristic {
+// slope has prior points that rise with the value, from 0 at the usual one: those of the middle of each bin, and of the ends' cuts.
+func slope(name string, rise, usual float64, cuts ...float64) Characteristic {
 	c := plain(name, cuts...)
 	last := len(cuts) - 1
-	c.Prior[0], c.Prior[last+1] = rise*cuts[0], rise*cuts[last]
+	c.Prior[0], c.Prior[last+1] = rise*(cuts[0]-usual), rise*(cuts[last]-usual)
 	for i := range last {
-		c.Prior[i+1] = rise * (cuts[i] + cuts[i+1]) / 2
+		c.Prior[i+1] = rise * ((cuts[i]+cuts[i+1])/2 - usual)
 	}
 	return c
 }

@@ -1,0 +1,56 @@
+package catalogue
+
+import (
+	"math"
+
+	"leadline/internal/window"
+)
+
+// assortment is what the products of a category, or of a type, come to.
+type assortment struct {
+	products         int
+	margins          int   // products whose margin is known
+	marginMillionths int64 // their sum: of whole numbers, so that it does not hang on the order in which products came and went
+}
+
+const millionths = 1e6
+
+// marginOf is a share in millionths; that of an unknown margin, which is no number, is −1.
+func marginOf(share float64) int64 {
+	if math.IsNaN(share) {
+		return -1
+	}
+	return int64(math.Round(share * millionths))
+}
+
+// count adds a product to its category and its type, or takes it away.
+func (c *Catalogue) count(p *product, n int) {
+	for _, of := range []window.Item{{Category: p.item.Category}, {Type: p.item.Type}} {
+		a := c.about[of]
+		if a == nil {
+			a = &assortment{}
+			c.about[of] = a
+		}
+		a.products += n
+		if p.margin >= 0 {
+			a.margins += n
+			a.marginMillionths += int64(n) * p.margin
+		}
+	}
+}
+
+// Sells tells whether any product is of the category or type that the item names.
+func (c *Catalogue) Sells(of window.Item) bool {
+	a := c.about[of]
+	return a != nil && a.products > 0
+}
+
+// Margin is the mean margin, as a share of the price, of the products of the category or type that the item names; ok is false when no
+// margin is known.
+func (c *Catalogue) Margin(of window.Item) (share float64, ok bool) {
+	a := c.about[of]
+	if a == nil || a.margins == 0 {
+		return 0, false
+	}
+	return float64(a.marginMillionths) / float64(a.margins) / millionths, true
+}

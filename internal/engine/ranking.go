@@ -1,0 +1,311 @@
+package engine
+
+import (
+	"cmp"
+	"math"
+	"slices"
+
+	"leadline/internal/affinity"
+	"leadline/internal/sales"
+	"leadline/internal/scorecard"
+	"leadline/internal/window"
+)
+
+// What an item is to a customer, as ranking sees it. Sums of many terms are counted in whole parts, so that they do not depend on the order of
+// the terms, which is the dictionary's: a customer who moves to another shard is offered the same.
+const (
+	parts       = 1 << 20
+	recentDays  = 60 // antecedents are what was bought in so many days
+	fading      = 30 // days in which an antecedent loses half its weight
+	enough      = 40 // antecedents; the day with which there are so many is the last that is looked at
+	antecedents = 5  // of an item, the best, count in damped confidence
+)
+
+// ageWeight is an antecedent's weight by its age in days.
+var ageWeight = func() (w [recentDays]float64) {
+	for age := range w {
+		w[age] = math.Exp2(-float64(age) / fading)
+	}
+	return w
+}()
+
+// candidate is an item that links lead to from an order.
+type candidate struct {
+	number  int32 // at the links' level; −1 while no item has the name
+	link    *resolved
+	cosine  int64              // to the antecedents, in parts
+	best    [antecedents]int64 // damped confidences, ascending, in parts
+	before  int                // days on which it was bought before the window
+	values  [crossSellValues]float64
+	scored  scored
+	fitness float64 // what ranks best offline, not in bins: it decides between equal log odds
+}
+
+// crossSellValues is how many characteristics the card of cross-sell has.
+const crossSellValues = scorecard.Activity + 1
+
+// scored is what a card says of a candidate.
+type scored struct {
+	code    uint64
+	logOdds float64
+}
+
+// collect gathers what the order's links lead to and the customer may be offered. The taken ones must be marked.
+func (s *Shard) collect(e *entry, o *order) []candidate {
+	sc := &s.step.scratch
+	sc.candidates = sc.candidates[:0]
+	sc.candidateAt.next(s.level.len())
+	sc.distinct.next(s.level.len())
+	for i := range o.lines {
+		line := &o.lines[i]
+		if !line.linked || !sc.distinct.add(line.number) {
+			continue
+		}
+		links := s.linksFrom(line.number)
+		for i := range links {
+			s.consider(e, o, &links[i])
+		}
+	}
+	return sc.candidates
+}
+
+// consider takes up what a link of the order leads to.
+func (s *Shard) consider(e *entry, o *order, l *resolved) {
+	sc := &s.step.scratch
+	number := s.leadsTo(l)
+	switch {
+	case number >= 0 && sc.taken.has(number):
+		if s.step.batch.Explain {
+			s.pass(e, sales.CrossSell, l.link.To, o.OccurredAt, s.whyTaken(e, number, o.day))
+		}
+		return
+	case l.missing:
+		s.pass(e, sales.CrossSell, l.link.To, o.OccurredAt, PassedCatalogue)
+		return
+	}
+	if at := s.candidateAt(number, l.link.To); at >= 0 {
+		if c := &sc.candidates[at]; better(l.link, c.link.link) {
+			c.link = l
+		}
+		return
+	}
+	if number >= 0 {
+		sc.candidateAt.put(number, int32(len(sc.candidates)))
+	}
+	sc.candidates = append(sc.candidates, candidate{number: number, link: l})
+}
+
+// candidateAt is the place of a candidate, −1 if it is none. One without a number is found by its name.
+func (s *Shard) candidateAt(number int32, name string) int32 {
+	sc := &s.step.scratch
+	if number >= 0 {
+		return sc.candidateAt.get(number)
+	}
+	return int32(slices.IndexFunc(sc.candidates, func(c candidate) bool { return c.number < 0 && c.link.link.To == name }))
+}
+
+// leadsTo is the number of what the link leads to, −1 while no item has that name.
+func (s *Shard) leadsTo(l *resolved) int32 {
+	if l.to < 0 { // the name may have come up since
+		if to, ok := s.level.find(l.link.To); ok {
+			l.to = to
+		}
+	}
+	return l.to
+}
+
+// compare adds up how near the candidates are to what the customer bought lately.
+func (s *Shard) compare(e *entry, o *order) {
+	sc := &s.step.scratch
+	lines := e.state.Window.Between(o.day-recentDays, math.MaxInt32)
+	sc.distinct.next(s.level.len())
+	n, day := 0, sales.Day(math.MaxInt32)
+	for i := len(lines) - 1; i >= 0; i-- {
+		line := &lines[i]
+		if line.Day != day {
+			if n >= enough {
+				return
+			}
+			day = line.Day
+		}
+		f := s.level.of(line.Item)
+		if line.AmountMinor <= 0 || !f.takesPart || !sc.distinct.add(f.number) {
+			continue
+		}
+		n++
+		weight := ageWeight[max(0, o.day-day)]
+		links := s.linksFrom(f.number)
+		for i := range links {
+			if at := s.candidateAt(s.leadsTo(&links[i]), links[i].link.To); at >= 0 {
+				sc.candidates[at].add(&links[i], weight)
+			}
+		}
+	}
+}
+
+// add takes up an antecedent by the link that leads from it.
+func (c *candidate) add(l *resolved, weight float64) {
+	c.cosine += int64(parts*weight*l.cosine + 0.5)
+	for i := 0; i < antecedents && l.damped > c.best[i]; i++ {
+		if i > 0 {
+			c.best[i-1] = c.best[i]
+		}
+		c.best[i] = l.damped
+	}
+}
+
+// countBefore counts the days on which candidates were bought before the window.
+func (s *Shard) countBefore(e *entry, o *order) {
+	sc, w := &s.step.scratch, &e.state.Window
+	count := func(item window.ItemID, days int) {
+		if at := sc.candidateAt.get(s.level.of(item).number); at >= 0 {
+			sc.candidates[at].before += days
+		}
+	}
+	for _, p := range w.Past() {
+		count(p.Item, int(p.Days))
+	}
+	lines := w.Between(math.MinInt32, o.day-sales.Day(s.rules.WindowDays))
+	for i := range lines {
+		if lines[i].AmountMinor > 0 {
+			count(lines[i].Item, 1)
+		}
+	}
+}
+
+// answer fills in what the card asks about each candidate, and what it says then.
+func (s *Shard) answer(e *entry, o *order) {
+	sc := &s.step.scratch
+	card := s.card(scorecard.CrossSell())
+	likeness, confidence := standardOf(sc.candidates, likeness), standardOf(sc.candidates, damped)
+	answers, active := pastAnswers(&e.state), s.active(e, o.day)
+	for i := range sc.candidates {
+		c := &sc.candidates[i]
+		l := c.link.link
+		c.values = [crossSellValues]float64{
+			scorecard.Similarity:       likeness.of(c),
+			scorecard.DampedConfidence: confidence.of(c),
+			scorecard.BoughtBefore:     float64(c.before),
+			scorecard.LinkOdds:         c.link.odds,
+			scorecard.Popularity:       l.Baseline,
+			scorecard.PriceRatio:       sc.bought.priceRatio(l.TypicalMinor),
+			scorecard.PastAnswers:      answers,
+			scorecard.Activity:         active,
+		}
+		c.scored = score(card, c.values[:])
+		c.fitness = c.values[scorecard.Similarity] + c.values[scorecard.DampedConfidence] + 2*math.Log1p(float64(c.before))
+	}
+}
+
+// score puts values into the card's bins.
+func score(card *scorecard.Score, values []float64) scored {
+	var attributes [scorecard.MaxCharacteristics]int
+	def := card.Card()
+	for i, v := range values {
+		attributes[i] = def.Characteristics[i].Attribute(v)
+	}
+	return scored{code: def.Code(attributes[:len(values)]), logOdds: card.LogOdds(attributes[:len(values)])}
+}
+
+// ahead tells whether a candidate is offered before another.
+func ahead(a, b *candidate) int {
+	return cmp.Or(cmp.Compare(b.scored.logOdds, a.scored.logOdds), cmp.Compare(b.fitness, a.fitness), rank(a.link.link, b.link.link))
+}
+
+// rank orders links: by score, equal ones by name, so that the order of lines does not matter.
+func rank(a, b *sales.Link) int {
+	return cmp.Or(cmp.Compare(b.Score, a.Score), cmp.Compare(a.From, b.From), cmp.Compare(a.To, b.To))
+}
+
+// better tells whether a stands before b.
+func better(a, b *sales.Link) bool { return rank(a, b) < 0 }
+
+// likeness is the square root of the cosine, in parts of 2^16.
+func likeness(c *candidate) int64 {
+	return int64(math.Sqrt(float64(c.cosine)/parts)*(1<<16) + 0.5)
+}
+
+// damped is the sum of the best antecedents' damped confidence.
+func damped(c *candidate) (sum int64) {
+	for _, v := range c.best {
+		sum += v
+	}
+	return sum
+}
+
+// standard is mean and deviation of a value over the candidates, so that none outweighs the others: by whole sums.
+type standard struct {
+	value      func(*candidate) int64
+	n, sum     float64
+	deviations float64 // n times the standard deviation
+}
+
+func standardOf(candidates []candidate, value func(*candidate) int64) standard {
+	var sum, squares int64
+	for i := range candidates {
+		v := value(&candidates[i])
+		sum += v
+		squares += v * v
+	}
+	n := float64(len(candidates))
+	variance := float64(n*float64(squares)) - float64(float64(sum)*float64(sum))
+	return standard{value: value, n: n, sum: float64(sum), deviations: math.Sqrt(max(variance, 0))}
+}
+
+// of is how many standard deviations the candidate's value lies above the mean; 0 when all are the same.
+func (d *standard) of(c *candidate) float64 {
+	if d.deviations <= 0 {
+		return 0
+	}
+	return (float64(d.n*float64(d.value(c))) - d.sum) / d.deviations
+}
+
+// bought is what the lines of the customer's window come to.
+type bought struct{ lines, amount int64 }
+
+// priceRatio is an amount over that of the customer's mean line; 1 while either is unknown.
+func (b bought) priceRatio(typical int64) float64 {
+	if typical <= 0 || b.amount <= 0 {
+		return 1
+	}
+	return float64(typical) * float64(b.lines) / float64(b.amount)
+}
+
+// pastAnswers is the share of earlier offers that the customer took up, with one of ten in advance.
+func pastAnswers(c *Customer) float64 { return (float64(c.TakenUp) + 1) / (float64(c.Offered) + 10) }
+
+// active is how much the customer bought in the window before the day, in classes.
+func (s *Shard) active(e *entry, day sales.Day) float64 {
+	return float64(affinity.Stratum(len(e.state.Window.Between(day-sales.Day(s.rules.WindowDays), day-1))))
+}
+
+// card gives the points of now.
+func (s *Shard) card(c *scorecard.Card) *scorecard.Score {
+	cards := &s.step.scratch.cards
+	for _, known := range *cards {
+		if known.Card() == c {
+			return known
+		}
+	}
+	known := s.step.batch.Knowledge.Models.Score(c)
+	*cards = append(*cards, known)
+	return known
+}
+
+// chance is the probability that the link gives its item within so many days, and the log odds of it: by the curve of the time to it if
+// there is one, else as if the confidence came evenly over the window.
+func chance(l *sales.Link, days, windowDays int) (p, odds float64) {
+	p = 1 - math.Pow(1-l.Confidence, float64(days)/float64(windowDays))
+	if weeks := float64(days) / 7; l.Starts > 0 && weeks < sales.CurveWeeks {
+		before := 0.0
+		if whole := int(weeks); whole > 0 {
+			before = float64(l.Curve[whole-1])
+		}
+		p = before + (weeks-math.Floor(weeks))*(float64(l.Curve[int(weeks)])-before)
+	}
+	p = max(leastChance, min(p, 1-leastChance))
+	return p, scorecard.LogOdds(p)
+}
+
+// leastChance keeps odds finite.
+const leastChance = 1e-4

@@ -1,0 +1,300 @@
+package reference
+
+import (
+	"cmp"
+	"maps"
+	"math"
+	"slices"
+
+	"github.com/cespare/xxhash/v2"
+
+	"leadline/internal/affinity"
+	"leadline/internal/sales"
+	"leadline/internal/scorecard"
+	"leadline/internal/window"
+)
+
+// candidate is what may be offered, and what a scorecard says of it.
+type candidate struct {
+	link    sales.Link
+	cosine  int64   // in parts of 2^20, to what was bought in the last 60 days
+	damped  []int64 // damped confidence of each antecedent, in the same parts
+	before  int     // days with a purchase before the window
+	values  []float64
+	bins    []int
+	logOdds float64
+	fitness float64
+}
+
+// candidates are what links lead to from the order's lines, without what the customer holds or was offered lately.
+func (m *Model) candidates(c *customer, o *order) []*candidate {
+	found := map[string]*candidate{}
+	held := m.held(c, o.day-sales.Day(m.rules.WindowDays))
+	for i, it := range o.items {
+		if !m.linked(o, i) {
+			continue
+		}
+		for _, l := range m.known.leading[m.name(it).text] {
+			switch {
+			case held[l.To] || !m.follows(&l) || m.known.sells(m.linkItem(l.From)) && !m.known.sells(m.linkItem(l.To)) ||
+				m.saidLately(c, sales.CrossSell, name{level: l.Level, text: l.To}, o.day, false):
+			case found[l.To] == nil:
+				found[l.To] = &candidate{link: l}
+			case rank(&l, &found[l.To].link) < 0:
+				found[l.To].link = l
+			}
+		}
+	}
+	return slices.Collect(maps.Values(found))
+}
+
+// follows tells whether a link may be followed under the rules.
+func (m *Model) follows(l *sales.Link) bool {
+	return l.Level == m.rules.LinkLevel && l.Via == "" && !m.excluded(l.To) && l.To != l.From && !m.useless(sales.CrossSell, l.To)
+}
+
+// rank orders links: by score, equal ones by name.
+func rank(a, b *sales.Link) int {
+	return cmp.Or(cmp.Compare(b.Score, a.Score), cmp.Compare(a.From, b.From), cmp.Compare(a.To, b.To))
+}
+
+// look fills in what the card of cross-sell asks about the candidates.
+func (m *Model) look(c *customer, o *order, all []*candidate) {
+	antecedents := m.antecedents(c, o)
+	lines, amount, active := 0, int64(0), 0
+	before := map[string]int{}
+	for it, p := range c.past {
+		before[m.name(it).text] += int(p.days)
+	}
+	for day, items := range c.bought {
+		for it, s := range items {
+			switch {
+			case day <= o.day-sales.Day(m.rules.WindowDays):
+				if s.amount > 0 {
+					before[m.name(it).text]++
+				}
+				continue
+			case s.amount > 0:
+				lines, amount = lines+1, amount+s.amount
+			}
+			if day < o.day {
+				active++
+			}
+		}
+	}
+	for _, k := range all {
+		for from, age := range antecedents {
+			for _, l := range m.known.leading[from] {
+				if l.To == k.link.To && m.follows(&l) {
+					similar := 0.0
+					if l.FromHolders > 0 && l.ToHolders > 0 {
+						similar = float64(l.Both) / math.Sqrt(float64(l.FromHolders)*float64(l.ToHolders))
+					}
+					k.cosine += int64(math.Exp2(-float64(age)/30)*similar*(1<<20) + 0.5)
+					k.damped = append(k.damped, int64(l.Score*(1<<20)+0.5))
+				}
+			}
+		}
+		k.before = before[k.link.To]
+	}
+	likeness := standardised(all, func(k *candidate) int64 { return int64(math.Sqrt(float64(k.cosine)/(1<<20))*(1<<16) + 0.5) })
+	damped := standardised(all, func(k *candidate) (sum int64) {
+		slices.SortFunc(k.damped, func(a, b int64) int { return cmp.Compare(b, a) })
+		for i := 0; i < len(k.damped) && i < 5; i++ {
+			sum += k.damped[i]
+		}
+		return sum
+	})
+	for i, k := range all {
+		price := 1.0
+		if k.link.TypicalMinor > 0 && amount > 0 {
+			price = float64(k.link.TypicalMinor) * float64(lines) / float64(amount)
+		}
+		k.values = []float64{likeness[i], damped[i], float64(k.before), m.chance(&k.link, k.link.Confidence), k.link.Baseline, price, c.answers(),
+			float64(affinity.Stratum(active))}
+		k.fitness = likeness[i] + damped[i] + 2*math.Log1p(float64(k.before))
+		m.score(scorecard.CrossSell(), k)
+	}
+}
+
+// antecedents are what was bought and paid for in the last 60 days, with its age in days, from the newest day back to the one with which
+// there are forty.
+func (m *Model) antecedents(c *customer, o *order) map[string]int {
+	ages := map[string]int{}
+	days := slices.Sorted(maps.Keys(c.bought))
+	slices.Reverse(days)
+	for _, day := range days {
+		if day <= o.day-60 || len(ages) >= 40 {
+			break
+		}
+		for it, s := range c.bought[day] {
+			if _, ok := ages[m.name(it).text]; !ok && s.amount > 0 && !m.excluded(it.Category) {
+				ages[m.name(it).text] = int(max(0, o.day-day))
+			}
+		}
+	}
+	return ages
+}
+
+// standardised is how many standard deviations each one's value lies above the mean of all.
+func standardised(all []*candidate, value func(*candidate) int64) []float64 {
+	var sum, squares int64
+	for _, k := range all {
+		sum += value(k)
+		squares += value(k) * value(k)
+	}
+	n := float64(len(all))
+	deviations := math.Sqrt(max(0, n*float64(squares)-float64(sum)*float64(sum)))
+	out := make([]float64, len(all))
+	for i, k := range all {
+		if deviations > 0 {
+			out[i] = (n*float64(value(k)) - float64(sum)) / deviations
+		}
+	}
+	return out
+}
+
+// chance is the log odds that a link's item is taken within the time of an offer: by the curve, if it has one, else as if the share came
+// evenly over the window.
+func (m *Model) chance(l *sales.Link, share float64) float64 {
+	p := 1 - math.Pow(1-share, float64(m.rules.ExpiryDays)/float64(m.rules.WindowDays))
+	if week := m.rules.ExpiryDays / 7; l.Starts > 0 && week < sales.CurveWeeks {
+		low := 0.0
+		if week > 0 {
+			low = float64(l.Curve[week-1])
+		}
+		weeks := float64(m.rules.ExpiryDays) / 7
+		p = low + (weeks-float64(week))*(float64(l.Curve[week])-low)
+	}
+	p = max(0.0001, min(p, 1-0.0001))
+	return math.Log(p / (1 - p))
+}
+
+// answers is the share of earlier offers that were taken up, with one of ten in advance.
+func (c *customer) answers() float64 {
+	return (float64(c.before.taken) + 1) / (float64(c.before.offered) + 10)
+}
+
+// points are those of the card that hold now.
+func (m *Model) points(card *scorecard.Card) sales.Model {
+	model, ok := m.known.models[card.Name]
+	if ok && model.Version == card.Version {
+		return model
+	}
+	prior := sales.Model{Constant: card.Constant}
+	for _, ch := range card.Characteristics {
+		prior.Characteristics = append(prior.Characteristics, sales.Characteristic{Points: ch.Prior})
+	}
+	return prior
+}
+
+// score adds up the points of the candidate's values.
+func (m *Model) score(card *scorecard.Card, k *candidate) {
+	points := m.points(card)
+	k.logOdds, k.bins = points.Constant, nil
+	for i, ch := range card.Characteristics {
+		bin := 0
+		for _, cut := range ch.Cuts {
+			if k.values[i] >= cut {
+				bin++
+			}
+		}
+		k.bins = append(k.bins, bin)
+		k.logOdds += points.Characteristics[i].Points[bin]
+	}
+}
+
+// code is the candidate's bins as they are kept with the offer.
+func (k *candidate) code(card *scorecard.Card) uint64 {
+	code, radix := uint64(card.Version), uint64(64)
+	for i, ch := range card.Characteristics {
+		code += uint64(k.bins[i]) * radix
+		radix *= uint64(len(ch.Prior))
+	}
+	return code
+}
+
+// probability is that of the candidate's log odds, calibrated.
+func (m *Model) probability(card *scorecard.Card, k *candidate) float64 {
+	z, knots := k.logOdds, m.points(card).Calibration
+	for i, knot := range knots {
+		last := i == len(knots)-1
+		switch {
+		case i == 0 && k.logOdds <= knot.LogOdds, last && k.logOdds > knot.LogOdds:
+			z = k.logOdds + knot.Calibrated - knot.LogOdds
+		case i > 0 && k.logOdds > knots[i-1].LogOdds && k.logOdds <= knot.LogOdds:
+			share := (k.logOdds - knots[i-1].LogOdds) / (knot.LogOdds - knots[i-1].LogOdds)
+			z = knots[i-1].Calibrated + share*(knot.Calibrated-knots[i-1].Calibrated)
+		}
+	}
+	return 1 / (1 + math.Exp(-z))
+}
+
+// reasons are the three characteristics that say most for or against the candidate, against what is usual.
+func (m *Model) reasons(card *scorecard.Card, k *candidate) []string {
+	points := m.points(card)
+	weights := map[string]float64{}
+	var codes []string
+	for i, bin := range k.bins {
+		name := card.Characteristics[i].Name
+		weights[name] = math.Abs(points.Characteristics[i].Points[bin] - points.Characteristics[i].Mean)
+		if weights[name] >= 0.1 {
+			codes = append(codes, name)
+		}
+	}
+	slices.SortStableFunc(codes, func(a, b string) int { return cmp.Compare(weights[b], weights[a]) })
+	return codes[:min(3, len(codes))]
+}
+
+// choose takes the best, or in a share of the events any of the first ten; and how probable that was.
+func (m *Model) choose(o *order, all []*candidate) (*candidate, float64) {
+	slices.SortFunc(all, func(a, b *candidate) int {
+		return cmp.Or(cmp.Compare(b.logOdds, a.logOdds), cmp.Compare(b.fitness, a.fitness), rank(&a.link, &b.link))
+	})
+	share, first := float64(m.rules.ExploreShare), min(10, len(all))
+	at := 0
+	if float64(m.lot("explore", o)) < share*math.Exp2(64) {
+		at = int(m.lot("which", o) % uint64(first))
+	}
+	if at == 0 {
+		return all[0], 1 - share + share/float64(first)
+	}
+	return all[at], share / float64(first)
+}
+
+func (m *Model) lot(about string, o *order) uint64 {
+	return xxhash.Sum64String(m.prefix + "\x00" + about + "\x00" + o.EventID)
+}
+
+// is tells whether a product is of the category or type that the item names.
+func (k *Knowledge) is(p *sales.Product, of window.Item) bool {
+	if of.Type != "" {
+		return cmp.Or(p.Type, p.Category) == of.Type
+	}
+	return p.Category == of.Category
+}
+
+// sells tells whether any product is of what the item names.
+func (k *Knowledge) sells(of window.Item) bool {
+	for _, p := range k.products {
+		if k.is(&p, of) {
+			return true
+		}
+	}
+	return false
+}
+
+// margin is the mean of the known ones, 1 if there is none.
+func (k *Knowledge) margin(of window.Item) float64 {
+	n, sum := 0.0, 0.0
+	for _, p := range k.products {
+		if k.is(&p, of) && !math.IsNaN(p.MarginShare) {
+			n++
+			sum += math.Round(1e6 * p.MarginShare)
+		}
+	}
+	if n == 0 {
+		return 1
+	}
+	return sum / n / 1e6
+}
