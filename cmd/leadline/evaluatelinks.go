@@ -20,6 +20,7 @@ type evaluateLinksCmd struct {
 	MinBuyers         int      `default:"30" help:"Only items with so many buyers before the cut."`
 	Offers            int      `default:"5" help:"How many a customer is offered."`
 	Live              bool     `help:"As live too: at each of a customer's shopping days from the cut on, by what was known before it. Takes minutes."`
+	Holds             bool     `help:"How many of the links that would have been published before the cut hold after it, too. Takes minutes."`
 	Peers             string   `placeholder:"FILE" help:"Others' nDCG by customer, CSV with the columns cut, H, customer_id, relevant and NAME_ndcg5: leadline is compared with each, paired."`
 	Plot              string   `placeholder:"FILE" help:"Draw the report into this SVG file too."`
 	JSON              bool     `name:"json" help:"The report as one JSON object, with each customer's nDCG."`
@@ -31,7 +32,7 @@ func (cmd evaluateLinksCmd) Run(ctx context.Context, p *process) error {
 	if err != nil {
 		return err
 	}
-	o := evaluate.LinksOptions{WindowDays: cmd.WindowDays, MinBuyers: cmd.MinBuyers, Offers: cmd.Offers, Live: cmd.Live}
+	o := evaluate.LinksOptions{WindowDays: cmd.WindowDays, MinBuyers: cmd.MinBuyers, Offers: cmd.Offers, Live: cmd.Live, Holds: cmd.Holds}
 	if cmd.WindowDays < 1 || cmd.MinBuyers < 1 || cmd.Offers < 1 {
 		return usage("--window-days, --min-buyers and --offers must be 1 or more")
 	}

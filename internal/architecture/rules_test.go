@@ -8,8 +8,8 @@ var layers = [][]string{
 	{"schemas", "internal/sales", "internal/committed", "internal/promise", "internal/logistic"},
 	{"internal/window", "internal/simulate", "internal/slipping"},
 	{"internal/activity", "internal/feedback", "internal/catalogue", "internal/scorecard"},
-	{"internal/affinity", "internal/channel", "internal/evaluate", "internal/declining"}, // declining asks activity's test
-	{"internal/engine"},
+	{"internal/affinity", "internal/channel", "internal/declining"}, // declining asks activity's test
+	{"internal/engine", "internal/evaluate"},
 	{"internal/wire", "internal/config"},
 	{"internal/intake", "internal/state", "internal/topics", "internal/embedded", "internal/sample"},
 	{"internal/stream", "internal/analyst", "internal/load", "internal/replay", "internal/report", "internal/web", "internal/reference", "internal/book"},

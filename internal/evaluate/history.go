@@ -63,8 +63,10 @@ type customer struct {
 
 // bought is an item on a day.
 type bought struct {
-	day  sales.Day
-	item int32
+	day   sales.Day
+	item  int32
+	lines int32
+	minor int64
 }
 
 // noItem stands for what is no merchandise.
@@ -114,7 +116,7 @@ func (h *History) Purchase(p *sales.Purchase) {
 		came = came || p.Lines[i].Quantity > 0
 		visit.SpentMinor += p.Lines[i].AmountMinor
 		if item, ok := h.item(&p.Lines[i]); ok {
-			c.bought = append(c.bought, bought{day, item})
+			c.bought = append(c.bought, bought{day, item, 1, p.Lines[i].AmountMinor})
 		}
 	}
 	if !came {
@@ -158,12 +160,26 @@ func (h *History) sorted() []*customer {
 	all := make([]*customer, 0, len(h.customers))
 	for _, c := range h.customers {
 		slices.SortFunc(c.bought, func(a, b bought) int { return cmp.Or(cmp.Compare(a.day, b.day), cmp.Compare(a.item, b.item)) })
-		c.bought = slices.Compact(c.bought)
+		c.bought = onceADay(c.bought)
 		c.visits = byDay(c.visits)
 		all = append(all, c)
 	}
 	slices.SortFunc(all, func(a, b *customer) int { return cmp.Compare(a.id, b.id) })
 	return all
+}
+
+// onceADay adds up what was bought of an item on a day.
+func onceADay(sorted []bought) []bought {
+	out := sorted[:0]
+	for _, b := range sorted {
+		if n := len(out); n > 0 && out[n-1].day == b.day && out[n-1].item == b.item {
+			out[n-1].lines += b.lines
+			out[n-1].minor += b.minor
+			continue
+		}
+		out = append(out, b)
+	}
+	return out
 }
 
 // byDay makes one visit of all on a day.

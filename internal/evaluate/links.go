@@ -15,6 +15,7 @@ type LinksOptions struct {
 	MinBuyers  int        // an item must have before the cut
 	Offers     int        // how many a customer is made
 	Live       bool       // as live too: it takes much longer
+	Holds      bool       // how many published links hold: it takes longer
 	Peers      *LinkPeers // others' figures, nil: none
 }
 
@@ -36,6 +37,7 @@ type CutLinks struct {
 	Rankers     []RankerLine `json:"rankers"`
 	Peers       []PeerLine   `json:"peers,omitempty"`
 	Calibration *Calibration `json:"calibration,omitempty"` // absent where the history before the cut teaches nothing
+	Holds       *Holds       `json:"holds,omitempty"`       // absent where the history ends too soon, and unless asked for
 	Cases       []Case       `json:"cases,omitempty"`
 }
 
@@ -82,6 +84,9 @@ func (h *History) Links(o LinksOptions) (*LinksReport, error) {
 		line.Peers = o.Peers.beside(q, h.first, leadline.ndcg)
 		if c := h.learnChances(all, cut, q.window, o.MinBuyers, o.Offers); c != nil {
 			line.Calibration = q.calibration(c, o.Offers)
+		}
+		if o.Holds && cut.Day+holdsDays-1 <= h.last {
+			line.Holds = h.holds(all, q)
 		}
 		if o.Live {
 			q.live(all, ms, o.Offers) // the last, as it leaves the question at the end of the horizon

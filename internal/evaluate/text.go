@@ -21,6 +21,7 @@ in brackets: 95% intervals, by customers drawn anew
 lift per offer: precision over that of popularity; coverage: share of the items that anybody was offered, counted
 as live: at each of a customer's shopping days from the cut on, by what all had bought before that day, judged by what it buys that is
 new to it from that day to the end of the horizon; mean over its days, then over customers
+hold: holders of A without B take up B more often than customers without either who bought as much in the window
 over the cut's: as live minus the offers made at the cut, judged at the same days
 `)
 	return err
@@ -62,7 +63,21 @@ func (c *CutLinks) writeText(to io.Writer, offers int) error {
 			fmt.Fprintf(w, "%.3f to %.3f\t%.3f\t%s\t%d\n", b.Low, b.High, b.Said, b.Taken, b.Offers)
 		}
 	}
-	return w.Flush()
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	if c.Holds != nil {
+		c.Holds.writeText(to)
+	}
+	return nil
+}
+
+// writeText says how many statements held.
+func (h *Holds) writeText(to io.Writer) {
+	fmt.Fprintf(to, "\n%d links would have been published; of the top %d by G², %d hold in the %d days from the cut on: %s, pooled adjusted lift %.2f\n",
+		h.Published, h.Top.Statements, h.Top.Held, h.Days, h.Top.Share, h.Top.PooledLift)
+	fmt.Fprintf(to, "of %d drawn pairs with the support, whatever the tests say, %d: %s, pooled adjusted lift %.2f\n", h.Random.Statements, h.Random.Held,
+		h.Random.Share, h.Random.PooledLift)
 }
 
 // String gives the mean with its interval.
