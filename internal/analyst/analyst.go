@@ -1,5 +1,6 @@
 // Package analyst is the role that turns the shards' tallies into what everyone knows: it sums the differences, keeps the sums in
-// leadline.knowledge-state, and publishes links (product-links), everyone's activity (forecasts) and the points of scorecards (leadline.models).
+// leadline.knowledge-state, and publishes links (product-links), everyone's activity and what reps make of alerts (forecasts) and the points of
+// scorecards (leadline.models). It says which channels have gone quiet (alerts.channel): of them no shard knows enough.
 //
 // It guarantees that each tally counts exactly once, whatever kills it: changed sums, what is published, and the
 // positions in the tally topics are one Kafka transaction, and each assignment starts from what that topic says. The sums do
@@ -22,6 +23,7 @@ import (
 	"go.uber.org/zap"
 
 	"leadline/internal/affinity"
+	"leadline/internal/channel"
 	"leadline/internal/promise"
 	"leadline/internal/sales"
 	"leadline/internal/wire"
@@ -40,7 +42,8 @@ type Config struct {
 type Deps struct {
 	Decoder    *wire.Decoder
 	Encoder    *wire.Encoder
-	Rules      func() affinity.LinkRules // may answer differently from one moment to the next
+	Rules      func() affinity.LinkRules // may answer differently from one moment to the next, as may Channels
+	Channels   func() channel.Rules
 	Log        *zap.Logger
 	Registerer prometheus.Registerer
 }

@@ -24,6 +24,7 @@ type edition struct {
 	models   map[string]sales.Model
 	fittedIn int32
 	weights  map[string]float64 // by series
+	quiet    quiet
 }
 
 // publish commits the changed sums, the statements that they change, and the positions they reach, in one transaction. It goes
@@ -43,7 +44,7 @@ func (s *session) publish(ctx context.Context, atMost time.Duration) error {
 	s.memory.sums.committed()
 	s.memory.links, s.memory.days = e.links, e.days
 	s.memory.models, s.memory.fittedIn = e.models, e.fittedIn
-	s.memory.weights = e.weights
+	s.memory.weights, s.memory.quiet = e.weights, e.quiet
 	s.last = published{at: time.Now(), took: time.Since(began), day: s.day()}
 	s.metrics.commits.WithLabelValues("committed").Inc()
 	s.metrics.publishSeconds.Observe(s.last.took.Seconds())
@@ -87,6 +88,9 @@ func (s *session) compose() (*edition, error) {
 		return nil, err
 	}
 	if err := s.addWeights(e); err != nil {
+		return nil, err
+	}
+	if err := s.addChannels(e); err != nil {
 		return nil, err
 	}
 	return e, s.addModels(e)

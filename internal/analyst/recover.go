@@ -9,6 +9,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"leadline/internal/channel"
 	"leadline/internal/committed"
 	"leadline/internal/feedback"
 	"leadline/internal/sales"
@@ -24,6 +25,7 @@ type memory struct {
 	models   map[string]sales.Model // by name
 	fittedIn int32                  // week of event time in which the models were last fitted
 	weights  map[string]float64     // what reps make of alerts, by series
+	quiet    quiet                  // which channels have been quiet
 }
 
 // dayOfActivity is what a forecast says about a past day.
@@ -77,11 +79,15 @@ type lasting map[string]*kgo.Record
 // remember makes the memory of what was kept.
 func (s *session) remember(ctx context.Context, kept map[string]lasting) (*memory, error) {
 	m := &memory{sums: newSums(), links: map[string]sales.Link{}, days: map[sales.Day]dayOfActivity{}, models: map[string]sales.Model{},
-		weights: map[string]float64{}}
+		weights: map[string]float64{}, quiet: quiet{episodes: map[string]channel.Episode{}}}
 	for _, rec := range kept[s.topics.state] {
 		var row wire.KnowledgeRow
 		err := s.deps.Decoder.KnowledgeRow(ctx, rec.Value, &row)
-		if err == nil {
+		switch {
+		case err != nil:
+		case row.Kind == channelsKind:
+			m.quiet.restore(&row)
+		default:
 			err = m.sums.restore(&row)
 		}
 		if err != nil {

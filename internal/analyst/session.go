@@ -115,7 +115,7 @@ func (s *session) checkTopics(ctx context.Context) error {
 	s.say("looking for its topics")
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
-	names := append(s.topics.inputs(), s.topics.outputs()...)
+	names := append(append(s.topics.inputs(), s.topics.outputs()...), s.topics.channelAlerts)
 	details, err := kadm.NewClient(s.client.Client()).ListTopics(ctx, names...)
 	if err != nil {
 		return fmt.Errorf("list topics: %w", err)

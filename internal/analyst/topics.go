@@ -14,6 +14,9 @@ type topics struct {
 	links     string
 	forecasts string
 	models    string
+
+	channelAlerts string
+	source        string // of its alerts, as CloudEvents name it
 }
 
 func newTopics(prefix string) topics {
@@ -23,6 +26,9 @@ func newTopics(prefix string) topics {
 		links:     prefix + "product-links",
 		forecasts: prefix + "forecasts",
 		models:    prefix + "leadline.models",
+
+		channelAlerts: prefix + sales.Channel.Topic(),
+		source:        "/leadline/" + prefix + "analyst",
 	}
 }
 

@@ -22,6 +22,7 @@ import (
 	"go.uber.org/zap"
 
 	"leadline/internal/affinity"
+	"leadline/internal/channel"
 	"leadline/internal/committed"
 	"leadline/internal/feedback"
 	"leadline/internal/sales"
@@ -68,7 +69,7 @@ type world struct {
 func newWorld(t *testing.T, leaveOut ...string) *world {
 	w := &world{t: t, stack: &kfake.VirtualNetwork{}, topics: newTopics("x."), random: rand.New(rand.NewPCG(3, 7)), holds: map[string][]string{},
 		counts: affinity.NewCounts(affinity.DefaultMaxCandidates), offers: scorecard.NewSums(), cells: map[string]int64{}, days: map[sales.Day]float64{}}
-	names := slices.DeleteFunc(append(w.topics.inputs(), w.topics.outputs()...), func(n string) bool { return slices.Contains(leaveOut, n) })
+	names := slices.DeleteFunc(append(append(w.topics.inputs(), w.topics.outputs()...), w.topics.channelAlerts), func(n string) bool { return slices.Contains(leaveOut, n) })
 	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.Ports(9092), kfake.ListenFn(w.stack.Listen), kfake.SeedTopics(1, names...))
 	if err != nil {
 		t.Fatal(err)
@@ -229,7 +230,7 @@ type member struct {
 func (w *world) start() *member {
 	l := &line{stack: w.stack}
 	a := New(Config{Prefix: "x.", Lateness: lateness, Kafka: []kgo.Opt{kgo.SeedBrokers(w.cluster.ListenAddrs()...), kgo.Dialer(l.dial)}},
-		Deps{Decoder: w.decoder, Encoder: w.encoder, Rules: rules, Log: zap.NewNop(), Registerer: prometheus.NewRegistry()})
+		Deps{Decoder: w.decoder, Encoder: w.encoder, Rules: rules, Channels: channel.DefaultRules, Log: zap.NewNop(), Registerer: prometheus.NewRegistry()})
 	ctx, cancel := context.WithCancel(context.Background())
 	m := &member{Analyst: a, line: l, done: make(chan struct{})}
 	var err error
@@ -382,7 +383,7 @@ func (w *world) checkRows() {
 			w.t.Fatalf("row %q: %v", key, err)
 		}
 		for _, c := range row.Cells {
-			if row.Kind != progressKind || c.Col == csnCol {
+			if row.Kind != channelsKind && (row.Kind != progressKind || c.Col == csnCol) {
 				got[fmt.Sprintf("%s|%s|%s|%d", row.Kind, row.Row, c.Col, c.Bucket)] = c.N
 			}
 		}

@@ -26,6 +26,7 @@ import (
 	"leadline/internal/affinity"
 	"leadline/internal/analyst"
 	"leadline/internal/book"
+	"leadline/internal/channel"
 	"leadline/internal/config"
 	"leadline/internal/deadletter"
 	"leadline/internal/desk"
@@ -330,6 +331,7 @@ func (a *App) analyst(ctx context.Context, ready *readiness) error {
 		Decoder:    wire.NewDecoder(topics.NewSchemaSource(a.registry).Knowing(ids)),
 		Encoder:    wire.NewEncoder(ids),
 		Rules:      a.linkRules,
+		Channels:   func() channel.Rules { return a.rules.Rules().Channels },
 		Log:        a.log,
 		Registerer: a.metrics,
 	})

@@ -82,7 +82,7 @@ func (s *Shard) alert(e *entry, ep *Episode, status sales.AlertStatus, at sales.
 		KnowledgeVersion: string(b.Knowledge.Version), RunID: b.RunID, SuppressedBy: ep.Suppressed,
 	})
 	a := &out.Alerts[len(out.Alerts)-1]
-	a.Grade = grade(a.Score)
+	a.Grade = Grade(a.Score)
 	if ep.ExpiryDay != 0 {
 		a.ExpiresAt = s.cfg.Calendar.Start(ep.ExpiryDay)
 	}
@@ -95,9 +95,9 @@ func (s *Shard) alert(e *entry, ep *Episode, status sales.AlertStatus, at sales.
 	return a
 }
 
-// grade is the score in a rep's words. An offer's score is the link's confidence, where one half is rare and good; a decline's is
+// Grade is the score in a rep's words. An offer's score is the link's confidence, where one half is rare and good; a decline's is
 // the share of purchase days lost.
-func grade(score float64) string {
+func Grade(score float64) string {
 	switch {
 	case score >= 0.6:
 		return "A"

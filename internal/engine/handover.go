@@ -18,8 +18,15 @@ import (
 
 // NextSpellID is the id of the declining alert that would be opened next about a customer whose last purchase is the event.
 func NextSpellID(prefix, customer string, last uint64) uuid.UUID {
+	return EpisodeID(prefix, sales.Declining, customer, last)
+}
+
+// EpisodeID is the id of an alert that offers nothing: about a customer or, of kinds that shards do not decide, another subject.
+func EpisodeID(prefix string, kind sales.AlertKind, subject string, episode uint64) uuid.UUID {
+	ep := nextSpell(episode)
+	ep.Kind = kind
 	s := Shard{cfg: Config{Prefix: prefix}}
-	return s.alertID(customer, nextSpell(last))
+	return s.alertID(subject, ep)
 }
 
 func nextSpell(last uint64) *Episode {
