@@ -25,7 +25,7 @@ COMPARISON ?= $(wildcard $(RESULTS)/comparison.jsonl)
 # Which Go benchmarks run.
 BENCH ?= .
 
-.PHONY: help build demo test simulate-faults truth integration chaos verify format lint generated race fuzz bench report microbench clients servers-start servers-stop
+.PHONY: help build demo test simulate-faults downturn truth integration chaos verify format lint generated race fuzz bench report microbench clients servers-start servers-stop
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,6 +48,8 @@ simulate-faults: ## orders of mishaps in virtual time, each compared with the re
 truth: SEEDS := 100
 truth: ## worlds with planted links, and the same with all items dealt anew: what is found, false discoveries, how often intervals hold the truth; FROM=1 SEEDS=100
 	@go test -count=1 -v -timeout 24h -run '^TestTruth$$' ./internal/affinity -seed $(FROM) -seeds $(SEEDS) | grep -v -e '^=== ' -e '^ *--- PASS'
+downturn: ## simulated worlds in which business goes down by 30 in a hundred: alerts and decliners found, beside the undisturbed ones
+	@go test -count=1 -v -timeout 2h -run '^TestADownturnIsNobodysDecline$$' ./internal/engine -downturn-customers 3000 -downturn-worlds 5
 
 integration: build clients ## the built binary against the real Kafka, registry and Redis of deploy/local/servers (start them first), the pages in Chromium
 	@eval "$$(deploy/local/servers env)" && LEADLINE_TEST_REDIS="$$LEADLINE_REDIS_ADDRS" \

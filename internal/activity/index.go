@@ -80,6 +80,16 @@ func (x *Index) Sum(after, upTo sales.Day) float64 {
 	return x.observed(after, x.complete) + estimated*x.mean()
 }
 
+// Level is the activity of a day, mean over the given number of days up to upTo, or over as many of them as are not before the first known one; 0
+// when there is none.
+func (x *Index) Level(upTo sales.Day, days int) float64 {
+	if len(x.values) == 0 || upTo < x.first {
+		return 0
+	}
+	after := max(upTo-sales.Day(days), x.first-1)
+	return x.Sum(after, upTo) / float64(upTo-after)
+}
+
 // mean is the activity of a typical recent day.
 func (x *Index) mean() float64 {
 	days := min(meanDays, x.complete-x.first+1)

@@ -3,6 +3,7 @@ package engine
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 
 	"leadline/internal/activity"
@@ -59,31 +60,40 @@ func (s *Shard) cannotDecline(lines int, day sales.Day) bool {
 }
 
 // look is what the timer does once a week: open a declining spell, or end one whose customer has not bought for a whole window. Mostly it
-// finds nothing: then the customer, unless this step has touched it, stays as it was written, and only its timer moves on.
+// finds nothing: then the customer, unless this step has touched it, stays as it was written, and only its timer moves on. If silence will be
+// telling before the week is over, the timer is set for that day, and weeks count from it.
 func (s *Shard) look(e *entry, day sales.Day, due sales.Millis) {
 	c := &e.state
 	var d decline
+	var v slip
 	declines, gone := false, false
+	s.teach(e, day)
 	if c.spell() < 0 {
 		why := PassedAlpha
 		if !s.cannotDecline(len(c.Window.Lines()), day) {
 			d = s.decline(&c.Window, day)
 			why = s.noSpell(e, d, day)
 		}
-		if declines = why == ""; !declines {
+		if v = s.slips(e, day); v.chance > 0 && why == PassedAlpha {
+			why = PassedPrecision
+		}
+		if declines = why == ""; !declines && !v.fires {
 			s.pass(e, sales.Declining, "", due, why)
 		}
 	} else {
 		gone = c.Window.PurchaseDays(day-sales.Day(s.rules.WindowDays), day) == 0
 	}
-	if !e.touched && !declines && !gone && c.boughtAfter(day-sales.Day(s.rules.keptDays())) {
+	if !e.touched && !declines && !v.fires && v.telling == 0 && !gone && c.boughtAfter(day-sales.Day(s.rules.keptDays())) {
 		s.lookedInVain(e, day)
 		return
 	}
 	s.touch(e)
 	c.advance(day, &s.rules)
-	if declines {
-		s.openSpell(e, d, day, due)
+	switch {
+	case v.fires:
+		s.openSlip(e, v, day, due)
+	case declines:
+		s.openDecline(e, d, day, due)
 	}
 	if gone {
 		ended := c.close(c.spell())
@@ -92,7 +102,9 @@ func (s *Shard) look(e *entry, day sales.Day, due sales.Millis) {
 			text:    fmt.Sprintf("No purchase in the last %d days.", s.rules.WindowDays),
 			details: map[string]float64{"days_open": float64(day - ended.Day)}})
 	}
-	c.LookDay = s.nextLook(c, day)
+	if c.LookDay = s.nextLook(c, day); v.telling != 0 {
+		c.LookDay = v.telling
+	}
 }
 
 // lookedInVain notes a look that found nothing. What leaves the window by then is tallied, as the customer's own time has come to the day.
@@ -120,29 +132,34 @@ func (s *Shard) nextLook(c *Customer, day sales.Day) sales.Day {
 	return 0
 }
 
-// openSpell says that the customer is declining.
-func (s *Shard) openSpell(e *entry, d decline, day sales.Day, due sales.Millis) {
-	c, r := &e.state, s.rules.Declining
+// openSpell opens an alert about a customer that is declining, with the last purchase as a reason; the caller fills in the words.
+func (s *Shard) openSpell(e *entry, day sales.Day, due sales.Millis, score float64) *sales.Alert {
+	c := &e.state
 	last := c.Window.Last()
-	weight := s.weight(sales.Declining, c.Owner())
-	ep := Episode{Kind: sales.Declining, Event: last.Event, From: window.NoItem,
-		To: window.NoItem, Day: day, Score: partsOfOne(lost(d) * weight), Suppressed: s.suppression(e)}
+	ep := *nextSpell(last.Event)
+	ep.Day, ep.Score, ep.Suppressed = day, partsOfOne(score), s.suppression(e)
 	c.open(ep)
 	c.Said = append(c.Said, Said{Kind: sales.Declining, Item: window.NoItem, Day: day, Event: last.Event})
 	a := s.alert(e, &ep, sales.Opened, due)
+	purchases := sales.Source{Topic: s.cfg.Prefix + topicPurchases, Partition: last.Partition, Offset: last.Offset}
+	a.Reasons = []sales.Reason{{Code: "last_purchase", Text: "Last bought on " + s.cfg.Calendar.Day(last.At).String() + ".",
+		Value: float64(day - s.cfg.Calendar.Day(last.At)), Evidence: []sales.Evidence{{Source: purchases}}}}
+	return a
+}
+
+// openDecline says that the customer has bought on fewer days than chance explains.
+func (s *Shard) openDecline(e *entry, d decline, day sales.Day, due sales.Millis) {
+	r := s.rules.Declining
+	weight := s.weight(sales.Declining, e.state.Owner())
+	a := s.openSpell(e, day, due, lost(d)*weight)
 	by := "at that rate %.1f were to be expected"
 	if d.seasonal {
 		by = "everyone's activity would let expect %.1f"
 	}
 	a.Title = fmt.Sprintf("Customer %s bought on %s in the last %d, after %d in the %d before; "+by+".",
 		e.id, inDays(d.recent), r.RecentDays, d.before, r.BaselineDays, d.expected)
-	purchases := sales.Source{Topic: s.cfg.Prefix + topicPurchases, Partition: last.Partition, Offset: last.Offset}
-	a.Reasons = []sales.Reason{
-		{Code: "fewer_purchase_days", Text: fmt.Sprintf("%s with a purchase where %.1f were to be expected.", inDays(d.recent), d.expected),
-			Value: float64(d.recent), Baseline: d.expected, Weight: 1 - d.p},
-		{Code: "last_purchase", Text: "Last bought on " + s.cfg.Calendar.Day(last.At).String() + ".",
-			Value: float64(day - s.cfg.Calendar.Day(last.At)), Evidence: []sales.Evidence{{Source: purchases}}},
-	}
+	a.Reasons = append([]sales.Reason{{Code: "fewer_purchase_days", Text: fmt.Sprintf("%s with a purchase where %.1f were to be expected.", inDays(d.recent), d.expected),
+		Value: float64(d.recent), Baseline: d.expected, Weight: 1 - d.p}}, a.Reasons...)
 	a.Reasons = seldomUseful(a.Reasons, weight)
 	a.Details = map[string]float64{"recent_days": float64(d.recent), "baseline_days": float64(d.before), "expected_days": d.expected,
 		"p_value": d.p}
@@ -156,6 +173,14 @@ func (s *Shard) noSpell(e *entry, d decline, day sales.Day) PassedWhy {
 		return PassedAlpha
 	case d.before < r.MinBaselineDays:
 		return PassedBaseline
+	default:
+		return s.unspoken(e, day)
+	}
+}
+
+// unspoken is why nothing is said about a customer who declines, empty if it is said.
+func (s *Shard) unspoken(e *entry, day sales.Day) PassedWhy {
+	switch {
 	case s.saidLately(e, sales.Declining, noNumber, day, false):
 		return PassedCooldown
 	case s.leftInPeace(&e.state, day):
@@ -176,17 +201,17 @@ func inDays(n int) string {
 }
 
 // lost is the share of the expected purchase days that is missing, the score of a declining alert: how much there is to win back,
-// not yet a probability (calibration is a later matter). It is capped below 1, because nothing is certain.
+// no probability. It is capped below 1, because nothing is certain.
 func lost(d decline) float64 { return math.Max(0, math.Min(0.99, 1-float64(d.recent)/d.expected)) }
 
-// recover ends a declining spell when a purchase shows that the customer has come back.
+// recover ends a declining spell when a purchase shows that the customer has come back: neither the test nor the push would say so any more.
 func (s *Shard) recover(e *entry, o *order) {
 	c := &e.state
 	if c.spell() < 0 {
 		return
 	}
 	d := s.decline(&c.Window, c.Day)
-	if d.p < s.rules.Declining.ResolveAbove {
+	if d.p < s.rules.Declining.ResolveAbove || s.slipCard() != nil && s.slipChance(c, c.Day+1) >= s.rules.Declining.least() {
 		return
 	}
 	ended := c.close(c.spell())
@@ -195,5 +220,15 @@ func (s *Shard) recover(e *entry, o *order) {
 	s.sayEnd(e, &ended, ending{status: sales.Resolved, at: o.OccurredAt, code: "came_back", value: float64(d.recent), baseline: d.expected,
 		title: fmt.Sprintf("Customer %s is buying again: on %s in the last %d.", e.id, inDays(d.recent), s.rules.Declining.RecentDays),
 		text:  text, evidence: []sales.Evidence{o.evidence()},
-		details: map[string]float64{"days_to_return": float64(o.day - ended.Day), "p_value": d.p}})
+		details: map[string]float64{"days_to_return": float64(o.day - ended.Day), "days_away": s.daysAway(c, o.day), "p_value": d.p}})
+}
+
+// daysAway is how long before the order of the day the customer had not bought.
+func (s *Shard) daysAway(c *Customer, day sales.Day) float64 {
+	days := s.slipLook(c, day).Days
+	before, _ := slices.BinarySearch(days, day)
+	if before == 0 {
+		return 0
+	}
+	return float64(day - days[before-1])
 }

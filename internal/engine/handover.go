@@ -51,24 +51,15 @@ func (s *Shard) handOver(e *entry, ev *sales.Event, day sales.Day) {
 		s.pass(e, sales.Declining, "", o.OccurredAt, PassedSilenced)
 		return
 	}
-	last := c.Window.Last()
-	ep := *nextSpell(last.Event)
-	ep.Day, ep.Suppressed = day, s.suppression(e)
-	d := s.decline(&c.Window, day)
+	d, score := s.decline(&c.Window, day), 0.0
 	if d.expected > 0 {
-		ep.Score = partsOfOne(lost(d))
+		score = lost(d)
 	}
-	c.open(ep)
-	c.Said = append(c.Said, Said{Kind: sales.Declining, Item: window.NoItem, Day: day, Event: last.Event})
-	a := s.alert(e, &ep, sales.Opened, o.OccurredAt)
+	a := s.openSpell(e, day, o.OccurredAt, score)
 	a.Title = fmt.Sprintf("Customer %s was handed over from the list of declining customers.", e.id)
-	purchases := sales.Source{Topic: s.cfg.Prefix + topicPurchases, Partition: last.Partition, Offset: last.Offset}
-	a.Reasons = []sales.Reason{
+	a.Reasons = append([]sales.Reason{
 		{Code: "handed_over", Text: "Handed over by " + orNobody(o.RepID) + " from the list. " + o.Note, Value: float64(d.recent), Baseline: d.expected,
-			Weight: 1, Evidence: outcomeEvidence(ev)},
-		{Code: "last_purchase", Text: "Last bought on " + s.cfg.Calendar.Day(last.At).String() + ".",
-			Value: float64(day - s.cfg.Calendar.Day(last.At)), Evidence: []sales.Evidence{{Source: purchases}}},
-	}
+			Weight: 1, Evidence: outcomeEvidence(ev)}}, a.Reasons...)
 	a.Details = numbersOf(o.Attributes)
 }
 

@@ -27,6 +27,7 @@ const (
 	PassedUseless   PassedWhy = "min_weight"        // feedback.min_weight: reps find such alerts of no use
 	PassedAlpha     PassedWhy = "alpha"             // declining.alpha
 	PassedBaseline  PassedWhy = "min_baseline_days" // declining.min_baseline_days
+	PassedPrecision PassedWhy = "min_precision"     // declining.min_precision, and declining.alpha
 )
 
 func (s *Shard) pass(e *entry, kind sales.AlertKind, item string, at sales.Millis, why PassedWhy) {

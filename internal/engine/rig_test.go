@@ -14,6 +14,7 @@ import (
 	"leadline/internal/affinity"
 	"leadline/internal/catalogue"
 	"leadline/internal/sales"
+	"leadline/internal/scorecard"
 	"leadline/internal/window"
 )
 
@@ -50,7 +51,7 @@ func testRules() Rules {
 }
 
 func emptyKnowledge() *Knowledge {
-	return &Knowledge{Version: "forecasts:0,product-links:0,products:0", Links: affinity.NewTable(), Activity: activity.NewIndex(), Catalogue: catalogue.New()}
+	return &Knowledge{Version: "forecasts:0,product-links:0,products:0", Links: affinity.NewTable(), Activity: activity.NewIndex(), Catalogue: catalogue.New(), Models: scorecard.NewModels()}
 }
 
 func newRig(t tb, k *Knowledge) *rig {
@@ -184,6 +185,9 @@ func worldKnowledge(t *rapid.T) (*Knowledge, []sales.Link) {
 		}
 		k.Links.Set(sales.Link{Kind: sales.UpsellLink, Level: "type", From: name, To: name, FromTier: 1, ToTier: 2, Confidence: 0.2, Score: 0.2})
 	}
+	if rapid.Bool().Draw(t, "push") {
+		k.Models.Set(slipModel(func() float64 { return float64(rapid.IntRange(-2, 2).Draw(t, "points")) / 2 }))
+	}
 	var links []sales.Link
 	for _, from := range categories {
 		for _, to := range categories {
@@ -195,6 +199,20 @@ func worldKnowledge(t *rapid.T) (*Knowledge, []sales.Link) {
 		}
 	}
 	return k, links
+}
+
+// slipModel is points for the scorecard of slipping away.
+func slipModel(points func() float64) sales.Model {
+	card := scorecard.Declining()
+	m := sales.Model{Name: card.Name, Version: card.Version, Constant: points()}
+	for _, of := range card.Characteristics {
+		c := sales.Characteristic{Name: of.Name, Cuts: of.Cuts}
+		for range of.Prior {
+			c.Points = append(c.Points, points())
+		}
+		m.Characteristics = append(m.Characteristics, c)
+	}
+	return m
 }
 
 // worldEvents draws what three customers do over most of a year, now and then with half a year of silence: out of order by up to

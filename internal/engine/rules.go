@@ -82,7 +82,19 @@ type DeclineRules struct {
 	ResolveAbove    float64 `json:"resolve_above" yaml:"resolve_above"`         // a purchase that brings p here ends the spell
 	LookEveryDays   weekly  `json:"look_every_days" yaml:"-"`                   // was a rule once: journals and hashes keep it
 	MinBaselineDays int     `json:"min_baseline_days" yaml:"min_baseline_days"` // days with a purchase in the baseline
+	// MinPrecision is how likely a customer must be to slip away for an alert, once that was learned: so at least such a share of these alerts is right.
+	MinPrecision precision `json:"min_precision,omitzero" yaml:"min_precision"`
 }
+
+// precision is left out in JSON where it is the default: rules from before it could be set are hashed without.
+type precision float64
+
+const defaultMinPrecision = precision(0.5)
+
+// IsZero tells whether it is left out in JSON.
+func (p precision) IsZero() bool { return p == defaultMinPrecision }
+
+func (r *DeclineRules) least() float64 { return float64(r.MinPrecision) }
 
 // weekly is the number of days between two looks where it is told among the rules: only ever LookEvery.
 type weekly struct{}
@@ -138,7 +150,7 @@ func DefaultRules() Rules {
 	return Rules{
 		WindowDays: 180, SlackDays: 5, LinkLevel: "category", CooldownDays: 30, ExpiryDays: 14, HoldoutShare: 0.10,
 		AllowedLateness: time.Hour, Caps: defaultCaps, Feedback: defaultFeedback, Channels: channel.DefaultRules(), ExploreShare: defaultExploreShare,
-		Declining: DeclineRules{RecentDays: 30, BaselineDays: 150, Alpha: 0.001, ResolveAbove: 0.01, MinBaselineDays: 5},
+		Declining: DeclineRules{RecentDays: 30, BaselineDays: 150, Alpha: 0.001, ResolveAbove: 0.01, MinBaselineDays: 5, MinPrecision: defaultMinPrecision},
 		Upsell:    UpsellRules{MinPurchases: 2, BrandTiers: map[string]int32{"Private": 1, "National": 2}, MinPriceRatio: 1.1},
 		Links: LinkRules{MinSupport: 20, MaxPerItem: 20, ExcludeCategories: []string{"COUPON/MISC ITEMS"}, HalfLifeDays: defaultHalfLife,
 			MaxCandidates: defaultCandidates},
@@ -163,7 +175,8 @@ func (r Rules) JSON() []byte {
 // ParseRules reads what JSON wrote.
 func ParseRules(text string) (Rules, error) {
 	r := Rules{Caps: defaultCaps, Feedback: defaultFeedback, Channels: channel.DefaultRules(), ExploreShare: defaultExploreShare,
-		Links: LinkRules{HalfLifeDays: defaultHalfLife, MaxCandidates: defaultCandidates}}
+		Declining: DeclineRules{MinPrecision: defaultMinPrecision},
+		Links:     LinkRules{HalfLifeDays: defaultHalfLife, MaxCandidates: defaultCandidates}}
 	if err := json.Unmarshal([]byte(text), &r); err != nil {
 		return r, fmt.Errorf("rules: %w", err)
 	}
@@ -195,6 +208,7 @@ func (r Rules) Validate() error {
 	must(d.Alpha > 0 && d.Alpha < 1 && d.ResolveAbove >= d.Alpha && d.ResolveAbove < 1,
 		"declining: alpha %g and resolve_above %g: must be 0 < alpha <= resolve_above < 1", d.Alpha, d.ResolveAbove)
 	must(d.MinBaselineDays >= 1, "declining: min_baseline_days %d: must be 1 or more", d.MinBaselineDays)
+	must(d.MinPrecision > 0 && d.MinPrecision <= 1, "declining: min_precision %g: must be above 0 and at most 1", float64(d.MinPrecision))
 	u := r.Upsell
 	must(u.MinPurchases >= 1, "upsell: min_purchases %d: must be 1 or more", u.MinPurchases)
 	must(u.MinPriceRatio >= 1 && u.MinPriceRatio < 1000, "upsell: min_price_ratio %g: must be 1 to 1000", u.MinPriceRatio)

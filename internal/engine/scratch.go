@@ -3,7 +3,9 @@ package engine
 import (
 	"hash"
 
+	"leadline/internal/sales"
 	"leadline/internal/scorecard"
+	"leadline/internal/slipping"
 	"leadline/internal/window"
 )
 
@@ -24,6 +26,11 @@ type scratch struct {
 	steps       []upStep
 	cards       []*scorecard.Score
 
+	orderDays []sales.Day
+	seasons   []slipping.Season // by their day's last bits
+	slipCard  *scorecard.Score  // valid if known
+	slipKnown bool
+
 	tiers   []tierUse
 	ids     []int32
 	blob    []byte
@@ -43,6 +50,8 @@ type linkSlot struct {
 func (sc *scratch) forget() {
 	sc.round, sc.learned, sc.weights = sc.round+1, Knowledge{}, weights{}
 	sc.cards = sc.cards[:0]
+	sc.slipKnown = false
+	clear(sc.seasons)
 }
 
 // use says what knowledge holds in the step that begins. One version of it has one content.

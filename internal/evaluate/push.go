@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 
+	"leadline/internal/activity"
 	"leadline/internal/sales"
 	"leadline/internal/scorecard"
 	"leadline/internal/slipping"
@@ -16,7 +17,7 @@ func scorePush(m *moment, t *trial) ([]float64, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := push{card: scorecard.Declining(), population: population, sum: m.everyone().Sum}
+	p := push{card: scorecard.Declining(), population: population, everyone: m.everyone()}
 	sums := map[uint64]scorecard.Example{}
 	for q, k := range m.earlier() {
 		if q != m.question {
@@ -45,7 +46,7 @@ func scorePush(m *moment, t *trial) ([]float64, error) {
 type push struct {
 	card       *scorecard.Card
 	population slipping.Population
-	sum        func(after, upTo sales.Day) float64
+	everyone   *activity.Index
 	season     slipping.Season
 	asked      slipping.Question
 	days       []sales.Day
@@ -54,7 +55,7 @@ type push struct {
 
 func (p *push) code(q slipping.Question, past *slipping.Past) uint64 {
 	if p.season.At() != past.At || p.asked != q {
-		p.season, p.asked = q.NewSeason(past.At, p.sum), q
+		p.season, p.asked = q.NewSeason(past.At, p.everyone.Sum, p.everyone.Level(past.At-1, slipping.LevelDays)), q
 	}
 	p.days = p.days[:0]
 	for _, v := range past.Visits {

@@ -78,7 +78,7 @@ func (c *counts) add(h *history) {
 func (c *counts) check(t *testing.T) {
 	for _, what := range []string{"cross-sell bought", "cross-sell taken_up", "cross-sell contradicted", "cross-sell not_taken_up", "cross-sell erased",
 		"cross-sell won", "cross-sell lost", "cross-sell survey_answered", "cross-sell taken_back", "cross-sell assigned", "declining survey_answered",
-		"declining handed_over", "declining taken_back", "suppressed by silenced", "complained", "unheeded", "upsell repeated", "upsell taken_up", "upsell not_taken_up", "declining fewer_purchase_days",
+		"declining handed_over", "declining taken_back", "suppressed by silenced", "complained", "unheeded", "upsell repeated", "upsell taken_up", "upsell not_taken_up", "declining fewer_purchase_days", "declining slipping_away",
 		"declining came_back", "declining gone", "suppressed by holdout", "suppressed by cap", "suppressed by consent", "suppressed by ",
 		"dead letter time", "dead letter currency", "late", "redelivered", "timers"} {
 		if c.of[what] == 0 {
@@ -137,6 +137,9 @@ func (h *history) changeRules() {
 	pick := func(name string, from ...int) int { return rapid.SampledFrom(from).Draw(h.T, name) }
 	r.WindowDays = pick("window", 180, 30, 60)
 	r.SlackDays = pick("slack", 5, 0, 10)
+	if rapid.Bool().Draw(h.T, "push sooner") {
+		r.Declining.MinPrecision = 0.2
+	}
 	r.LinkLevel = rapid.SampledFrom([]string{"category", "type"}).Draw(h.T, "level")
 	r.CooldownDays = min(r.WindowDays, pick("cooldown", 30, 5, 180))
 	r.ExpiryDays = min(r.CooldownDays, pick("expiry", 14, 1, 30))
@@ -190,7 +193,9 @@ func (h *history) learn() {
 		return
 	}
 	for range n {
-		switch rapid.IntRange(0, 10).Draw(h.T, "fact") {
+		switch rapid.IntRange(0, 11).Draw(h.T, "fact") {
+		case 11:
+			h.learnPoints()
 		case 10:
 			h.learnWeight()
 		case 0, 1, 2, 3, 4:
@@ -260,6 +265,26 @@ func (h *history) learnWeight() {
 	weight := float64(rapid.IntRange(0, 10).Draw(h.T, "weight")) / 10
 	h.learnt.Feedback.Set(series, weight)
 	h.known.SetWeight(kind.String()+"|"+segment, weight)
+}
+
+// learnPoints makes the scorecard of slipping away say what it will.
+func (h *history) learnPoints() {
+	card := scorecard.Declining()
+	if rapid.IntRange(0, 3).Draw(h.T, "forgotten") == 0 {
+		h.learnt.Models.Delete(card.Name)
+		h.known.DeleteModel(card.Name)
+		return
+	}
+	model := sales.Model{Name: card.Name, Version: card.Version, Constant: float64(rapid.IntRange(-2, 2).Draw(h.T, "constant"))}
+	for _, of := range card.Characteristics {
+		c := sales.Characteristic{Name: of.Name, Cuts: of.Cuts}
+		for range of.Prior {
+			c.Points = append(c.Points, float64(rapid.IntRange(-3, 3).Draw(h.T, "points"))/2)
+		}
+		model.Characteristics = append(model.Characteristics, c)
+	}
+	h.learnt.Models.Set(model)
+	h.known.SetModel(model)
 }
 
 func (h *history) learnProduct() {

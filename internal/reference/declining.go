@@ -74,14 +74,19 @@ func (m *Model) looksInVain(c *customer, due sales.Millis) bool {
 func (m *Model) lookAt(c *customer, due sales.Millis) {
 	day := c.look
 	m.advance(c, day)
-	ep := c.spell()
+	ep, telling := c.spell(), sales.Day(0)
 	switch {
 	case ep == nil:
-		m.decline(c, day, due)
+		var opened bool
+		if opened, telling = m.slip(c, day, due); !opened {
+			m.decline(c, day, due)
+		}
 	case c.daysWith(day-sales.Day(m.rules.WindowDays), day, anything) == 0:
 		m.sayEnd(c, ep, sales.Expired, due, "gone")
 	}
-	c.look = m.nextLook(c, day)
+	if c.look = m.nextLook(c, day); telling != 0 {
+		c.look = telling
+	}
 }
 
 // nextLook is in a week while there are purchases, else when it is time to forget the last touch.
@@ -117,29 +122,40 @@ func (m *Model) trend(c *customer, day sales.Day) trend {
 	return t
 }
 
+// unspoken tells whether nothing is said about the customer, however it declines.
+func (m *Model) unspoken(c *customer, day sales.Day) bool {
+	return m.saidLately(c, sales.Declining, name{}, day, false) || m.inPeace(c, day) || m.useless(sales.Declining, c.alertOwner())
+}
+
 // decline opens a spell if the customer is declining.
 func (m *Model) decline(c *customer, day sales.Day, due sales.Millis) {
 	t, r := m.trend(c, day), m.rules.Declining
-	if t.p >= r.Alpha || t.before < r.MinBaselineDays || m.saidLately(c, sales.Declining, name{}, day, false) || m.inPeace(c, day) ||
-		m.useless(sales.Declining, c.alertOwner()) {
+	if t.p >= r.Alpha || t.before < r.MinBaselineDays || m.unspoken(c, day) {
 		return
 	}
 	weight := m.known.weight(sales.Declining, c.alertOwner())
-	lost := weight * max(0, min(0.99, 1-float64(t.recent)/t.expected))
-	ep := &episode{kind: sales.Declining, event: c.last.event, day: day, score: rounded(lost), suppressed: m.suppression(c)}
-	c.open = append(c.open, ep)
-	c.said = append(c.said, said{kind: sales.Declining, day: day, event: c.last.event})
-	last := c.last.source
-	last.Topic = m.prefix + "purchases"
-	a := m.say(c, ep, sales.Opened, due)
-	a.Reasons = []sales.Reason{{Code: "fewer_purchase_days"}, {Code: "last_purchase", Evidence: []sales.Evidence{{Source: last}}}}
-	complained(a, weight)
+	m.openSpell(c, day, due, weight*max(0, min(0.99, 1-float64(t.recent)/t.expected)), "fewer_purchase_days")
 }
 
-// comeBack ends a spell when an order shows that the customer buys as before.
+// openSpell opens a spell for the reasons, and the last purchase.
+func (m *Model) openSpell(c *customer, day sales.Day, due sales.Millis, score float64, reasons ...string) {
+	ep := &episode{kind: sales.Declining, event: c.last.event, day: day, score: rounded(score), suppressed: m.suppression(c)}
+	c.open = append(c.open, ep)
+	c.said = append(c.said, said{kind: sales.Declining, day: day, event: c.last.event})
+	a := m.say(c, ep, sales.Opened, due)
+	for _, code := range reasons {
+		a.Reasons = append(a.Reasons, sales.Reason{Code: code})
+	}
+	last := c.last.source
+	last.Topic = m.prefix + "purchases"
+	a.Reasons = append(a.Reasons, sales.Reason{Code: "last_purchase", Evidence: []sales.Evidence{{Source: last}}})
+	complained(a, m.known.weight(sales.Declining, c.alertOwner()))
+}
+
+// comeBack ends a spell when an order shows that the customer buys as before, and does not slip away.
 func (m *Model) comeBack(c *customer, o *order) {
 	ep := c.spell()
-	if ep != nil && m.trend(c, c.day).p >= m.rules.Declining.ResolveAbove {
+	if ep != nil && m.trend(c, c.day).p >= m.rules.Declining.ResolveAbove && !m.leaves(c, c.day+1) {
 		m.sayEnd(c, ep, sales.Resolved, o.OccurredAt, "came_back", o.evidence())
 	}
 }

@@ -2,6 +2,8 @@ package reference
 
 import (
 	"cmp"
+	"maps"
+	"slices"
 
 	"leadline/internal/engine"
 	"leadline/internal/sales"
@@ -101,6 +103,18 @@ func (k *Knowledge) active(after, upTo sales.Day) float64 {
 	mean := k.counted(k.complete-days, k.complete) / float64(days)
 	estimated := max(0, upTo-max(after, k.complete))
 	return k.counted(after, min(upTo, k.complete)) + float64(estimated)*mean
+}
+
+// level is everyone's activity on a day, mean over a year, or over the days since the first known one.
+func (k *Knowledge) level(upTo sales.Day) float64 {
+	if len(k.activity) == 0 {
+		return 0
+	}
+	after := max(upTo-365, slices.Min(slices.Collect(maps.Keys(k.activity)))-1)
+	if after >= upTo {
+		return 0
+	}
+	return k.active(after, upTo) / float64(upTo-after)
 }
 
 func (k *Knowledge) counted(after, upTo sales.Day) float64 {

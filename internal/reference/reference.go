@@ -5,7 +5,7 @@
 //
 // It shares nothing with the engine's rules but their type (engine.Rules). Not checked independently, because shared: the
 // decoding and routing of inputs (packages wire and intake), days (sales.Calendar), the short hashes that events, orders
-// and touches are known by (package window), the p-value (activity.Decline), and the reading of blobs into customers
+// and touches are known by (package window), the p-value (activity.Decline), the signs of slipping away and a scorecard's points (packages slipping and scorecard), and the reading of blobs into customers
 // (engine.DecodeCustomer). Not compared: how far a hostile customer's ended alerts are looked for, an alert's words and details (title, reasons' texts and numbers), the tallies, Redis, and
 // which touches a customer remembers for knowing them again.
 //

@@ -37,6 +37,7 @@ var whySentences = map[string]string{
 	string(engine.PassedUseless):   "reps find such alerts of no use (feedback.min_weight)",
 	string(engine.PassedPurchases): "the lower tier was not bought often enough (upsell.min_purchases)",
 	string(engine.PassedAlpha):     "the decline is not significant enough (declining.alpha and its windows)",
+	string(engine.PassedPrecision): "slipping away is not likely enough (declining.min_precision), nor the decline significant (declining.alpha)",
 	string(engine.PassedBaseline):  "there are too few purchase days before (declining.min_baseline_days)",
 	whyHoldout:                     "the customer is on the other side of the experiment (holdout_share)",
 	whyConsent:                     "of the customer's consent",

@@ -12,3 +12,14 @@ var declining = valid(&Card{Name: "declining", Version: 1, Constant: -1.5, Chara
 	slope("expected", -0.3, -2, -1.5, -1.2, -1, -0.8, -0.6, -0.4, -0.3, -0.2, -0.1, 0, 0.2),
 	plain("recent days", 1, 2, 3, 4, 5, 7, 10, 15),
 }})
+
+// Learned gives the card the points that were learned; nil while there are none.
+func (m *Models) Learned(c *Card) *Score {
+	if m == nil {
+		return nil
+	}
+	if model, ok := m.byName[c.Name]; ok && fits(c, &model) {
+		return NewScore(c, &model)
+	}
+	return nil
+}

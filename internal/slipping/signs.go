@@ -8,8 +8,7 @@ import (
 	"leadline/internal/sales"
 )
 
-// The signs that the scorecard of slipping away asks for (scorecard.Declining), in its order. Rates are measured in everyone's time: a Season
-// makes a day of a slack season less than one.
+// The signs that the scorecard of slipping away asks for (scorecard.Declining), in its order. Days are days of a Season, but for the age.
 const (
 	SignOdds     = iota // log odds of a halved horizon at the customer's rate, later days weighing more, if its days came by chance
 	SignTrend           // logarithm of the rate of the last two weeks over that rate
@@ -20,35 +19,41 @@ const (
 	Signs               // how many there are
 )
 
+// Reach is how many calendar days before a look signs look back. A window of KeptDays still has them at a look that is taken MaxHorizon days late, to
+// see what has come of the customer.
+const (
+	Reach      = 135
+	MaxHorizon = 45
+)
+
 // spans are the days before a look in which purchase days are counted apart, and how much a day in each counts: with half-lives of 60 and 15 days, at
 // its middle.
 var spans = [...]struct {
-	from, upTo  int // days before the look: (from, upTo]
+	from, upTo  float64
 	late, short float64
-}{{0, 7, .960, .851}, {7, 14, .886, .616}, {14, 30, .776, .362}, {30, 60, .595, .125}, {60, 90, .420, .031}, {90, 180, .210, .002}}
+}{{0, 7, .960, .851}, {7, 14, .886, .616}, {14, 30, .776, .362}, {30, 60, .595, .125}, {60, 90, .420, .031}, {90, Reach, .273, .006}}
 
-// Season is how much time passed for everyone in the days before a look: in days of the last four weeks. So horizons begin as the last four
-// weeks were, and in a general downturn silence tells less. Its memory may be used again.
+// LevelDays is over how many days before a look a Season's day is the mean.
+const LevelDays = 365
+
+// Season is the time before a look as everyone lived it: a day is one on which customers buy as much as on the mean of the last year. When
+// business goes down for everybody, time goes slowly: silence then tells less, and windows and horizons reach over more of the calendar. So a
+// downturn makes nobody slip away, and does not make what is known of anybody less either.
 type Season struct {
-	at     sales.Day
-	length [len(spans)]float64 // of the spans
-	window float64             // of the question's window
-	sum    func(after, upTo sales.Day) float64
-	level  float64
-	q      Question
+	at    sales.Day
+	q     Question
+	sum   func(after, upTo sales.Day) float64
+	level float64
+	since [Reach + 1]float64 // the start of the day so many calendar days before the look
 }
 
-// levelDays are whole weeks, so that every weekday counts the same.
-const levelDays = 28
-
-// NewSeason is that of a look at the start of the day At. Sum tells everyone's activity in (after, upTo], as activity.Index does; where it
-// knows of none in the last four weeks, all days are alike.
-func (q Question) NewSeason(at sales.Day, sum func(after, upTo sales.Day) float64) Season {
-	s := Season{at: at, sum: sum, q: q, level: sum(at-1-levelDays, at-1) / levelDays}
-	for i, span := range spans {
-		s.length[i] = s.between(at-1-sales.Day(span.upTo), at-1-sales.Day(span.from))
+// NewSeason is that of a look at the start of the day At. Sum tells everyone's activity in (after, upTo], and level that of a mean day, as
+// activity.Index does; if it is 0 all days are alike.
+func (q Question) NewSeason(at sales.Day, sum func(after, upTo sales.Day) float64, level float64) Season {
+	s := Season{at: at, q: q, sum: sum, level: level}
+	for n := range s.since {
+		s.since[n] = s.between(at-1-sales.Day(n), at-1)
 	}
-	s.window = s.between(at-1-sales.Day(q.WindowDays), at-1)
 	return s
 }
 
@@ -67,38 +72,64 @@ func (s *Season) between(after, upTo sales.Day) float64 {
 	}
 }
 
-// Slipped says whether so many purchase days in a horizon are less than half of what the window lets expect, when all that came before the
-// horizon's end is known: by everyone's activity in both.
+// ago is how long ago the day began.
+func (s *Season) ago(day sales.Day) float64 {
+	if n := int(s.at - day); n <= Reach {
+		return s.since[max(0, n)]
+	}
+	return s.between(day-1, s.at-1)
+}
+
+// close is how near to a whole number of days the sums of everyone's activity come.
+const close = 1e-6
+
+// Back is how many calendar days the question's horizon takes if it ends with the look: a look then asks about what is known now. false: more than
+// MaxHorizon.
+func (s *Season) Back() (sales.Day, bool) {
+	for n := sales.Day(1); n <= MaxHorizon; n++ {
+		if s.since[n] >= float64(s.q.HorizonDays)-close {
+			return n, true
+		}
+	}
+	return 0, false
+}
+
+// window is how long the question's window is, which may reach further back than the signs do.
+func (s *Season) window() float64 { return min(float64(s.q.WindowDays), s.since[Reach]) }
+
+// Slipped says whether so many purchase days in the horizon are a rate below half of the window's.
 func (s *Season) Slipped(inWindow, inHorizon int) bool {
-	horizon := s.between(s.at-1, s.at-1+sales.Day(s.q.HorizonDays))
-	return 2*float64(inHorizon)*s.window < float64(inWindow)*horizon
+	return 2*float64(inHorizon)*s.window() < float64(inWindow*s.q.HorizonDays)
 }
 
 // Look is a customer as a shard sees it at a Season's day.
 type Look struct {
-	Days  []sales.Day // with a purchase, ascending: of the KeptDays before the day, at least one; later ones do not count
+	Days  []sales.Day // with a purchase, ascending; those more than Reach before the day, and from it on, do not count
 	First sales.Day   // of all purchase days
 	Ever  int         // how many there were before the day
 }
 
 // Ask fills in the signs; false for a customer without a purchase in the window.
 func (s *Season) Ask(l *Look, population *Population, signs *[Signs]float64) bool {
-	var counts [len(spans)]int
+	var counts [len(spans)]float64
 	window, recent := 0, 0
 	last := l.First
 	for _, day := range l.Days {
-		ago := int(s.at - day)
-		if ago < 1 {
+		if day >= s.at {
 			break
 		}
+		if day < s.at-Reach {
+			continue
+		}
 		last = day
+		ago := s.since[s.at-day] - close
 		for i := range spans {
 			if ago <= spans[i].upTo {
 				counts[i]++
 				break
 			}
 		}
-		if ago <= s.q.WindowDays {
+		if ago <= float64(s.q.WindowDays) {
 			window++
 		}
 		if ago <= 30 {
@@ -108,32 +139,27 @@ func (s *Season) Ask(l *Look, population *Population, signs *[Signs]float64) boo
 	if window == 0 {
 		return false
 	}
-	age := int(s.at - l.First)
-	late, short := s.rates(&counts, age)
-	horizon := float64(s.q.HorizonDays)
-	most := math.Ceil(float64(window)*horizon/(2*s.window)) - 1
+	seen, horizon := s.ago(l.First), float64(s.q.HorizonDays)
+	late, short := rates(&counts, min(seen, s.since[Reach]))
+	most := math.Ceil(float64(window)*horizon/(2*s.window())-close) - 1
+	b := Buyer{Repeats: max(0, l.Ever-1), LastDays: max(0, seen-s.ago(last)), SeenDays: seen}
 	signs[SignOdds] = halvedOdds(max(0, most), late*horizon)
 	signs[SignTrend] = math.Log(short / late)
 	signs[SignDays] = float64(window)
-	signs[SignAge] = float64(age)
-	seen, silence := s.between(l.First, s.at), s.between(last, s.at)
-	b := Buyer{Repeats: max(0, l.Ever-1), LastDays: max(0, seen-silence), SeenDays: seen}
-	signs[SignExpected] = math.Log(population.rate(&b) * s.window / float64(window))
+	signs[SignAge] = float64(s.at - l.First)
+	signs[SignExpected] = math.Log(population.rate(&b) * s.window() / float64(window))
 	signs[SignRecent] = float64(recent)
 	return true
 }
 
-// rates are purchase days a day, later ones weighing more, drawn a little to one in 20.
-func (s *Season) rates(counts *[len(spans)]int, age int) (late, short float64) {
+// rates are purchase days a day, later ones weighing more, of so long a time, drawn a little to one in 20.
+func rates(counts *[len(spans)]float64, seen float64) (late, short float64) {
 	lateSum, lateTime, shortSum, shortTime := 0.3, 6.0, 0.3, 6.0
 	for i := range spans {
-		n, length := float64(counts[i]), s.length[i]
-		if upTo := spans[i].upTo; age < upTo { // the customer was not there for all of it
-			length = s.between(s.at-1-sales.Day(age), s.at-1-sales.Day(spans[i].from))
-		}
-		lateSum += spans[i].late * n
+		length := max(0, min(spans[i].upTo, seen)-spans[i].from)
+		lateSum += spans[i].late * counts[i]
 		lateTime += spans[i].late * length
-		shortSum += spans[i].short * n
+		shortSum += spans[i].short * counts[i]
 		shortTime += spans[i].short * length
 	}
 	return lateSum / lateTime, shortSum / shortTime

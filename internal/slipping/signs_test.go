@@ -18,9 +18,9 @@ func steady(level float64) func(after, upTo sales.Day) float64 {
 	return func(after, upTo sales.Day) float64 { return level * float64(upTo-after) }
 }
 
-func ask(t interface{ Fatal(...any) }, sum func(after, upTo sales.Day) float64, l *Look) [Signs]float64 {
+func ask(t interface{ Fatal(...any) }, sum func(after, upTo sales.Day) float64, level float64, l *Look) [Signs]float64 {
 	var signs [Signs]float64
-	season := usualQuestion.NewSeason(lookDay, sum)
+	season := usualQuestion.NewSeason(lookDay, sum, level)
 	if !season.Ask(l, &Usual, &signs) {
 		t.Fatal("the customer has bought nothing")
 	}
@@ -43,15 +43,15 @@ func drawLook(t *rapid.T) *Look {
 func TestSignsKnowNoLevelAndNoFuture(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		l := drawLook(t)
-		few, many := ask(t, steady(0.1), l), ask(t, steady(7_000), l)
-		unknown := ask(t, steady(0), l)
+		few, many := ask(t, steady(0.1), 0.1, l), ask(t, steady(7_000), 7_000, l)
+		unknown := ask(t, steady(0), 0, l)
 		for i := range few {
 			if math.Abs(few[i]-many[i]) > 1e-9 || math.Abs(few[i]-unknown[i]) > 1e-9 {
 				t.Fatalf("sign %d: %g, %g and %g by levels of activity", i, few[i], many[i], unknown[i])
 			}
 		}
 		l.Days = append(l.Days, lookDay, lookDay+3)
-		if later := ask(t, steady(0.1), l); later != few {
+		if later := ask(t, steady(0.1), 0.1, l); later != few {
 			t.Fatalf("%v, and with purchases from the day on %v", few, later)
 		}
 	})
@@ -63,7 +63,7 @@ func TestSignsOfARegularCustomer(t *testing.T) {
 	for day := lookDay - 180; day < lookDay; day += 10 {
 		l.Days = append(l.Days, day)
 	}
-	signs := ask(t, steady(50), l)
+	signs := ask(t, steady(50), 50, l)
 	// 9 days in 90, so at most 1 in 30 is slipped.
 	if want := halvedOdds(1, 3); math.Abs(signs[SignOdds]-want) > 0.15 || signs[SignDays] != 9 || signs[SignRecent] != 3 || signs[SignAge] != 180 ||
 		math.Abs(signs[SignTrend]) > 0.2 {
@@ -72,31 +72,36 @@ func TestSignsOfARegularCustomer(t *testing.T) {
 	silent := *l
 	silent.Days = l.Days[:len(l.Days)-4]
 	silent.Ever -= 4
-	if s := ask(t, steady(50), &silent); s[SignRecent] != 0 || s[SignExpected] >= signs[SignExpected]-0.2 || s[SignTrend] >= signs[SignTrend] {
+	if s := ask(t, steady(50), 50, &silent); s[SignRecent] != 0 || s[SignExpected] >= signs[SignExpected]-0.2 || s[SignTrend] >= signs[SignTrend] {
 		t.Errorf("silent for 50 days: %v, regular: %v", s, signs)
 	}
 }
 
-// Where everybody buys less, buying less is no trend of the customer's own, and no slipping away.
-func TestADownturnIsNotTheCustomers(t *testing.T) {
-	split := lookDay - 1 - levelDays
-	sum := func(after, upTo sales.Day) float64 { // 100 a day, and 50 in the last four weeks and from then on
-		return 100*float64(max(0, min(upTo, split)-after)) + 50*float64(max(0, upTo-max(after, split)))
+// When everybody buys three quarters as much, time goes three quarters as fast: who buys three quarters as often has the same signs as before, and
+// the horizon takes longer.
+func TestADownturnSlowsTime(t *testing.T) {
+	before, now := &Look{Ever: 40}, &Look{Ever: 40}
+	for n := sales.Day(28); n > 3; n-- {
+		before.Days, now.Days = append(before.Days, lookDay-3*n), append(now.Days, lookDay-4*n)
 	}
-	l := &Look{First: lookDay - 180, Ever: 30}
-	for day := lookDay - 180; day <= split; day += 5 {
-		l.Days = append(l.Days, day)
+	before.First, now.First = before.Days[0], now.Days[0]
+	a, b := ask(t, steady(100), 100, before), ask(t, steady(75), 100, now)
+	for i := range a {
+		if i != SignAge && math.Abs(a[i]-b[i]) > 1e-9 {
+			t.Errorf("sign %d is %g, and %g when three quarters as much goes three quarters as fast", i, a[i], b[i])
+		}
 	}
-	for day := split + 8; day < lookDay-10; day += 10 { // half as often, like everybody
-		l.Days = append(l.Days, day)
+	season, usual := usualQuestion.NewSeason(lookDay, func(after, upTo sales.Day) float64 { return 75 * float64(upTo-after) }, 100), usualQuestion.NewSeason(lookDay, steady(100), 100)
+	if slow, ok := season.Back(); !ok || slow != 40 {
+		t.Errorf("a horizon of 30 days takes %d at three quarters", slow)
 	}
-	down, alone := ask(t, sum, l), ask(t, steady(100), l)
-	if down[SignTrend] < -0.25 || alone[SignTrend] > -0.4 {
-		t.Errorf("signs %v in a downturn, %v without", down, alone)
+	if days, ok := usual.Back(); !ok || days != 30 || !usual.Slipped(9, 1) || usual.Slipped(9, 2) || usual.Slipped(6, 1) {
+		t.Errorf("a horizon of 30 days takes %d", days)
 	}
-	season := usualQuestion.NewSeason(lookDay, sum)
-	if calm := usualQuestion.NewSeason(lookDay, steady(100)); season.Slipped(18, 2) || !calm.Slipped(18, 2) || !season.Slipped(18, 1) {
-		t.Error("2 days in 30 after 18 in 90 are slipped without a downturn, and not in one of a half")
+	if slump := usualQuestion.NewSeason(lookDay, steady(10), 100); slump.At() != lookDay {
+		t.Error("another day")
+	} else if _, ok := slump.Back(); ok {
+		t.Error("a horizon of 30 days at a tenth is known within 45")
 	}
 }
 

@@ -1,0 +1,200 @@
+package engine
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+
+	"github.com/cespare/xxhash/v2"
+
+	"leadline/internal/sales"
+	"leadline/internal/scorecard"
+	"leadline/internal/slipping"
+)
+
+// SlipQuestion is what the push asks: will the customer buy on less than half as many days in the next 30 as the 90 before let expect?
+var SlipQuestion = slipping.Question{WindowDays: 90, HorizonDays: 30}
+
+const (
+	// MinSlipDays is how many purchase days in the window of SlipQuestion the push wants, to say anything.
+	MinSlipDays = 3
+	// slipKept is how much history the push needs: a look a horizon ago must still see all of its own.
+	slipKept = slipping.Reach + slipping.MaxHorizon
+	// slipExamples is about how many examples a week all shards together teach: few enough for the analyst to keep, of however many customers.
+	slipExamples = 1_000
+)
+
+// slip is what the push says of a customer at a look.
+type slip struct {
+	chance  float64   // of slipping away, 0..1; 0 where it was not asked
+	fires   bool      // the chance is high enough
+	telling sales.Day // of the first look before the next weekly one at which silence alone would make it fire; 0 = none
+}
+
+// slips asks the push about a customer that is in no spell. Nobody has learned the points yet: then it says nothing. If by the next look silence
+// alone would make it fire, it looks for the day on which that begins.
+func (s *Shard) slips(e *entry, day sales.Day) (v slip) {
+	if s.slipCard() == nil {
+		return slip{}
+	}
+	v.chance = s.slipChance(&e.state, day+1)
+	v.fires = v.chance >= s.rules.Declining.least()
+	if !v.fires && s.slipChance(&e.state, day+1+LookEvery) < s.rules.Declining.least() {
+		return v
+	}
+	if s.unspoken(e, day) != "" {
+		return slip{}
+	}
+	if v.fires {
+		return v
+	}
+	for next := day + 1; next < day+LookEvery; next++ {
+		if s.slipChance(&e.state, next+1) >= s.rules.Declining.least() {
+			v.telling = next
+			break
+		}
+	}
+	return v
+}
+
+// slipCard is the scorecard with the points that were learned; nil: there are none, or too little history is kept for it.
+func (s *Shard) slipCard() *scorecard.Score {
+	sc := &s.step.scratch
+	if !sc.slipKnown {
+		sc.slipKnown, sc.slipCard = true, nil
+		if s.rules.keptDays() >= slipKept {
+			sc.slipCard = s.step.batch.Knowledge.Models.Learned(scorecard.Declining())
+		}
+	}
+	return sc.slipCard
+}
+
+// slipChance is the probability that the customer slips away, as of the start of a day and by what was bought before it; 0 for one with too few
+// purchase days.
+func (s *Shard) slipChance(c *Customer, at sales.Day) float64 {
+	v, asked := s.slipSigns(c, at)
+	if !asked {
+		return 0
+	}
+	score := s.slipCard()
+	return score.Probability(score.LogOdds(v.attributes[:]))
+}
+
+// slipSigns are what the card asks of a customer.
+type slipSigns struct {
+	attributes [slipping.Signs]int
+	inWindow   int // purchase days
+}
+
+func (s *Shard) slipSigns(c *Customer, at sales.Day) (v slipSigns, asked bool) {
+	l := s.slipLook(c, at)
+	var signs [slipping.Signs]float64
+	if l.Ever <= 0 || !s.season(at).Ask(&l, &slipping.Usual, &signs) || signs[slipping.SignDays] < MinSlipDays {
+		return v, false
+	}
+	v.inWindow = int(signs[slipping.SignDays])
+	card := scorecard.Declining()
+	for i := range v.attributes {
+		v.attributes[i] = card.Characteristics[i].Attribute(signs[i])
+	}
+	return v, true
+}
+
+// slipLook is the customer as it was, or will be if nothing happens, at the start of a day.
+func (s *Shard) slipLook(c *Customer, at sales.Day) slipping.Look {
+	sc := &s.step.scratch
+	sc.orderDays = sc.orderDays[:0]
+	after := 0
+	for _, o := range c.Window.Orders() {
+		switch n := len(sc.orderDays); {
+		case o.Refund || o.Day < at-slipping.Reach || n > 0 && sc.orderDays[n-1] == o.Day:
+		case o.Day >= at:
+			after++
+			fallthrough
+		default:
+			sc.orderDays = append(sc.orderDays, o.Day)
+		}
+	}
+	ever := max(int(c.DaysEver), len(sc.orderDays)) - after
+	return slipping.Look{Days: sc.orderDays, First: c.FirstDay, Ever: ever}
+}
+
+// seasons is how many are kept: those of the looks of a step, of the week after them and of a horizon before them.
+const seasons = 64
+
+// season is everyone's time before a day, made once for the many customers that are looked at as of it.
+func (s *Shard) season(at sales.Day) *slipping.Season {
+	sc := &s.step.scratch
+	if sc.seasons == nil {
+		sc.seasons = make([]slipping.Season, seasons)
+	}
+	kept := &sc.seasons[at&(seasons-1)]
+	if kept.At() != at {
+		everyone := s.step.batch.Knowledge.Activity
+		*kept = SlipQuestion.NewSeason(at, everyone.Sum, everyone.Level(at-1, slipping.LevelDays))
+	}
+	return kept
+}
+
+// teach makes an example of a customer that the lot falls on: as it was a horizon ago, and what has come of it. The lot is drawn for each look,
+// and the more everyone buys, the fewer are taken, so that small sellers learn soon and large ones not too much.
+func (s *Shard) teach(e *entry, day sales.Day) {
+	if s.cfg.Job != nil || s.rules.keptDays() < slipKept {
+		return
+	}
+	everyone := s.step.batch.Knowledge.Activity.Level(day, 28) * LookEvery
+	if everyone <= 0 || float64(s.slipLot(e.id, day)) >= slipExamples/everyone*math.Exp2(64) {
+		return
+	}
+	back, known := s.season(day + 1).Back()
+	began := day + 1 - back
+	v, asked := s.slipSigns(&e.state, began)
+	if !known || e.state.FirstDay >= began || !asked {
+		return
+	}
+	inHorizon := 0
+	for _, bought := range s.step.scratch.orderDays {
+		if bought >= began && bought <= day {
+			inHorizon++
+		}
+	}
+	card := scorecard.Declining()
+	s.step.tally.examples = append(s.step.tally.examples, example{card: card.Name, code: card.Code(v.attributes[:]),
+		taken: s.season(began).Slipped(v.inWindow, inHorizon), week: day.Week(), n: 1})
+}
+
+// slipLot is the customer's lot at a look.
+func (s *Shard) slipLot(id string, day sales.Day) uint64 {
+	b := append(append(s.step.scratch.name[:0], s.cfg.Prefix...), "\x00slipping\x00"...)
+	b = append(append(strconv.AppendInt(b, int64(day), 10), '\x00'), id...)
+	s.step.scratch.name = b
+	return xxhash.Sum64(b)
+}
+
+// openSlip says that the customer is slipping away.
+func (s *Shard) openSlip(e *entry, v slip, day sales.Day, due sales.Millis) {
+	l := s.slipLook(&e.state, day+1)
+	last := l.Days[len(l.Days)-1]
+	silent, usual := int(day-last), float64(last-l.First)/float64(max(1, l.Ever-1))
+	recent, before := 0, 0
+	for _, bought := range l.Days {
+		switch {
+		case bought > day-30:
+			recent++
+		case bought > day-sales.Day(SlipQuestion.WindowDays):
+			before++
+		}
+	}
+	weight := s.weight(sales.Declining, e.state.Owner())
+	a := s.openSpell(e, day, due, v.chance*weight)
+	a.Title = fmt.Sprintf("Customer %s is slipping away: nothing for %s, and usually bought every %.1f days. %.0f of 100 such customers will buy less than half as often.",
+		e.id, inDays(silent), usual, 100*v.chance)
+	a.Reasons = append([]sales.Reason{
+		{Code: "slipping_away", Text: fmt.Sprintf("Nothing bought for %s, where %.1f were usual.", inDays(silent), usual),
+			Value: float64(silent), Baseline: usual, Weight: v.chance},
+		{Code: "fewer_lately", Text: fmt.Sprintf("%s with a purchase in the last 30, after %d in the 60 before.", inDays(recent), before),
+			Value: float64(recent), Baseline: float64(before) / 2}}, a.Reasons...)
+	a.Reasons = seldomUseful(a.Reasons, weight)
+	a.Details = map[string]float64{"probability": v.chance, "silent_days": float64(silent), "usual_gap_days": usual, "recent_days": float64(recent),
+		"days_before": float64(before)}
+}

@@ -1,0 +1,86 @@
+package reference
+
+import (
+	"slices"
+
+	"leadline/internal/engine"
+	"leadline/internal/sales"
+	"leadline/internal/scorecard"
+	"leadline/internal/slipping"
+)
+
+// slipHistory is how many days of history must be kept for the push to say anything, and fewestDays how many days with an order in 90.
+const (
+	slipHistory = 180
+	fewestDays  = 3
+)
+
+// daysBefore is the days with an order that are kept, in order, without those from the given one on.
+func (c *customer) daysBefore(at sales.Day) []sales.Day {
+	var days []sales.Day
+	for _, p := range c.purchases {
+		if !p.refund && p.day < at {
+			days = append(days, p.day)
+		}
+	}
+	slices.Sort(days)
+	return slices.Compact(days)
+}
+
+// learned is the scorecard of slipping away with the points that are known; nil: nothing was learned, or too little history is kept.
+func (m *Model) learned() *scorecard.Score {
+	model, ok := m.known.models["declining"]
+	if !ok || m.keptDays() < slipHistory {
+		return nil
+	}
+	models := scorecard.NewModels()
+	models.Set(model)
+	return models.Learned(scorecard.Declining())
+}
+
+// slipChance is the probability that the customer slips away, at the start of a day; 0 if it is not for the push to say.
+func (m *Model) slipChance(c *customer, at sales.Day) float64 {
+	score := m.learned()
+	days := slices.DeleteFunc(c.daysBefore(at), func(day sales.Day) bool { return day < at-slipping.Reach })
+	if score == nil || len(days) == 0 {
+		return 0
+	}
+	later := len(c.daysBefore(1<<30)) - len(c.daysBefore(at))
+	ever := max(int(c.before.days), len(days)+later) - later
+	season := engine.SlipQuestion.NewSeason(at, m.known.active, m.known.level(at-1))
+	var signs [slipping.Signs]float64
+	if !season.Ask(&slipping.Look{Days: days, First: c.before.first, Ever: ever}, &slipping.Usual, &signs) || signs[slipping.SignDays] < fewestDays {
+		return 0
+	}
+	var attributes []int
+	for i, value := range signs {
+		attributes = append(attributes, scorecard.Declining().Characteristics[i].Attribute(value))
+	}
+	return score.Probability(score.LogOdds(attributes))
+}
+
+// leaves tells whether the push would say, at the start of a day, that the customer slips away.
+func (m *Model) leaves(c *customer, at sales.Day) bool {
+	return m.learned() != nil && m.slipChance(c, at) >= float64(m.rules.Declining.MinPrecision)
+}
+
+// slip opens a spell if the customer slips away, and otherwise gives the day of the look before the next weekly one at which it will be said if
+// nothing happens; 0: none.
+func (m *Model) slip(c *customer, day sales.Day, due sales.Millis) (opened bool, telling sales.Day) {
+	if m.unspoken(c, day) {
+		return false, 0
+	}
+	if m.leaves(c, day+1) {
+		weight := m.known.weight(sales.Declining, c.alertOwner())
+		m.openSpell(c, day, due, weight*m.slipChance(c, day+1), "slipping_away", "fewer_lately")
+		return true, 0
+	}
+	if m.leaves(c, day+week+1) {
+		for next := day + 1; next < day+week; next++ {
+			if m.leaves(c, next+1) {
+				return false, next
+			}
+		}
+	}
+	return false, 0
+}
