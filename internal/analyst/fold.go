@@ -41,6 +41,7 @@ func (s *session) foldAll(ctx context.Context, fetches kgo.Fetches) error {
 		s.metrics.tallies.WithLabelValues(string(tally.Kind)).Inc()
 	}
 	if folded > 0 {
+		s.metrics.unpublished.Add(float64(folded))
 		s.metrics.foldSeconds.Observe(time.Since(began).Seconds())
 	}
 	s.observeLag(fetches)

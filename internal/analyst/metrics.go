@@ -9,6 +9,7 @@ import (
 type metrics struct {
 	tallies        *prometheus.CounterVec
 	lag            *prometheus.GaugeVec
+	unpublished    prometheus.Gauge
 	links          *prometheus.GaugeVec
 	commits        *prometheus.CounterVec
 	foldSeconds    prometheus.Histogram
@@ -21,6 +22,8 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Help: "Tallies folded into the sums."}, []string{"kind"}),
 		lag: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "leadline_analyst_lag_records",
 			Help: "Records of the tally topic that are not folded yet."}, []string{"kind"}),
+		unpublished: prometheus.NewGauge(prometheus.GaugeOpts{Name: "leadline_analyst_unpublished_tallies",
+			Help: "Tallies folded into the sums since the last commit."}),
 		links: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "leadline_analyst_links",
 			Help: "Links that hold as last published."}, []string{"kind"}),
 		commits: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "leadline_analyst_commits_total",
@@ -30,7 +33,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		publishSeconds: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "leadline_analyst_publish_seconds",
 			Help: "Time to judge the links and commit.", Buckets: prometheus.ExponentialBuckets(0.001, 4, 8)}),
 	}
-	reg.MustRegister(m.tallies, m.lag, m.links, m.commits, m.foldSeconds, m.publishSeconds)
+	reg.MustRegister(m.tallies, m.lag, m.unpublished, m.links, m.commits, m.foldSeconds, m.publishSeconds)
 	return m
 }
 

@@ -47,6 +47,7 @@ func (s *session) publish(ctx context.Context, atMost time.Duration) error {
 	s.memory.weights, s.memory.quiet = e.weights, e.quiet
 	s.last = published{at: time.Now(), took: time.Since(began), day: s.day()}
 	s.metrics.commits.WithLabelValues("committed").Inc()
+	s.metrics.unpublished.Set(0)
 	s.metrics.publishSeconds.Observe(s.last.took.Seconds())
 	s.metrics.countLinks(e.links)
 	return nil

@@ -183,6 +183,7 @@ func (s *session) turn(ctx context.Context) error {
 // assigned positions, and clears the session's mark that a rebalance came, which would make the next commit fail.
 func (s *session) adopt(ctx context.Context, m *memory) error {
 	s.memory = m
+	s.metrics.unpublished.Set(0)
 	if m == nil {
 		s.say("waiting for the group")
 		return nil

@@ -103,7 +103,7 @@ func Test(everyone Weeks, channels map[string]Weeks, episodes map[string]Episode
 		}
 	}
 	control(fresh)
-	found := append(fresh, open...)
+	found := slices.Concat(fresh, open)
 	slices.SortFunc(found, func(a, b Finding) int { return strings.Compare(a.Channel, b.Channel) })
 	return found
 }

@@ -171,7 +171,7 @@ func (w *watch) reached(ends kadm.ListedOffsets) bool {
 	return all
 }
 
-// settled waits until all inputs were read, decided upon, projected and seen by the watch, and nothing more comes of it.
+// settled waits until all inputs were read, decided upon, projected, learned from and seen by the watch, and nothing more comes of it.
 func (d *demo) settled(ctx context.Context) error {
 	const still = 1500 * time.Millisecond // longer than the engine takes from one step to the next
 	adm := kadm.NewClient(d.tools.Kafka)
@@ -218,8 +218,15 @@ func (d *demo) idle(ctx context.Context, adm *kadm.Client) (done bool, journal i
 		journal += o.Offset
 	}
 	delete(ends, d.config.TopicPrefix+"leadline.journal")
-	behind, err := d.measured("leadline_stream_csn_gap")
-	return lag.Lag.Total() == 0 && behind == 0 && d.watch.reached(ends), journal, err
+	waiting := 0.0 // for the projection, and for the analyst, which says alerts too
+	for _, name := range []string{"leadline_stream_csn_gap", "leadline_analyst_lag_records", "leadline_analyst_unpublished_tallies"} {
+		n, err := d.measured(name)
+		if err != nil {
+			return false, 0, err
+		}
+		waiting += n
+	}
+	return lag.Lag.Total() == 0 && waiting == 0 && d.watch.reached(ends), journal, nil
 }
 
 // measured sums a metric of the roles over its labels.

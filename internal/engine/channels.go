@@ -52,13 +52,13 @@ func (s *Shard) categoryTakenBack(w *window.Window, day sales.Day, item window.I
 // purchaseDay tallies a day that has become one with a purchase, or is none any more.
 func (s *Shard) purchaseDay(e *entry, day sales.Day, n int64) {
 	s.step.tally.purchaseDay(day, n)
-	s.countSegments(e.state.Segments, AttributeRow, "", day.Week(), n)
+	s.countSegments(e.state.Segments, "", day.Week(), n)
 }
 
-func (s *Shard) countSegments(segments []string, row, col string, week int32, n int64) {
+func (s *Shard) countSegments(segments []string, col string, week int32, n int64) {
 	t := &s.step.tally.channels
 	for _, segment := range segments {
-		t.attributes = append(t.attributes, sales.Cell{Row: row + segment, Col: col, Bucket: week, N: n})
+		t.attributes = append(t.attributes, sales.Cell{Row: AttributeRow + segment, Col: col, Bucket: week, N: n})
 	}
 }
 
@@ -66,13 +66,13 @@ func (s *Shard) countSegments(segments []string, row, col string, week int32, n 
 func (s *Shard) changeSegments(e *entry, segments []string) {
 	old := e.state.Segments
 	e.state.Segments = segments
-	s.countSegments(old, AttributeRow, AttributeMembers, 0, -1)
-	s.countSegments(segments, AttributeRow, AttributeMembers, 0, +1)
+	s.countSegments(old, AttributeMembers, 0, -1)
+	s.countSegments(segments, AttributeMembers, 0, +1)
 	lines := e.state.Window.Lines()
 	for i := range lines {
 		if i == 0 || lines[i].Day != lines[i-1].Day {
-			s.countSegments(old, AttributeRow, "", lines[i].Day.Week(), -1)
-			s.countSegments(segments, AttributeRow, "", lines[i].Day.Week(), +1)
+			s.countSegments(old, "", lines[i].Day.Week(), -1)
+			s.countSegments(segments, "", lines[i].Day.Week(), +1)
 		}
 	}
 }

@@ -97,6 +97,6 @@ func (s *Shard) erase(e *entry, ev *sales.Event) {
 		s.sayEnd(e, &ended, ending{status: sales.Resolved, at: max(ev.Customer.UpdatedAt, s.clock.now), code: "erased",
 			text: "The customer's data was erased.", evidence: []sales.Evidence{{Source: ev.Source}}})
 	}
-	s.countSegments(e.state.Segments, AttributeRow, AttributeMembers, 0, -1)
+	s.countSegments(e.state.Segments, AttributeMembers, 0, -1)
 	e.state = Customer{}
 }
