@@ -48,7 +48,7 @@ var records = map[string]string{
 	"leadline.state":            "ShardRecord",
 	"leadline.journal":          "Journal",
 	"leadline.moves":            "Move",
-	"leadline.tallies.links":    "Tally",
+	"leadline.tallies.pairs":    "Tally",
 	"leadline.tallies.tiers":    "Tally",
 	"leadline.tallies.activity": "Tally",
 	"leadline.tallies.examples": "Tally",

@@ -290,21 +290,14 @@ func (s *shop) customer() {
 	}
 }
 
-// links asks what is bought with what: all of it, from one item, between two.
+// links asks what is bought with what. Of 25 customers nothing of that kind can be said with any confidence, and so nothing is.
 func (s *shop) links() {
 	s.t.Helper()
 	var all desk.LinksAnswer
-	if err := json.Unmarshal([]byte(s.must("links", "--json", "--limit", "0", "--kind", "cross_sell")), &all); err != nil || len(all.Links) == 0 || all.Matched != len(all.Links) {
-		s.t.Fatalf("%d of %d links: %v", len(all.Links), all.Matched, err)
+	if err := json.Unmarshal([]byte(s.must("links", "--json", "--limit", "0", "--kind", "cross_sell")), &all); err != nil || len(all.Links) != 0 || all.Matched != 0 {
+		s.t.Errorf("%d of %d links: %v", len(all.Links), all.Matched, err)
 	}
-	first := all.Links[0]
-	if out := s.must("links", first.From, "--limit", "3"); !matches(out, `links; associations, not causes`) || !strings.Contains(out, first.From) {
-		s.t.Errorf("links:\n%s", out)
-	}
-	if out := s.must("links", first.From, first.To); !strings.HasPrefix(out, first.Says) {
-		s.t.Errorf("between two:\n%s", out)
-	}
-	if rows := strings.Count(s.must("links", "--csv", "--limit", "0", "--kind", "CROSS_SELL"), "\n"); rows != len(all.Links)+1 {
+	if rows := strings.Count(s.must("links", "--csv", "--limit", "0", "--kind", "CROSS_SELL"), "\n"); rows != 1 {
 		s.t.Errorf("the table has %d lines", rows)
 	}
 	if said := s.fails(exitUsage, "links", "--sort", "best"); !strings.Contains(said, "sort: want one of") {

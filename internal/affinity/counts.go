@@ -32,7 +32,6 @@ type Counts struct {
 	items         []itemCount
 	changed       bool // customers, since Saved
 	types         map[string]*typeCount
-	holdings      holdings
 }
 
 // itemCount is what is known of one item, or touch.
@@ -58,8 +57,7 @@ type typeCount struct {
 
 // NewCounts has counted nothing. Of each antecedent it keeps sums of so many consequents at most.
 func NewCounts(maxCandidates int) *Counts {
-	return &Counts{maxCandidates: maxCandidates, ids: map[string]uint32{}, types: map[string]*typeCount{},
-		holdings: holdings{ids: map[string]uint32{}, pairs: map[pair]int64{}}}
+	return &Counts{maxCandidates: maxCandidates, ids: map[string]uint32{}, types: map[string]*typeCount{}}
 }
 
 // Add adds cells of the tallies "pairs" and "tiers"; those of other kinds, and columns that it does not know, mean nothing here.
@@ -67,14 +65,20 @@ func NewCounts(maxCandidates int) *Counts {
 func (c *Counts) Add(kind sales.TallyKind, cells []sales.Cell) {
 	for i := range cells {
 		switch kind {
-		case sales.TallyLinks:
-			c.holdings.add(&cells[i])
 		case sales.TallyPairs:
 			c.addPairs(&cells[i])
 		case sales.TallyTiers:
 			c.addTier(&cells[i])
 		}
 	}
+}
+
+// Holders is how many customers hold the item now.
+func (c *Counts) Holders(item string) int64 {
+	if id, ok := c.ids[item]; ok {
+		return c.items[id].holders
+	}
+	return 0
 }
 
 // addPairs takes one cell of "pairs".
@@ -152,6 +156,9 @@ func (t *typeCount) price(tier, bucket int32, n int64) {
 	}
 }
 
+// Items is how many items and touches are known.
+func (c *Counts) Items() int { return len(c.items) }
+
 // id gives the item's dense id, a new one if need be.
 func (c *Counts) id(name string) uint32 {
 	id, ok := c.ids[name]
@@ -185,7 +192,7 @@ func (c *Counts) typ(name string) *typeCount {
 // from the tallies. The weeks of steps up are of no use, as they do not decay; prices and other kinds keep their buckets. Counts keeps
 // the sums of "pairs" itself (Rows).
 func Kept(kind sales.TallyKind, cell *sales.Cell) int32 {
-	if kind == sales.TallyLinks || kind == sales.TallyTiers && !strings.HasPrefix(cell.Col, PriceCol) {
+	if kind == sales.TallyTiers && !strings.HasPrefix(cell.Col, PriceCol) {
 		return 0
 	}
 	return cell.Bucket

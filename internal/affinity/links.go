@@ -19,6 +19,8 @@ type LinkRules struct {
 	MinG2        float64        // Dunning's G² of the holders; 0 asks for none
 	MaxPerItem   int            // links from one item, the best by score
 
+	MaxCandidates int // for NewCounts
+
 	MinPriceRatio float64 // upsell: median unit price of the higher tier over the lower one's
 	MinPrices     int64   // upsell: purchase lines behind each median
 	MinSwitched   int64   // upsell: customers who went up
@@ -27,7 +29,7 @@ type LinkRules struct {
 // DefaultLinkRules are strict enough that most statements still hold in later months.
 func DefaultLinkRules() LinkRules {
 	return LinkRules{Level: "category", WindowDays: 180, HalfLifeDays: 365, MinSupport: 20, MaxQ: 0.05, MaxPerItem: 20,
-		MinPriceRatio: 1.1, MinPrices: 20, MinSwitched: 3}
+		MaxCandidates: DefaultMaxCandidates, MinPriceRatio: 1.1, MinPrices: 20, MinSwitched: 3}
 }
 
 // Links gives every statement that the sums support, sorted by kind, From, To and Via: cross-sell links between items of rules.Level and
@@ -52,9 +54,6 @@ func (c *Counts) Links(rules LinkRules, learnedTo sales.Millis) []sales.Link {
 const oneWay = 0.1
 
 func (c *Counts) crossSell(rules LinkRules, learnedTo sales.Millis) []sales.Link {
-	if len(c.items) == 0 {
-		return c.holdings.crossSell(rules)
-	}
 	j := c.judge(rules, learnedTo)
 	from := make([][]sales.Link, len(c.items))
 	all := j.candidates()

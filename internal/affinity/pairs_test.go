@@ -265,7 +265,9 @@ func again(t interface{ Fatal(...any) }, c *Counts) *Counts {
 	c.Saved()
 	back := NewCounts(c.maxCandidates)
 	for i := range rows {
-		back.Restore(rows[len(rows)-1-i].Name, rows[len(rows)-1-i].Cells)
+		if err := back.Restore(rows[len(rows)-1-i].Name, rows[len(rows)-1-i].Cells); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if err := back.EachChanged(func(r Row) error { return fmt.Errorf("row %q has just been read", r.Name) }); err != nil {
 		t.Fatal(err)

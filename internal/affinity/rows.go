@@ -2,6 +2,7 @@ package affinity
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -38,7 +39,7 @@ type Row struct {
 	Cells []sales.Cell // none: there is no such part any more
 }
 
-// EachChanged gives the rows that have changed since Saved, by name, until the function says no. Rows share no memory with the counts.
+// EachChanged gives the rows that have changed since Saved, by name, until the function gives an error. Rows share no memory with the counts.
 func (c *Counts) EachChanged(yield func(Row) error) error {
 	if c.changed {
 		if err := yield(Row{Cells: []sales.Cell{{Bucket: now, N: c.customers}}}); err != nil {
@@ -132,15 +133,18 @@ func shortened(cells []sales.Cell) []sales.Cell {
 }
 
 // Restore takes a row that EachChanged gave. It keeps no string of it. Rows may come in any order, before anything is added.
-func (c *Counts) Restore(name string, cells []sales.Cell) {
+func (c *Counts) Restore(name string, cells []sales.Cell) error {
 	if name == "" {
 		for _, cell := range cells {
 			c.customers += cell.N
 		}
-		return
+		return nil
 	}
-	name, number, _ := strings.Cut(name, partMark)
-	part, _ := strconv.Atoi(number)
+	name, number, cut := strings.Cut(name, partMark)
+	part, err := strconv.Atoi(number)
+	if cut && err != nil {
+		return fmt.Errorf("restore row %q: part %w", name, err)
+	}
 	id := c.id(name)
 	c.items[id].parts = max(c.items[id].parts, part+1)
 	col := ""
@@ -150,6 +154,7 @@ func (c *Counts) Restore(name string, cells []sales.Cell) {
 		}
 		c.restoreCell(id, col, cell.Bucket, cell.N)
 	}
+	return nil
 }
 
 func (c *Counts) restoreCell(id uint32, col string, bucket int32, n int64) {

@@ -17,9 +17,6 @@ func (t table) valid() bool {
 	return t.both > 0 && t.both <= min(t.a, t.b) && t.a+t.b-t.both <= t.all
 }
 
-// positive tells whether the two are held together more often than by chance.
-func (t table) positive() bool { return float64(t.both)*float64(t.all) > float64(t.a)*float64(t.b) }
-
 // gSquared is 0 for what can be no table; else the log-likelihood ratio of dependence against independence, asymptotically chi-squared with one degree of freedom
 // (T. Dunning, "Accurate methods for the statistics of surprise and coincidence", Computational Linguistics 19(1), 1993).
 func (t table) gSquared() float64 {
@@ -43,18 +40,6 @@ func cell(observed, row, col, all int64) float64 {
 
 // interval is a value with its 95% interval.
 type interval struct{ value, low, high float64 }
-
-// lift is P(B|A) / P(B). Its interval is normal on the logarithm, as of a risk ratio (D. Katz et al., "Obtaining confidence
-// intervals for the risk ratio in cohort studies", Biometrics 34, 1978), with the variance by the delta method for multinomial
-// counts (A. Agresti, Categorical Data Analysis, 3rd ed., section 16.1): A's holders are part of all customers, so the two
-// shares are not independent as in Katz.
-func (t table) lift() interval {
-	both, a, b, all := float64(t.both), float64(t.a), float64(t.b), float64(t.all)
-	value := both * all / (a * b)
-	variance := max(0, 1/both-1/a-1/b+2*both/(a*b)-1/all)
-	spread := math.Exp(z95 * math.Sqrt(variance))
-	return interval{value, value / spread, value * spread}
-}
 
 // wilson is the share k/n with its score interval (E. B. Wilson, "Probable inference, the law of succession, and statistical
 // inference", JASA 22, 1927), which stays within [0, 1] and is honest for few customers. n must be above 0.

@@ -147,7 +147,7 @@ func (f *findings) world(t *testing.T, seed int) {
 	}
 	for _, k := range counts.judge(truthRules(), s.end()).candidates() {
 		f.naivePairs[1]++
-		if k.table.gSquared() > 10.83 && k.table.lift().low > 1 {
+		if k.table.gSquared() > 10.83 && naiveLift(k.table) > 1 {
 			f.naivePairs[0]++
 		}
 	}
@@ -179,7 +179,7 @@ func (f *findings) check(c *Counts, s *shopping) {
 		}
 		lift := all[at].evidence.lift()
 		if l.Lift == 1 {
-			f.naive, f.adjusted = append(f.naive, all[at].table.lift().value), append(f.adjusted, lift.value)
+			f.naive, f.adjusted = append(f.naive, naiveLift(all[at].table)), append(f.adjusted, lift.value)
 		}
 		tm := j.timing(from)
 		place, _ := slices.BinarySearch(c.items[from].row.to, to)
@@ -203,6 +203,11 @@ func (f *findings) check(c *Counts, s *shopping) {
 		}
 	}
 	f.strange += len(published)
+}
+
+// naiveLift is P(A and B) / (P(A) P(B)) of the holders.
+func naiveLift(t table) float64 {
+	return float64(t.both) * float64(t.all) / (float64(t.a) * float64(t.b))
 }
 
 func mean(v []float64) (m, sd float64) {

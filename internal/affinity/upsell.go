@@ -39,7 +39,7 @@ func (c *Counts) upsell(rules LinkRules) []sales.Link {
 	for _, s := range steps {
 		l := s.link(average)
 		if other, ok := best[s.typ]; s.switched >= rules.MinSwitched && (!ok || l.Score > other.Score) {
-			l.Customers = max(c.customers, c.holdings.customers)
+			l.Customers = c.customers
 			best[s.typ] = l
 		}
 	}

@@ -2,13 +2,13 @@
 // leadline.knowledge-state, and publishes links (product-links), everyone's activity and what reps make of alerts (forecasts) and the points of
 // scorecards (leadline.models). It says which channels have gone quiet (alerts.channel): of them no shard knows enough.
 //
-// It guarantees that each tally counts exactly once, whatever kills it: changed sums, what is published, and the
-// positions in the tally topics are one Kafka transaction, and each assignment starts from what that topic says. The sums do
-// not depend on the order in which shards' tallies come, nor on how many shards there are. One member of the group works
-// at a time, the others wait.
+// It guarantees that each tally counts exactly once, whatever kills it: changed sums and the positions in the tally topics that they reach
+// are one Kafka transaction, and each assignment starts from what that topic says. What is published goes along; the sums of pairs are kept
+// less often than links are published. The sums do not depend on the order in which shards' tallies come, nor on how many shards there
+// are. One member of the group works at a time, the others wait.
 //
-// It is not where links are judged (package affinity), nor where they are used (package engine). Sums are kept for all
-// time; only examples fade, when scorecards are learned from them. Only app imports it.
+// It is not where links are judged (package affinity), nor where they are used (package engine). Pairs fade with time, and examples, when
+// scorecards are learned from them; other sums are kept for all time. Only app imports it.
 package analyst
 
 import (
@@ -36,6 +36,7 @@ type Config struct {
 	Calendar sales.Calendar
 	Lateness time.Duration // a day is complete when every shard's time has passed its end by so much
 	Every    time.Duration // how often what changed is published while time hardly passes, 1 s
+	Keep     time.Duration // how often the sums of pairs are kept, 30 s
 }
 
 // Deps is what the analyst works with.
@@ -73,6 +74,9 @@ type Analyst struct {
 func New(cfg Config, deps Deps) *Analyst {
 	if cfg.Every == 0 {
 		cfg.Every = time.Second
+	}
+	if cfg.Keep == 0 {
+		cfg.Keep = 30 * time.Second
 	}
 	a := &Analyst{cfg: cfg, deps: deps, topics: newTopics(cfg.Prefix), log: deps.Log.Named("analyst"), metrics: newMetrics(deps.Registerer)}
 	a.say("not started")

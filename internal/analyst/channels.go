@@ -193,7 +193,7 @@ func (s *session) membersOf(row string) []sales.Reason {
 	category, isCategory := strings.CutPrefix(row, engine.CategoryRow)
 	members := sums.rows[rowKey{sales.TallyActivity, row}][column{engine.AttributeMembers, 0}]
 	if isCategory && s.deps.Rules().Level == "category" {
-		members = sums.rows[rowKey{sales.TallyLinks, category}][column{}]
+		members = sums.counts.Holders(category)
 	}
 	var reasons []sales.Reason
 	if members > 0 {

@@ -90,9 +90,17 @@ func (s *session) pace() time.Duration {
 	return max(rest, s.cfg.Every)
 }
 
+// shareOfKeeping bounds what keeping the sums of pairs may cost: with many customers nearly all of them change all the time.
+const shareOfKeeping = 9
+
+// keeps tells whether it is time to keep the sums of pairs.
+func (s *session) keeps() bool {
+	return s.memory.sums.unkept && time.Since(s.kept.at) >= max(s.cfg.Keep, shareOfKeeping*s.kept.took)
+}
+
 // day is the event time that the links' sums reach.
 func (s *session) day() int32 {
-	return int32(s.cfg.Calendar.Day(s.memory.sums.reached(sales.TallyLinks)))
+	return int32(s.cfg.Calendar.Day(s.memory.sums.reached(sales.TallyPairs)))
 }
 
 // untilDue is how long to wait for tallies. With nothing to publish it only wakes to see whether the group has decided something.

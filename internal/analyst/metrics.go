@@ -14,6 +14,7 @@ type metrics struct {
 	commits        *prometheus.CounterVec
 	foldSeconds    prometheus.Histogram
 	publishSeconds prometheus.Histogram
+	keepSeconds    prometheus.Histogram
 }
 
 func newMetrics(reg prometheus.Registerer) *metrics {
@@ -32,8 +33,10 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Help: "Time to decode and fold what one poll gave.", Buckets: prometheus.ExponentialBuckets(0.0001, 4, 8)}),
 		publishSeconds: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "leadline_analyst_publish_seconds",
 			Help: "Time to judge the links and commit.", Buckets: prometheus.ExponentialBuckets(0.001, 4, 8)}),
+		keepSeconds: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "leadline_analyst_keep_seconds",
+			Help: "The same, when the sums of pairs were kept too.", Buckets: prometheus.ExponentialBuckets(0.001, 4, 8)}),
 	}
-	reg.MustRegister(m.tallies, m.lag, m.unpublished, m.links, m.commits, m.foldSeconds, m.publishSeconds)
+	reg.MustRegister(m.tallies, m.lag, m.unpublished, m.links, m.commits, m.foldSeconds, m.publishSeconds, m.keepSeconds)
 	return m
 }
 

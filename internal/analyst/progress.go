@@ -2,7 +2,6 @@ package analyst
 
 import (
 	"cmp"
-	"errors"
 	"strconv"
 	"strings"
 
@@ -95,11 +94,8 @@ func (p *progress) cells() []sales.Cell {
 	return cells
 }
 
-func (s *sums) restoreProgress(kind sales.TallyKind, cells []sales.Cell) error {
-	p, ok := s.progress[kind]
-	if !ok {
-		return errors.New("progress of unknown kind " + string(kind))
-	}
+func (s *sums) restoreProgress(kind sales.TallyKind, cells []sales.Cell) {
+	p := s.progress[kind]
 	for _, c := range cells {
 		if c.Col == nextCol {
 			p.next = c.N
@@ -118,5 +114,4 @@ func (s *sums) restoreProgress(kind sales.TallyKind, cells []sales.Cell) error {
 		}
 		p.shards[c.Bucket] = last
 	}
-	return nil
 }

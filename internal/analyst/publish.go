@@ -12,7 +12,9 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"leadline/internal/affinity"
 	"leadline/internal/sales"
+	"leadline/internal/wire"
 )
 
 // edition is one commit: the records, and what is published once they are committed.
@@ -27,13 +29,13 @@ type edition struct {
 	quiet    quiet
 }
 
-// publish commits the changed sums, the statements that they change, and the positions they reach, in one transaction. It goes
-// on for at most the given time, even when the context ends meanwhile.
-func (s *session) publish(ctx context.Context, atMost time.Duration) error {
+// publish commits the changed sums, the statements that they change, and the positions they reach, in one transaction; the sums of pairs,
+// with their own position, only when they are to be kept. It goes on for at most the given time, even when the context ends meanwhile.
+func (s *session) publish(ctx context.Context, atMost time.Duration, keep bool) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), atMost)
 	defer cancel()
 	began := time.Now()
-	e, err := s.compose()
+	e, err := s.compose(keep)
 	if err != nil {
 		return err
 	}
@@ -41,11 +43,15 @@ func (s *session) publish(ctx context.Context, atMost time.Duration) error {
 		s.metrics.commits.WithLabelValues("failed").Inc()
 		return err
 	}
-	s.memory.sums.committed()
+	s.memory.sums.committed(keep)
 	s.memory.links, s.memory.days = e.links, e.days
 	s.memory.models, s.memory.fittedIn = e.models, e.fittedIn
 	s.memory.weights, s.memory.quiet = e.weights, e.quiet
 	s.last = published{at: time.Now(), took: time.Since(began), day: s.day()}
+	if keep {
+		s.kept = s.last
+		s.metrics.keepSeconds.Observe(s.last.took.Seconds())
+	}
 	s.metrics.commits.WithLabelValues("committed").Inc()
 	s.metrics.unpublished.Set(0)
 	s.metrics.publishSeconds.Observe(s.last.took.Seconds())
@@ -77,10 +83,15 @@ func (s *session) commit(ctx context.Context, records []*kgo.Record) error {
 }
 
 // compose says what is to be written: changed rows, then changed statements, in an order that depends on the sums alone.
-func (s *session) compose() (*edition, error) {
+func (s *session) compose(keep bool) (*edition, error) {
 	e := &edition{}
 	if err := s.addRows(e); err != nil {
 		return nil, err
+	}
+	if keep {
+		if err := s.addPairs(e); err != nil {
+			return nil, err
+		}
 	}
 	if err := s.addLinks(e); err != nil {
 		return nil, err
@@ -102,27 +113,53 @@ func (e *edition) add(topic, key string, value []byte) {
 }
 
 func (s *session) addRows(e *edition) error {
+	for _, key := range s.memory.sums.obsolete {
+		e.add(s.topics.state, key, nil)
+	}
 	for _, key := range s.memory.sums.changedRows() {
-		name := string(key.kind) + "|" + key.row
-		row := s.memory.sums.row(key)
-		if len(row.Cells) == 0 {
-			e.add(s.topics.state, name, nil)
-			continue
-		}
-		value, err := s.deps.Encoder.AppendKnowledgeRow(nil, &row)
-		if err != nil {
+		if err := s.addRow(e, s.memory.sums.row(key)); err != nil {
 			return err
 		}
-		e.add(s.topics.state, name, value)
 	}
 	return nil
+}
+
+func (s *session) addRow(e *edition, row wire.KnowledgeRow) error {
+	key := string(row.Kind) + "|" + row.Row
+	if len(row.Cells) == 0 {
+		e.add(s.topics.state, key, nil)
+		return nil
+	}
+	value, err := s.deps.Encoder.AppendKnowledgeRow(nil, &row)
+	if err != nil {
+		return err
+	}
+	e.add(s.topics.state, key, value)
+	return nil
+}
+
+// addPairs keeps the sums of pairs and how far they reach.
+func (s *session) addPairs(e *edition) error {
+	sums := s.memory.sums
+	sums.counts.Forget(s.deps.Rules(), sums.reached(sales.TallyPairs))
+	err := sums.counts.EachChanged(func(row affinity.Row) error {
+		return s.addRow(e, wire.KnowledgeRow{Kind: sales.TallyPairs, Row: row.Name, Cells: row.Cells})
+	})
+	if err != nil {
+		return err
+	}
+	return s.addRow(e, sums.row(rowKey{progressKind, string(sales.TallyPairs)}))
 }
 
 // addLinks says links that are new or have moved, and takes back those that no longer hold.
 func (s *session) addLinks(e *edition) error {
 	sums := s.memory.sums
+	if sums.progress[sales.TallyPairs].next < s.memory.said {
+		e.links = s.memory.links // what has been said already is of later sums
+		return nil
+	}
 	e.links = map[string]sales.Link{}
-	for _, l := range sums.counts.Links(s.deps.Rules(), sums.reached(sales.TallyLinks)) {
+	for _, l := range sums.counts.Links(s.deps.Rules(), sums.reached(sales.TallyPairs)) {
 		key := l.Key()
 		if before, ok := s.memory.links[key]; ok && !moved(&before, &l) {
 			e.links[key] = before
@@ -148,7 +185,8 @@ func (s *session) addLinks(e *edition) error {
 func moved(before, now *sales.Link) bool {
 	return before.FromTier != now.FromTier || before.ToTier != now.ToTier ||
 		differ(before.Confidence, now.Confidence) || differ(before.Lift, now.Lift) || differ(before.Score, now.Score) ||
-		differ(float64(before.TypicalMinor), float64(now.TypicalMinor)) || differ(before.PriceRatio, now.PriceRatio)
+		differ(float64(before.TypicalMinor), float64(now.TypicalMinor)) || differ(before.PriceRatio, now.PriceRatio) ||
+		differ(before.Within180.P, now.Within180.P) || math.Abs(before.Q-now.Q) > 0.001
 }
 
 func differ(a, b float64) bool { return math.Abs(a-b) > 0.01*math.Abs(a) }

@@ -20,6 +20,7 @@ import (
 type memory struct {
 	sums  *sums
 	links map[string]sales.Link       // by key
+	said  int64                       // offset of the pairs up to which they may have been judged
 	days  map[sales.Day]dayOfActivity // by day
 
 	models   map[string]sales.Model // by name
@@ -51,6 +52,10 @@ func (s *session) recover(ctx context.Context) (*memory, map[string]int64, error
 		return nil, nil, err
 	}
 	positions, err := s.positions(ctx, adm, m.sums)
+	if err != nil {
+		return nil, nil, err
+	}
+	m.said, err = s.end(ctx, adm)
 	return m, positions, err
 }
 
@@ -73,12 +78,26 @@ func (s *session) positions(ctx context.Context, adm *kadm.Client, sums *sums) (
 	return positions, nil
 }
 
+// end is where the tally of pairs ends for now: the sums are as old as they were last kept, but links may have been judged of all of it.
+func (s *session) end(ctx context.Context, adm *kadm.Client) (int64, error) {
+	topic := s.topics.of(sales.TallyPairs)
+	ends, err := adm.ListCommittedOffsets(ctx, topic)
+	if err == nil {
+		err = ends.Error()
+	}
+	if err != nil {
+		return 0, fmt.Errorf("last offset of the pairs: %w", err)
+	}
+	end, _ := ends.Lookup(topic, 0)
+	return end.Offset, nil
+}
+
 // lasting is the newest value of each key of a compacted topic; without tombstones.
 type lasting map[string]*kgo.Record
 
 // remember makes the memory of what was kept.
 func (s *session) remember(ctx context.Context, kept map[string]lasting) (*memory, error) {
-	m := &memory{sums: newSums(), links: map[string]sales.Link{}, days: map[sales.Day]dayOfActivity{}, models: map[string]sales.Model{},
+	m := &memory{sums: newSums(s.deps.Rules().MaxCandidates), links: map[string]sales.Link{}, days: map[sales.Day]dayOfActivity{}, models: map[string]sales.Model{},
 		weights: map[string]float64{}, quiet: quiet{episodes: map[string]channel.Episode{}}}
 	for _, rec := range kept[s.topics.state] {
 		var row wire.KnowledgeRow
@@ -94,7 +113,8 @@ func (s *session) remember(ctx context.Context, kept map[string]lasting) (*memor
 			return nil, unreadable(err, rec.Topic, rec.Offset)
 		}
 	}
-	m.sums.committed()
+	m.sums.counts.Saved()
+	clear(m.sums.changed)
 	for key, rec := range kept[s.topics.links] {
 		var l sales.Link
 		if err := s.deps.Decoder.Link(ctx, slices.Clone(rec.Value), &l); err != nil { // a copy of its own: the link aliases it

@@ -26,6 +26,7 @@ type session struct {
 	handover handover
 	memory   *memory // nil while another member works
 	last     published
+	kept     published // when pairs were kept too
 }
 
 // published is when and how the last commit was.
@@ -174,7 +175,7 @@ func (s *session) turn(ctx context.Context) error {
 		return err
 	}
 	if s.due() {
-		return s.publish(ctx, requestTimeout)
+		return s.publish(ctx, requestTimeout, s.keeps())
 	}
 	return nil
 }
@@ -194,9 +195,13 @@ func (s *session) adopt(ctx context.Context, m *memory) error {
 	if _, err := s.client.End(ctx, kgo.TryAbort); err != nil {
 		return fmt.Errorf("rewind: %w", err)
 	}
-	s.last = published{}
+	s.last, s.kept = published{}, published{}
 	s.say("")
-	s.log.Info("has its sums", zap.Int("rows", len(m.sums.rows)), zap.Int("links", len(m.links)))
+	s.log.Info("has its sums", zap.Int("rows", len(m.sums.rows)), zap.Int("items", m.sums.counts.Items()), zap.Int("links", len(m.links)))
+	if n := len(m.sums.obsolete); n > 0 {
+		s.log.Warn("rows of leadline.knowledge-state are of tallies of an earlier release and will be taken away; what they counted is learned anew",
+			zap.Int("rows", n), zap.String("one of them", m.sums.obsolete[0]))
+	}
 	return nil
 }
 
@@ -211,13 +216,40 @@ func (s *session) standBy() {
 	}
 }
 
-// leave commits what is folded, so that the next start finds it done.
+// leave commits what is folded, so that the next start finds it done. If all is but the sums of pairs, which are kept at a slower pace, they
+// are kept in a transaction of their own: the group has nothing to commit, and the transactional id alone fences it.
 func (s *session) leave(ctx context.Context) error {
-	if s.memory == nil || !s.memory.sums.dirty() {
+	if s.memory == nil {
 		return nil
 	}
 	if _, changed, err := s.handover.take(); changed || err != nil {
 		return err
 	}
-	return s.publish(ctx, graceOnStop)
+	switch sums := s.memory.sums; {
+	case sums.dirty():
+		return s.publish(ctx, graceOnStop, true)
+	case sums.unkept:
+		return s.keepAlone(ctx)
+	}
+	return nil
+}
+
+func (s *session) keepAlone(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), graceOnStop)
+	defer cancel()
+	e := &edition{}
+	if err := s.addPairs(e); err != nil {
+		return err
+	}
+	client := s.client.Client()
+	if err := client.BeginTransaction(); err != nil {
+		return fmt.Errorf("begin: %w", err)
+	}
+	if err := client.ProduceSync(ctx, e.records...).FirstErr(); err != nil {
+		return fmt.Errorf("produce: %w", err)
+	}
+	if err := client.EndTransaction(ctx, kgo.TryCommit); err != nil {
+		return fmt.Errorf("commit: %w", err)
+	}
+	return nil
 }

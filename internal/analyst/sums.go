@@ -13,12 +13,16 @@ import (
 	"leadline/internal/wire"
 )
 
-// sums is the fold of all tallies read so far: cells by row, and how far each topic and shard was read.
+// sums is the fold of all tallies read so far: cells by row, and how far each topic and shard was read. The cells of pairs, by far the most,
+// are in counts alone.
 type sums struct {
 	rows     map[rowKey]map[column]int64
 	changed  map[rowKey]struct{} // since the last commit
-	counts   *affinity.Counts    // the same sums as the learner wants them
-	examples *scorecard.Sums     // and as scorecards do
+	counts   *affinity.Counts    // pairs, and tiers as the learner of links wants them
+	examples *scorecard.Sums     // the same sums as scorecards want them
+	paired   bool                // pairs were folded since the last commit
+	unkept   bool                // and since they were last kept
+	obsolete []string            // keys of rows that this release has no use for
 	progress map[sales.TallyKind]*progress
 	names    map[string]string // of rows and columns, each kept once
 }
@@ -34,11 +38,12 @@ type column struct {
 	bucket int32
 }
 
-func newSums() *sums {
+// newSums has summed nothing. Of each antecedent it keeps so many consequents.
+func newSums(maxCandidates int) *sums {
 	s := &sums{
 		rows:     map[rowKey]map[column]int64{},
 		changed:  map[rowKey]struct{}{},
-		counts:   affinity.NewCounts(affinity.DefaultMaxCandidates),
+		counts:   affinity.NewCounts(maxCandidates),
 		examples: scorecard.NewSums(),
 		progress: map[sales.TallyKind]*progress{},
 		names:    map[string]string{},
@@ -65,11 +70,15 @@ func (s *sums) fold(t *sales.Tally, offset int64) error {
 	}
 	p.shards[t.Partition] = last
 	p.next = offset + 1
+	s.count(t.Kind, t.Cells)
+	if t.Kind == sales.TallyPairs {
+		s.paired, s.unkept = true, true
+		return nil
+	}
 	s.changed[rowKey{progressKind, string(t.Kind)}] = struct{}{}
 	for i := range t.Cells {
 		s.add(t.Kind, &t.Cells[i])
 	}
-	s.count(t.Kind, t.Cells)
 	return nil
 }
 
@@ -107,7 +116,7 @@ func (s *sums) name(n string) string {
 }
 
 // dirty tells whether anything was folded since the last commit.
-func (s *sums) dirty() bool { return len(s.changed) > 0 }
+func (s *sums) dirty() bool { return len(s.changed) > 0 || s.paired }
 
 // row is what leadline.knowledge-state says about the key; without cells it says nothing.
 func (s *sums) row(key rowKey) wire.KnowledgeRow {
@@ -124,17 +133,28 @@ func (s *sums) row(key rowKey) wire.KnowledgeRow {
 	return row
 }
 
-// changedRows lists the keys of what was folded since the last commit, sorted.
+// changedRows lists the keys of what was folded since the last commit, but for pairs, sorted.
 func (s *sums) changedRows() []rowKey {
 	return slices.SortedFunc(maps.Keys(s.changed), func(a, b rowKey) int {
 		return cmp.Or(cmp.Compare(a.kind, b.kind), cmp.Compare(a.row, b.row))
 	})
 }
 
-// restore takes a row that was committed.
+// restore takes a row that was committed. A row of a kind that there is no more is obsolete.
 func (s *sums) restore(row *wire.KnowledgeRow) error {
-	if row.Kind == progressKind {
-		return s.restoreProgress(sales.TallyKind(row.Row), row.Cells)
+	kind := row.Kind
+	if kind == progressKind {
+		kind = sales.TallyKind(row.Row)
+	}
+	switch _, known := s.progress[kind]; {
+	case !known:
+		s.obsolete = append(s.obsolete, string(row.Kind)+"|"+row.Row)
+		return nil
+	case row.Kind == progressKind:
+		s.restoreProgress(kind, row.Cells)
+		return nil
+	case kind == sales.TallyPairs:
+		return s.counts.Restore(row.Row, row.Cells)
 	}
 	for i := range row.Cells {
 		s.add(row.Kind, &row.Cells[i])
@@ -143,8 +163,15 @@ func (s *sums) restore(row *wire.KnowledgeRow) error {
 	return nil
 }
 
-// committed says that leadline.knowledge-state holds all of this.
-func (s *sums) committed() { clear(s.changed) }
+// committed says that leadline.knowledge-state holds all of this; pairs only if they were kept.
+func (s *sums) committed(kept bool) {
+	clear(s.changed)
+	s.paired, s.obsolete = false, nil
+	if kept {
+		s.unkept = false
+		s.counts.Saved()
+	}
+}
 
 // days gives everyone's purchase days per day.
 func (s *sums) days() map[sales.Day]int64 {

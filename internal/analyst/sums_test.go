@@ -50,7 +50,7 @@ func rowsOf(s *sums) map[rowKey]wire.KnowledgeRow {
 func TestSumsDoNotDependOnTheOrderOfShardsNorOnRestarts(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		perShard := drawTallies(t)
-		oneByOne, mixed := newSums(), newSums()
+		oneByOne, mixed := newSums(9), newSums(9)
 		offset := int64(0)
 		for _, tallies := range perShard {
 			for i := range tallies {
@@ -81,7 +81,7 @@ func TestSumsDoNotDependOnTheOrderOfShardsNorOnRestarts(t *testing.T) {
 
 // restart gives the sums that a new life reads back. All count as changed, so that they can be compared.
 func restart(t *rapid.T, s *sums) *sums {
-	next := newSums()
+	next := newSums(9)
 	for _, row := range rowsOf(s) {
 		if err := next.restore(&row); err != nil {
 			t.Fatal(err)
@@ -93,7 +93,7 @@ func restart(t *rapid.T, s *sums) *sums {
 
 func TestACommitCountsOnceAndNoneIsMissing(t *testing.T) {
 	part := func(csn int64, cols ...string) *sales.Tally {
-		tally := &sales.Tally{Kind: sales.TallyLinks, CSN: csn, Now: 5}
+		tally := &sales.Tally{Kind: sales.TallyPairs, CSN: csn, Now: 5}
 		for _, col := range cols {
 			tally.Cells = append(tally.Cells, sales.Cell{Row: "a", Col: col, N: 1})
 		}
@@ -110,11 +110,11 @@ func TestACommitCountsOnceAndNoneIsMissing(t *testing.T) {
 		"half of it again":     {part(2, "e"), false},
 		"an earlier one":       {part(1, "x"), false},
 		"one is missing":       {part(4, "a"), false},
-		"a shard's first is 2": {&sales.Tally{Kind: sales.TallyLinks, Partition: 9, CSN: 2}, false},
-		"no commit":            {&sales.Tally{Kind: sales.TallyLinks, Partition: 9}, false},
+		"a shard's first is 2": {&sales.Tally{Kind: sales.TallyPairs, Partition: 9, CSN: 2}, false},
+		"no commit":            {&sales.Tally{Kind: sales.TallyPairs, Partition: 9}, false},
 		"unknown kind":         {&sales.Tally{Kind: "gossip", CSN: 1}, false},
 	} {
-		s := newSums()
+		s := newSums(9)
 		for offset, tally := range []*sales.Tally{part(1, "a"), part(2, "b", "c"), part(2, "d", "e")} {
 			if err := s.fold(tally, int64(offset)); err != nil {
 				t.Fatalf("%s: %v", name, err)

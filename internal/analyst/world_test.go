@@ -42,7 +42,7 @@ const (
 // rules let small worlds show links.
 func rules() affinity.LinkRules {
 	r := affinity.DefaultLinkRules()
-	r.MinSupport, r.MinG2 = 3, 2
+	r.MinSupport, r.MaxQ = 3, 10 // few customers show little for sure
 	return r
 }
 
@@ -58,7 +58,9 @@ type world struct {
 	random  *rand.Rand
 
 	csn    [shards]int64
-	holds  map[string][]string // customer → items
+	keep   time.Duration                // how often analysts keep the sums of pairs
+	bought map[string][]affinity.Bought // by customer
+	told   map[string][]sales.Cell      // of each, by the tally of pairs
 	counts *affinity.Counts
 	offers *scorecard.Sums
 	cells  map[string]int64 // every sum by its full name
@@ -67,7 +69,7 @@ type world struct {
 }
 
 func newWorld(t *testing.T, leaveOut ...string) *world {
-	w := &world{t: t, stack: &kfake.VirtualNetwork{}, topics: newTopics("x."), random: rand.New(rand.NewPCG(3, 7)), holds: map[string][]string{},
+	w := &world{t: t, stack: &kfake.VirtualNetwork{}, topics: newTopics("x."), random: rand.New(rand.NewPCG(3, 7)), keep: 1, bought: map[string][]affinity.Bought{}, told: map[string][]sales.Cell{},
 		counts: affinity.NewCounts(affinity.DefaultMaxCandidates), offers: scorecard.NewSums(), cells: map[string]int64{}, days: map[sales.Day]float64{}}
 	names := slices.DeleteFunc(append(append(w.topics.inputs(), w.topics.outputs()...), w.topics.channelAlerts), func(n string) bool { return slices.Contains(leaveOut, n) })
 	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.Ports(9092), kfake.ListenFn(w.stack.Listen), kfake.SeedTopics(1, names...))
@@ -113,31 +115,44 @@ func (r registry) SchemaByID(_ context.Context, id int) (string, error) {
 	return "", wire.ErrUnknownSchema
 }
 
-// contribution is what a customer adds to the links' tallies, n times.
-func contribution(items []string, n int64) []sales.Cell {
-	if len(items) == 0 {
-		return nil
+// buy adds to what the customer bought, and gives what the shard tallies of it: the difference of all that it says about the customer.
+func (w *world) buy(customer string, day sales.Day, items ...string) []sales.Cell {
+	for _, item := range items {
+		w.bought[customer] = append(w.bought[customer], affinity.Bought{Day: day, Item: item, Lines: 1, AmountMinor: 100})
 	}
-	cells := []sales.Cell{{Bucket: 5, N: n}}
-	for i, a := range items {
-		cells = append(cells, sales.Cell{Row: a, Bucket: 5, N: n})
-		for _, b := range items[i+1:] {
-			cells = append(cells, sales.Cell{Row: a, Col: b, Bucket: 5, N: n})
-		}
+	next := affinity.Contribution(w.bought[customer], 180, day)
+	cells := slices.Clone(next)
+	for _, c := range w.told[customer] {
+		c.N = -c.N
+		cells = append(cells, c)
 	}
+	w.told[customer] = next
 	return cells
 }
 
-// basket is bread and butter together, or neither; tea and salt as it comes.
-func (w *world) basket() []string {
-	var items []string
-	if w.random.IntN(2) == 0 {
-		items = append(items, "bread", "butter")
-	}
-	for _, other := range []string{"salt", "tea"} {
-		if w.random.IntN(3) == 0 {
-			items = append(items, other)
+// tallied adds up cells as a shard does.
+func tallied(cells []sales.Cell) []sales.Cell {
+	slices.SortFunc(cells, func(a, b sales.Cell) int { return placeOf(&a).compare(placeOf(&b)) })
+	var sums []sales.Cell
+	for _, c := range cells {
+		if n := len(sums); n > 0 && placeOf(&sums[n-1]) == placeOf(&c) {
+			sums[n-1].N += c.N
+			continue
 		}
+		sums = append(sums, c)
+	}
+	return slices.DeleteFunc(sums, func(c sales.Cell) bool { return c.N == 0 })
+}
+
+// basket is this or that; every second customer begins with bread and goes on to butter.
+func (w *world) basket(customer string, number int) []string {
+	items := []string{fmt.Sprint("thing", w.random.IntN(12))}
+	switch {
+	case number%2 == 0:
+	case len(w.bought[customer]) == 0:
+		items = append(items, "bread")
+	case w.random.IntN(3) == 0:
+		items = append(items, "butter")
 	}
 	return items
 }
@@ -148,18 +163,17 @@ func (w *world) step(shard int, day sales.Day) {
 	cells := map[sales.TallyKind][]sales.Cell{
 		sales.TallyTiers: {{Row: "COLA", Col: "price:1", Bucket: int32(5_000 + w.random.IntN(3)), N: 1}, {Row: "COLA", Col: "eligible:1", Bucket: 7, N: 2}},
 	}
-	for range 3 {
-		customer := fmt.Sprint(shard, "-", w.random.IntN(40))
-		next := w.basket()
-		cells[sales.TallyLinks] = append(cells[sales.TallyLinks], contribution(w.holds[customer], -1)...)
-		cells[sales.TallyLinks] = append(cells[sales.TallyLinks], contribution(next, +1)...)
+	for range 6 {
+		number := w.random.IntN(40)
+		customer := fmt.Sprint(shard, "-", number)
+		cells[sales.TallyPairs] = append(cells[sales.TallyPairs], w.buy(customer, day, w.basket(customer, number)...)...)
 		cells[sales.TallyActivity] = append(cells[sales.TallyActivity], sales.Cell{Row: purchaseDays, Bucket: int32(day), N: 1})
-		w.holds[customer] = next
 		cells[sales.TallyActivity] = append(cells[sales.TallyActivity], sales.Cell{Row: feedback.Row(sales.CrossSell, "tea"), Bucket: day.Week(), N: 1,
 			Col: []string{feedback.OfUse, feedback.NotUseful, "no_answer"}[w.random.IntN(3)]})
 		cells[sales.TallyExamples] = append(cells[sales.TallyExamples], sales.Cell{Row: scorecard.Upsell().Name,
 			Col: scorecard.Col(1+64*uint64(w.random.IntN(4)), w.random.IntN(5) == 0), Bucket: day.Week(), N: 1})
 	}
+	cells[sales.TallyPairs] = tallied(cells[sales.TallyPairs])
 	w.commit(shard, day, cells)
 }
 
@@ -175,6 +189,9 @@ func (w *world) commit(shard int, day sales.Day, cells map[sales.TallyKind][]sal
 			w.offers.Add(cells[kind])
 		}
 		for _, c := range cells[kind] {
+			if kind == sales.TallyPairs {
+				break // counts say what is kept of them
+			}
 			w.cells[fmt.Sprintf("%s|%s|%s|%d", kind, c.Row, c.Col, affinity.Kept(kind, &c))] += c.N
 			if kind == sales.TallyActivity && c.Row == purchaseDays {
 				w.days[sales.Day(c.Bucket)] += float64(c.N)
@@ -213,7 +230,7 @@ func (w *world) work(from sales.Day, days int) {
 			w.step(shard, day)
 		}
 		if day%3 == 0 {
-			w.send(kgo.TryAbort, &sales.Tally{Kind: sales.TallyLinks, CSN: w.csn[0] + 1, Cells: []sales.Cell{{N: 1_000}}})
+			w.send(kgo.TryAbort, &sales.Tally{Kind: sales.TallyPairs, CSN: w.csn[0] + 1, Cells: []sales.Cell{{N: 1_000}}})
 		}
 		time.Sleep(time.Second)
 	}
@@ -229,7 +246,7 @@ type member struct {
 
 func (w *world) start() *member {
 	l := &line{stack: w.stack}
-	a := New(Config{Prefix: "x.", Lateness: lateness, Kafka: []kgo.Opt{kgo.SeedBrokers(w.cluster.ListenAddrs()...), kgo.Dialer(l.dial)}},
+	a := New(Config{Prefix: "x.", Lateness: lateness, Keep: w.keep, Kafka: []kgo.Opt{kgo.SeedBrokers(w.cluster.ListenAddrs()...), kgo.Dialer(l.dial)}},
 		Deps{Decoder: w.decoder, Encoder: w.encoder, Rules: rules, Channels: channel.DefaultRules, Log: zap.NewNop(), Registerer: prometheus.NewRegistry()})
 	ctx, cancel := context.WithCancel(context.Background())
 	m := &member{Analyst: a, line: l, done: make(chan struct{})}
@@ -374,6 +391,12 @@ func (w *world) checkRows() {
 			}
 		}
 	}
+	_ = w.counts.EachChanged(func(row affinity.Row) error { // all of them: they are never saved
+		for i, c := range row.Cells {
+			want[fmt.Sprintf("pairs|%s|%s|%d|%d", row.Name, c.Col, c.Bucket, i)] = c.N
+		}
+		return nil
+	})
 	got := map[string]int64{}
 	for key, value := range w.kept(w.topics.state) {
 		var row wire.KnowledgeRow
@@ -382,9 +405,13 @@ func (w *world) checkRows() {
 		} else if err != nil || key != string(row.Kind)+"|"+row.Row {
 			w.t.Fatalf("row %q: %v", key, err)
 		}
-		for _, c := range row.Cells {
+		for i, c := range row.Cells {
+			name := fmt.Sprintf("%s|%s|%s|%d", row.Kind, row.Row, c.Col, c.Bucket)
+			if row.Kind == sales.TallyPairs {
+				name = fmt.Sprintf("%s|%d", name, i)
+			}
 			if row.Kind != channelsKind && (row.Kind != progressKind || c.Col == csnCol) {
-				got[fmt.Sprintf("%s|%s|%s|%d", row.Kind, row.Row, c.Col, c.Bucket)] = c.N
+				got[name] = c.N
 			}
 		}
 	}
@@ -397,7 +424,7 @@ func (w *world) checkLinks() {
 	w.t.Helper()
 	said := w.kept(w.topics.links)
 	maps.DeleteFunc(said, func(_ string, value []byte) bool { return value == nil })
-	links := w.counts.Links(rules(), 0)
+	links := w.counts.Links(rules(), slices.Min(w.now[:]))
 	if len(links) == 0 {
 		w.t.Fatal("this world has no links to compare")
 	}

@@ -388,7 +388,7 @@ func (a *App) linkRules() affinity.LinkRules {
 	r, l := a.rules.Rules(), affinity.DefaultLinkRules()
 	l.Level, l.MinSupport, l.MinG2, l.MaxPerItem = r.LinkLevel, r.Links.MinSupport, r.Links.MinG2, r.Links.MaxPerItem
 	l.Calendar, l.WindowDays, l.HalfLifeDays = sales.NewCalendar(a.config.BusinessTimeZone), r.WindowDays, int(r.Links.HalfLifeDays)
-	l.MinPriceRatio = r.Upsell.MinPriceRatio
+	l.MaxCandidates, l.MinPriceRatio = int(r.Links.MaxCandidates), r.Upsell.MinPriceRatio
 	return l
 }
 

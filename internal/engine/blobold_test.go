@@ -208,8 +208,20 @@ func TestGoesOnOverOldBlobs(t *testing.T) {
 		})
 		for _, r := range []*rig{old, today} {
 			r.step(events[half:], 0)
-			r.step(nil, endOfTime)
 		}
+		want := map[string]int64{} // of nobody who has not been written since anything is told
+		for _, change := range old.decisions[0].Changes {
+			c := old.shard.cache.entries[change.CustomerID].state
+			c.CatchUp(old.shard.today(), &old.shard.rules)
+			for pair := range dumbHoldings(old.shard, &c) {
+				want[pair]++
+			}
+		}
+		if diff := gocmp.Diff(want, heldByTallies(old.decisions)); diff != "" {
+			t.Fatalf("since the old blobs (-held +told):\n%s", diff)
+		}
+		old.step(nil, endOfTime)
+		today.step(nil, endOfTime)
 		if diff := gocmp.Diff(today.decisions, old.decisions); diff != "" {
 			t.Fatalf("(-over today's +over old blobs):\n%s", diff)
 		}

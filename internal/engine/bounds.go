@@ -14,7 +14,7 @@ const (
 	maxKept = 40_000
 	// maxLines is how many lines one order has.
 	maxLines = 5_000
-	// maxPaired is how many items one customer may hold and still count in the pairs of the links' tallies. Who holds more (a reseller,
+	// maxPaired is how many items one customer may hold and still count in the tally of pairs. Who holds more (a reseller,
 	// a wrong id) says nothing about taste and would make half a million cells an order.
 	maxPaired = 1_000
 )

@@ -28,7 +28,6 @@ type entry struct {
 	touched bool // changed by the open step
 	looked  bool // by the open step, which found nothing
 	next    pending
-	before  holding // what the open step found held
 }
 
 // timer is what is due of the customer at the point where the open step is, or else as committed.

@@ -1,6 +1,10 @@
 package engine
 
-import "leadline/internal/window"
+import (
+	"leadline/internal/affinity"
+	"leadline/internal/sales"
+	"leadline/internal/window"
+)
 
 // The levels that links lead between.
 const (
@@ -18,6 +22,10 @@ type level struct {
 	typeRows ranking // of the types' numbers, whatever the level
 
 	categoryRows ranking // of the categories' numbers, as rows of the tally of channels
+
+	touchNumbers []int32  // one more than the number of a kind of touch about a category, by category and kind; 0 = none yet
+	touchNames   []string // by number
+	touchRows    ranking
 }
 
 // fact is what the rules ask about an item all the time.
@@ -84,11 +92,62 @@ func (l *level) len() int {
 	return l.items.Categories()
 }
 
-// ranked is the order of the names, those of the links' own columns first.
+// ranked is the order of the names, those of the pairs' own columns first, then those of touches.
 func (l *level) ranked() *ranking {
-	l.byName.update(l.len(), l.name, linkColumns...)
+	first := pairColumns
+	if len(l.touchNames) > 0 {
+		l.touchRows.update(len(l.touchNames), func(n int32) string { return l.touchNames[n] }, pairColumns...)
+		first = l.touchRows.names
+	}
+	if len(l.byName.names)-len(l.byName.sorted) != len(first) {
+		l.byName.forget()
+	}
+	l.byName.update(l.len(), l.name, first...)
 	return &l.byName
 }
+
+// rank is the place of a row's or column's name in the order, which is ranked already.
+func (l *level) rank(code int32) int32 {
+	if touch := ^code - int32(len(pairColumns)); code < 0 && touch >= 0 {
+		return l.touchRows.ranks[touch]
+	}
+	return l.byName.rank(code)
+}
+
+// touchCode is what stands in a cell for the touch of a number.
+func touchCode(number int32) int32 { return ^(number + int32(len(pairColumns))) }
+
+// numberTouches gives numbers to touches that have none, and how many have.
+func (l *level) numberTouches(touches []window.Touch) int {
+	for _, t := range touches {
+		if t.About == window.NoItem || !l.of(t.About).takesPart {
+			continue
+		}
+		at := l.touchAt(t)
+		if missing := at + 1 - len(l.touchNumbers); missing > 0 {
+			l.touchNumbers = append(l.touchNumbers, make([]int32, missing)...)
+		}
+		if l.touchNumbers[at] == 0 {
+			l.touchNames = append(l.touchNames, affinity.TouchItem(t.Kind, l.items.Item(t.About).Category))
+			l.touchNumbers[at] = int32(len(l.touchNames))
+		}
+	}
+	return len(l.touchNames)
+}
+
+// touch is a touch's number; not ok when links have nothing to do with what it is about.
+func (l *level) touch(t window.Touch) (number int32, ok bool) {
+	if t.About == window.NoItem || !l.of(t.About).takesPart {
+		return 0, false
+	}
+	return l.touchNumbers[l.touchAt(t)] - 1, true
+}
+
+func (l *level) touchAt(t window.Touch) int {
+	return int(l.items.Category(t.About))*touchKinds + int(t.Kind)
+}
+
+var touchKinds = len(sales.TouchKinds())
 
 // rankedTypes is the order of the types' names.
 func (l *level) rankedTypes() *ranking {
@@ -108,4 +167,5 @@ func (l *level) forget() {
 	l.byName.forget()
 	l.typeRows.forget()
 	l.categoryRows.forget()
+	l.touchNumbers = l.touchNumbers[:min(len(l.touchNumbers), l.items.Categories()*touchKinds)] // a number once given keeps its name
 }

@@ -8,7 +8,7 @@ import (
 	"leadline/internal/window"
 )
 
-// touchpoint counts a touch. Touches lead to no decision in this release.
+// touchpoint counts a touch. Touches lead to no decision in this release; they are learned from.
 func (s *Shard) touchpoint(i int, t *sales.Touchpoint) {
 	day := s.cfg.Calendar.Day(t.OccurredAt)
 	e := s.customer(t.CustomerID)
@@ -28,7 +28,7 @@ func (s *Shard) touchpoint(i int, t *sales.Touchpoint) {
 		return
 	}
 	s.touch(e)
-	e.state.Window.AddTouch(day, t.Kind, about, hash)
+	s.addTouch(&e.state, window.Touch{Day: day, Kind: t.Kind, About: about}, hash)
 	if e.state.LookDay == 0 {
 		e.state.LookDay = day + sales.Day(s.rules.keptDays()) // nothing to look at before it is time to forget
 	}
@@ -98,5 +98,6 @@ func (s *Shard) erase(e *entry, ev *sales.Event) {
 			text: "The customer's data was erased.", evidence: []sales.Evidence{{Source: ev.Source}}})
 	}
 	s.countSegments(e.state.Segments, AttributeMembers, 0, -1)
-	e.state = Customer{}
+	s.tellErased(&e.state)
+	e.state = Customer{Pairs: e.state.Pairs}
 }

@@ -1,11 +1,7 @@
 package engine
 
 import (
-	"cmp"
 	"fmt"
-	"maps"
-	"math"
-	"slices"
 	"strings"
 	"testing"
 
@@ -125,65 +121,4 @@ func TestRestartDoesNotMatter(t *testing.T) {
 			t.Fatalf("(-undisturbed +restarted):\n%s", diff)
 		}
 	})
-}
-
-// TestTalliesAddUp: the sums of all differences are what the customers hold at the end, counted anew.
-func TestTalliesAddUp(t *testing.T) {
-	t.Parallel()
-	rapid.Check(t, func(t *rapid.T) {
-		k, _ := worldKnowledge(t)
-		events := worldEvents(t)
-		r := newRig(t, k)
-		from := 0
-		for _, to := range cuts(t, len(events)) {
-			r.step(events[from:to], 0)
-			from = to
-		}
-		got := map[string]int64{}
-		for _, d := range r.decisions {
-			for _, tally := range d.Tallies {
-				if !slices.IsSortedFunc(tally.Cells, func(a, b sales.Cell) int { return cmp.Or(compareCells(a, b), -1) }) {
-					t.Fatalf("out of order, or twice: %v", tally)
-				}
-			}
-			for _, cell := range d.Tallies[0].Cells {
-				if cell.N == 0 {
-					t.Fatalf("an empty difference: %+v", cell)
-				}
-				if len(cell.Col) == 0 || cell.Col[0] != 1 {
-					got[cell.Row+"/"+cell.Col] += cell.N
-				}
-			}
-		}
-		want := map[string]int64{}
-		for _, e := range r.shard.cache.entries {
-			e.state.CatchUp(r.shard.today(), &r.shard.rules)
-			for pair := range dumbHoldings(r.shard, &e.state) {
-				want[pair]++
-			}
-		}
-		maps.DeleteFunc(got, func(_ string, n int64) bool { return n == 0 })
-		if diff := gocmp.Diff(want, got); diff != "" {
-			t.Fatalf("(-counted +summed):\n%s", diff)
-		}
-	})
-}
-
-func dumbHoldings(s *Shard, c *Customer) map[string]bool {
-	held := map[string]bool{}
-	for _, l := range c.Window.Between(c.Day-180, math.MaxInt32) {
-		if l.AmountMinor > 0 {
-			held[s.items.Item(l.Item).Category] = true
-		}
-	}
-	pairs := map[string]bool{}
-	names := slices.Sorted(maps.Keys(held))
-	for i, a := range names {
-		pairs["/"] = true
-		pairs[a+"/"] = true
-		for _, b := range names[i+1:] {
-			pairs[a+"/"+b] = true
-		}
-	}
-	return pairs
 }

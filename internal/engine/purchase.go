@@ -110,6 +110,7 @@ func (s *Shard) record(e *entry, o *order, event uint64) {
 	s.touch(e)
 	c := &e.state
 	first := len(c.Window.Orders()) == 0
+	s.tell(c, c.Day+1, o.day, +1)
 	c.advance(o.day, &s.rules)
 	if c.Window.Currency() == "" {
 		c.Window.SetCurrency(strings.Clone(o.Currency))
@@ -134,12 +135,7 @@ func (s *Shard) buy(e *entry, o *order) {
 	if len(o.Lines) > 0 && len(w.Between(o.day-1, o.day)) == 0 {
 		s.purchaseDay(e, o.day, +1)
 	}
-	for i, l := range o.Lines {
-		w.Add(o.day, o.lines[i].item, int64(l.Quantity), l.AmountMinor)
-		if o.lines[i].linked {
-			s.step.tally.line(o.lines[i].number, o.day, 1, l.AmountMinor)
-		}
-	}
+	s.addLines(e, o)
 	s.takeUp(e, o)
 	s.recover(e, o)
 	if !s.offersAllowed(e, o.day) {
@@ -149,6 +145,28 @@ func (s *Shard) buy(e *entry, o *order) {
 	}
 	s.crossSell(e, o)
 	s.upsell(e, o)
+}
+
+// addLines adds an order's lines to the window, and tells what they change.
+func (s *Shard) addLines(e *entry, o *order) {
+	w := &e.state.Window
+	newest, before := o.day == e.state.Day, []int32(nil)
+	if newest {
+		before = s.boughtOn(w, o.day)
+	} else {
+		s.untell(&e.state, o.day)
+	}
+	for i, l := range o.Lines {
+		w.Add(o.day, o.lines[i].item, int64(l.Quantity), l.AmountMinor)
+		if o.lines[i].linked {
+			s.step.tally.line(o.lines[i].number, o.day, 1, l.AmountMinor)
+		}
+	}
+	if newest {
+		s.tellPurchases(&e.state, before)
+	} else {
+		s.retell(&e.state, o.day)
+	}
 }
 
 // offersAllowed tells whether an order of the day may lead to an offer: its window must still be whole, and the offer would
@@ -166,6 +184,7 @@ func (s *Shard) refund(e *entry, o *order) {
 		day = d
 	}
 	had := len(w.Between(day-1, day)) > 0
+	s.untell(&e.state, day)
 	for i, l := range o.Lines {
 		item, ok := s.bought(w, day, o.lines[i].item)
 		if !ok {
@@ -183,6 +202,7 @@ func (s *Shard) refund(e *entry, o *order) {
 			s.step.tally.line(f.number, day, gone, after.AmountMinor-before.AmountMinor)
 		}
 	}
+	s.retell(&e.state, day)
 	if had && len(w.Between(day-1, day)) == 0 {
 		s.purchaseDay(e, day, -1)
 	}

@@ -106,10 +106,10 @@ func (s *Shard) touch(e *entry) {
 	if e.touched {
 		return
 	}
+	s.tellFirst(e)
 	e.state.lookedBefore(e.due.Look, &s.rules)
 	e.touched, e.used = true, true
 	s.step.touched = append(s.step.touched, e)
-	s.step.tally.remember(e, s.heldBy(&e.state, e.state.Day))
 }
 
 // wake brings the customer up to the shard's time, for an event about which its own time and what it has forgotten decide. It is written
@@ -125,7 +125,6 @@ func (s *Shard) decide() {
 	st := &s.step
 	st.out.Changes = make([]Change, 0, len(st.touched))
 	for _, e := range st.touched {
-		s.countHoldings(e)
 		e.next = pending{changed: true, due: e.state.Due()}
 		if !e.state.empty() {
 			e.state.CSN = st.batch.CSN
@@ -148,6 +147,8 @@ func (s *Shard) decide() {
 	}
 	if s.cfg.Job == nil {
 		st.out.Tallies = s.tallies()
+	} else {
+		st.tally.reset() // of another job nothing is counted
 	}
 }
 

@@ -16,8 +16,7 @@ type scratch struct {
 	lines    []orderLine
 	taken    marks // what cross-sell must not offer
 	distinct marks
-	types    marks // those of the order with a tier
-	own      marks
+	types    marks      // those of the order with a tier
 	links    []linkSlot // by number at the link level
 
 	candidates  []candidate // of a cross-sell
@@ -31,14 +30,17 @@ type scratch struct {
 	slipCard  *scorecard.Score  // valid if known
 	slipKnown bool
 
-	tiers   []tierUse
-	ids     []int32
-	blob    []byte
-	windows window.Decoder
-	job     JobOrder
-	weights weights
-	name    []byte    // what an alert's id is made from
-	sha     hash.Hash // SHA-1, as UUIDs of version 5 are defined
+	tiers    []tierUse
+	holdings holdings
+	days     []sales.Day
+	before   []int32 // what a customer held
+	touched  []int32 // and by which touches
+	blob     []byte
+	windows  window.Decoder
+	job      JobOrder
+	weights  weights
+	name     []byte    // what an alert's id is made from
+	sha      hash.Hash // SHA-1, as UUIDs of version 5 are defined
 }
 
 type linkSlot struct {
@@ -78,6 +80,15 @@ func (m *marks) next(n int) {
 		clear(m.at)
 		m.round = 1
 	}
+}
+
+// of makes the set one of the given numbers below n.
+func (m *marks) of(n int, numbers []int32) *marks {
+	m.next(n)
+	for _, number := range numbers {
+		m.add(number)
+	}
+	return m
 }
 
 // add puts the number in and tells whether it is new.

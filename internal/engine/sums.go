@@ -12,6 +12,7 @@ import (
 // cell is one difference. Row and column are numbers whose names a ranking knows, and later the ranks of those names.
 type cell struct {
 	row, col, bucket int32
+	either           bool // the row is to be the one of the two whose name comes first
 	n                int64
 }
 
@@ -23,8 +24,8 @@ func (s *Shard) tallies() []sales.Tally {
 	for _, kind := range sales.TallyKinds() {
 		tally := sales.Tally{Kind: kind, Partition: s.cfg.Partition, CSN: s.step.batch.CSN, Now: s.clock.now}
 		switch kind {
-		case sales.TallyLinks:
-			tally.Cells = s.linkCells()
+		case sales.TallyPairs:
+			tally.Cells = s.pairCells()
 		case sales.TallyTiers:
 			tally.Cells = s.tierCells()
 		case sales.TallyExamples:
@@ -40,11 +41,11 @@ func (s *Shard) tallies() []sales.Tally {
 
 // reset keeps the memory for the next step, but not that of a step which needed far more than this one.
 func (t *tallies) reset() {
-	if most := max(len(t.links), len(t.tiers), len(t.days)); outgrown(most, cap(t.sums)) {
+	if most := max(len(t.pairs), len(t.tiers), len(t.days)); outgrown(most, cap(t.sums)) {
 		t.sums, t.spare = nil, nil
 	}
 	t.outcomes, t.examples = emptied(t.outcomes), emptied(t.examples)
-	t.links, t.tiers, t.days, t.held = emptied(t.links), emptied(t.tiers), emptied(t.days), emptied(t.held)
+	t.pairs, t.tiers, t.days = emptied(t.pairs), emptied(t.tiers), emptied(t.days)
 }
 
 func emptied[T any](list []T) []T {
@@ -57,17 +58,16 @@ func emptied[T any](list []T) []T {
 // outgrown tells whether a list's memory is many times what was needed, and worth giving back.
 func outgrown(needed, have int) bool { return have > 1<<14 && needed < have/8 }
 
-func (s *Shard) linkCells() []sales.Cell {
+func (s *Shard) pairCells() []sales.Cell {
 	t, names := &s.step.tally, s.level.ranked()
-	for i := range t.links {
-		c := &t.links[i]
-		pair := c.col >= 0
-		c.row, c.col = names.rank(c.row), names.rank(c.col)
-		if pair && c.row > c.col {
+	for i := range t.pairs {
+		c := &t.pairs[i]
+		c.row, c.col = s.level.rank(c.row), s.level.rank(c.col)
+		if c.either && c.row > c.col {
 			c.row, c.col = c.col, c.row
 		}
 	}
-	return t.add(t.links, names.names, names.names)
+	return t.add(t.pairs, names.names, names.names)
 }
 
 func (s *Shard) tierCells() []sales.Cell {

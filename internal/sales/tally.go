@@ -5,7 +5,6 @@ type TallyKind string
 
 // The tallies of this release.
 const (
-	TallyLinks    TallyKind = "links"    // who holds which item, and which two, within the window
 	TallyPairs    TallyKind = "pairs"    // how customers come to hold items, alone and two of them (package affinity, cells.go)
 	TallyTiers    TallyKind = "tiers"    // unit prices per type and tier; going up from one tier to the next
 	TallyActivity TallyKind = "activity" // everyone's purchase days, per day
@@ -14,7 +13,7 @@ const (
 
 // TallyKinds lists all kinds.
 func TallyKinds() []TallyKind {
-	return []TallyKind{TallyLinks, TallyTiers, TallyActivity, TallyExamples}
+	return []TallyKind{TallyPairs, TallyTiers, TallyActivity, TallyExamples}
 }
 
 // Cell is one integer difference: the contribution of a batch's customers to (Row, Col, Bucket), after minus before.

@@ -153,7 +153,7 @@ func (w *world) tiles() {
 		}
 	}
 	counted := map[int32]int64{}
-	for _, rec := range w.all(talliesTopic + string(sales.TallyLinks)) {
+	for _, rec := range w.all(talliesTopic + string(sales.TallyPairs)) {
 		var tally sales.Tally
 		if err := w.dec.Tally(context.Background(), rec.Value, &tally); err != nil {
 			w.t.Fatal(err)

@@ -128,7 +128,7 @@ var brokerMishaps = []mishap{
 	{"end unanswered", 10, failingOnce(kmsg.EndTxn, kerr.RequestTimedOut)},
 	{"fenced", 15, failingOnce(kmsg.EndTxn, kerr.ProducerFenced, kerr.InvalidProducerEpoch)},
 	{"produce refused", 20, func(s *simulation) {
-		topic := []string{journalTopic, stateTopic, suppressedTopic, talliesTopic + "links"}[s.rng.IntN(4)]
+		topic := []string{journalTopic, stateTopic, suppressedTopic, talliesTopic + "pairs"}[s.rng.IntN(4)]
 		s.refuse(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: topic, Err: some(s.rng, kerr.TransactionAbortable, kerr.NotLeaderForPartition,
 			kerr.MessageTooLarge, kerr.InvalidTxnState, kerr.ProducerFenced)})
 	}},

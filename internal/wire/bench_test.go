@@ -121,7 +121,7 @@ func BenchmarkEncodeAlert(b *testing.B) {
 
 func BenchmarkEncodeTally(b *testing.B) {
 	_, ids := current()
-	e, tally := NewEncoder(ids), &sales.Tally{Kind: sales.TallyLinks, CSN: 1, Now: 1709296200250}
+	e, tally := NewEncoder(ids), &sales.Tally{Kind: sales.TallyPairs, CSN: 1, Now: 1709296200250}
 	for i := range 1000 {
 		tally.Cells = append(tally.Cells, sales.Cell{Row: "FLUID MILK", Col: "SOFT DRINKS", Bucket: int32(i), N: int64(i)})
 	}

@@ -81,7 +81,7 @@ func allRecords() []record {
 		recordOf("leadline.models", s.model, (*Encoder).AppendModel, (*Decoder).Model),
 		recordOf("leadline.journal", s.journal, (*Encoder).AppendJournal, (*Decoder).Journal),
 		recordOf("leadline.state", s.shardRecord, (*Encoder).AppendShardRecord, (*Decoder).ShardRecord),
-		recordOf("leadline.tallies.links", s.tally, (*Encoder).AppendTally, (*Decoder).Tally),
+		recordOf("leadline.tallies.pairs", s.tally, (*Encoder).AppendTally, (*Decoder).Tally),
 		recordOf("leadline.knowledge-state", s.knowledgeRow, (*Encoder).AppendKnowledgeRow, (*Decoder).KnowledgeRow),
 	}
 }
@@ -218,7 +218,7 @@ func lawful(v any) {
 	case *sales.Alert:
 		r.Kind, r.SuppressedBy = sales.Upsell, 0
 	case *sales.Tally:
-		r.Kind = sales.TallyLinks
+		r.Kind = sales.TallyPairs
 	case *KnowledgeRow:
 		for i := range r.Cells {
 			r.Cells[i].Row = r.Row
