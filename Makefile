@@ -47,7 +47,7 @@ simulate-faults: ## orders of mishaps in virtual time, each compared with the re
 
 truth: SEEDS := 100
 truth: ## worlds with planted links, and the same with all items dealt anew: what is found, false discoveries, how often intervals hold the truth; FROM=1 SEEDS=100
-	@go test -count=1 -v -timeout 24h -run '^TestTruth$$' ./internal/affinity -seed $(FROM) -seeds $(SEEDS) | grep -v -e '^=== ' -e '^ *--- PASS'
+	@GOGC=400 go test -count=1 -v -timeout 24h -run '^TestTruth$$' ./internal/affinity -seed $(FROM) -seeds $(SEEDS) | grep -v -e '^=== ' -e '^ *--- PASS'
 downturn: ## simulated worlds in which business goes down by 30 in a hundred: alerts and decliners found, beside the undisturbed ones
 	@go test -count=1 -v -timeout 2h -run '^TestADownturnIsNobodysDecline$$' ./internal/engine -downturn-customers 3000 -downturn-worlds 5
 

@@ -352,3 +352,39 @@ func TestMemoryOfAnAntecedentIsBounded(t *testing.T) {
 	}
 	t.Logf("%d consequents, %d blocks of %d codes: %d bytes, %d with the room to grow into", len(r.to), blocks, codes, atMost, r.bytes())
 }
+
+func TestLongRowsAreCut(t *testing.T) {
+	c := NewCounts(DefaultMaxCandidates)
+	from, day := c.id("from"), sales.Day(40_000)
+	for to := range 300 {
+		id := c.id(fmt.Sprint("to", to))
+		for weeks := range sales.Day(26) {
+			for blocks := range sales.Day(15) {
+				c.addTo(from, id, CameAfter(day-28*blocks, day-28*blocks-7*weeks), int64(to+1))
+			}
+		}
+	}
+	parts, most := 0, 0
+	if err := c.EachChanged(func(r Row) error {
+		parts, most = parts+1, max(most, len(r.Cells))
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if parts != 3 || most > partCells {
+		t.Errorf("%d parts, the longest of %d cells", parts, most)
+	}
+	back := again(t, c)
+	if diff := cmp.Diff(c.rowOf(&c.items[from]), back.rowOf(&back.items[back.ids["from"]])); diff != "" {
+		t.Error(diff)
+	}
+	back.Forget(DefaultLinkRules(), sales.Calendar{}.Start(day+10_000)) // but who holds what stays
+	var rows []string
+	_ = back.EachChanged(func(r Row) error {
+		rows = append(rows, fmt.Sprintf("%q %d", r.Name, len(r.Cells)))
+		return nil
+	})
+	if want := []string{`"from" 600`, `"from\x031" 0`, `"from\x032" 0`}; !slices.Equal(rows, want) {
+		t.Errorf("rows %v, want %v", rows, want)
+	}
+}

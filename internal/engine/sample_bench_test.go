@@ -3,6 +3,7 @@ package engine
 import (
 	"encoding/json"
 	"fmt"
+	"io/fs"
 	"testing"
 	"time"
 
@@ -34,8 +35,8 @@ type sampleRow struct {
 	} `json:"lines"`
 }
 
-func sampleRows(b *testing.B, topic string, each func(r *sampleRow)) {
-	file, err := sample.Full().Open(sample.Path(topic))
+func sampleRows(b testing.TB, files fs.FS, topic string, each func(r *sampleRow)) {
+	file, err := files.Open(sample.Path(topic))
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -67,11 +68,11 @@ func (r *sampleRow) event() sales.Event {
 func BenchmarkSample(b *testing.B) {
 	const batch, relearn = 250, 8
 	products := catalogue.New()
-	sampleRows(b, "products", func(r *sampleRow) {
+	sampleRows(b, sample.Full(), "products", func(r *sampleRow) {
 		products.Set(sales.Product{ProductID: r.ProductID, Name: r.Name, Type: r.Type, Category: r.Category, Brand: r.Brand})
 	})
 	var events []sales.Event
-	sampleRows(b, "purchases", func(r *sampleRow) { events = append(events, r.event()) })
+	sampleRows(b, sample.Full(), "purchases", func(r *sampleRow) { events = append(events, r.event()) })
 	learned := []*Knowledge{emptyKnowledge()}
 	counts := affinity.NewCounts(affinity.DefaultMaxCandidates)
 	play := func(after func(i int, d *Decision)) {
@@ -93,7 +94,8 @@ func BenchmarkSample(b *testing.B) {
 		if (i+1)%relearn == 0 {
 			k := emptyKnowledge()
 			k.Version = sales.KnowledgeVersion(fmt.Sprint(i))
-			for _, l := range counts.Links(affinity.DefaultLinkRules(), 0) {
+			last := events[min(len(events), (i+1)*batch)-1].Purchase.OccurredAt
+			for _, l := range counts.Links(affinity.DefaultLinkRules(), last) {
 				k.Links.Set(l)
 			}
 			learned = append(learned, k)
