@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -280,5 +281,34 @@ func TestGoldenLinkInGo(t *testing.T) {
 	}
 	if key := got.Key(); key != "cross-sell|category|PASTA SAUCE|DRY NOODLES/PASTA|product_view" {
 		t.Errorf("key %s", key)
+	}
+}
+
+// A curve has a place for each week and none beyond.
+func TestCurveOfTooManyWeeks(t *testing.T) {
+	current, _ := schemas.Get("ProductLink")
+	versions := released(t, "ProductLink", current)
+	var sample map[string]any
+	d := json.NewDecoder(bytes.NewReader(versions[len(versions)-1].sample))
+	d.UseNumber()
+	if err := d.Decode(&sample); err != nil {
+		t.Fatal(err)
+	}
+	for weeks, fits := range map[int]bool{3: true, sales.CurveWeeks: true, sales.CurveWeeks + 1: false} {
+		curve := make([]any, weeks)
+		for i := range curve {
+			curve[i] = float32(0.5)
+		}
+		sample["curve"] = curve
+		body, err := avro.MustParse(current).Encode(sample)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got sales.Link
+		var poison *wire.Poison
+		err = wire.NewDecoder(registry{1: current}).Link(t.Context(), frame(1, body), &got)
+		if fits && (err != nil || got.Curve[2] != 0.5 || weeks == 3 && got.Curve[3] != 0) || !fits && !errors.As(err, &poison) {
+			t.Errorf("%d weeks: %v, %v", weeks, err, got.Curve)
+		}
 	}
 }
