@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"leadline/internal/desk"
 	"leadline/internal/evaluate"
 )
 
@@ -48,6 +49,50 @@ func TestEvaluateLinks(t *testing.T) {
 		_, _, stderr := leadline(t, nil, "evaluate", "links", dir, "--cut=2025-07-20/60", arg)
 		if !strings.Contains(stderr, want) {
 			t.Errorf("%s: said %q, want %q", arg, stderr, want)
+		}
+	}
+}
+
+// Links are learned from files alone, by the rules of the configuration.
+func TestLinksFromFiles(t *testing.T) {
+	dir := t.TempDir()
+	var orders strings.Builder
+	for c := range 400 { // those of one half buy tea and honey, the others anything but
+		for day := range 20 {
+			items := []string{"TEA", "HONEY", "BREAD", "MILK", "SOAP", "WINE"}
+			item := items[(c*7+day*5)%6]
+			if c%2 == 0 && day%3 == 0 {
+				item = items[day%2]
+			}
+			fmt.Fprintf(&orders, `{"event_id":"e%d-%d","customer_id":"c%d","occurred_at":"2025-0%d-%02dT12:00:00Z","order_id":"o","currency":"EUR","lines":[{"product_id":"p","category":"%s","quantity":1,"amount_minor":100}]}`+"\n",
+				c, day, c, 1+day/5, 1+(c+day*6)%28, item)
+		}
+	}
+	file := filepath.Join(dir, "shop.purchases.jsonl")
+	if err := os.WriteFile(file, []byte(orders.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ask := []string{"links", "--from-files", file, "--cut=2025-04-20"}
+	code, out, stderr := leadline(t, nil, append(ask, "--json", "--limit=0")...)
+	var answer desk.LinksAnswer
+	if err := json.Unmarshal([]byte(out), &answer); code != 0 || err != nil {
+		t.Fatalf("exit %d, %v: %s%s", code, err, out, stderr)
+	}
+	code, out, stderr = leadline(t, nil, append(ask, "--counts")...)
+	first, _, _ := strings.Cut(out, "\n")
+	if code != 0 || !matches(first, `^{"row":"","col":"","bucket":\d+,"n":\d+}$`) || !strings.Contains(out, `"row":"HONEY","col":"TEA"`) {
+		t.Errorf("exit %d: %s%s", code, first, stderr)
+	}
+	for name, c := range map[string]struct {
+		args []string
+		want string
+	}{
+		"no day":           {[]string{"links", "--from-files", file}, "want the day before which is learned"},
+		"a day of nothing": {[]string{"links", "--cut=2025-04-20"}, "--cut belongs to --from-files"},
+		"no file":          {[]string{"links", "--from-files", filepath.Join(dir, "none.purchases.jsonl"), "--cut=2025-04-20"}, "none.purchases.jsonl"},
+	} {
+		if code, _, stderr := leadline(t, nil, c.args...); code == 0 || !strings.Contains(stderr, c.want) {
+			t.Errorf("%s: exit %d, said %s", name, code, stderr)
 		}
 	}
 }

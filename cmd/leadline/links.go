@@ -28,6 +28,10 @@ type linksCmd struct {
 	Limit      int    `default:"20" help:"So many links; 0 is all."`
 	CSV        bool   `name:"csv" help:"A table with all figures." xor:"form"`
 	JSON       bool   `name:"json" help:"One JSON object; of two whole names with the curves." xor:"form"`
+
+	FromFiles []string `name:"from-files" sep:"none" placeholder:"FILE" help:"Learn from files with products and purchases at once, by the same functions and rules, instead of reading what is published. May be given again."`
+	Cut       string   `placeholder:"DAY" help:"With --from-files: learn from what was bought before this day."`
+	Counts    bool     `help:"The sums that links are learned from, a JSON object a line, instead of links: of the tallies' topic, or of the files." xor:"form"`
 }
 
 // Run reads the topic once. The role desk keeps the links, and answers the same over HTTP at once.
@@ -39,11 +43,24 @@ func (cmd linksCmd) Run(ctx context.Context, p *process) error {
 	if cmd.Limit > 0 {
 		q.Limit = cmd.Limit
 	}
+	if len(cmd.FromFiles) > 0 {
+		return cmd.fromFiles(ctx, p, q)
+	}
+	if cmd.Cut != "" {
+		return usage("--cut belongs to --from-files")
+	}
 	t, err := p.connect()
 	if err != nil {
 		return err
 	}
 	defer t.Close()
+	if cmd.Counts {
+		sums, err := t.liveSums(ctx)
+		if err != nil {
+			return err
+		}
+		return printSums(p.stdout, sums)
+	}
 	published := app.Links(t.config, t.Options, t.Registry, zap.NewNop())
 	if err := published.Load(ctx); err != nil {
 		return err
@@ -52,6 +69,18 @@ func (cmd linksCmd) Run(ctx context.Context, p *process) error {
 }
 
 const everyLink = 1 << 30
+
+// fromFiles answers from files.
+func (cmd linksCmd) fromFiles(ctx context.Context, p *process, q *desk.LinksQuery) error {
+	learned, err := cmd.batch(ctx, p)
+	if err != nil {
+		return err
+	}
+	if cmd.Counts {
+		return printSums(p.stdout, learned.sums())
+	}
+	return cmd.write(p.stdout, desk.NewLinks(learned, zap.NewNop()), q)
+}
 
 func (cmd linksCmd) values() map[string][]string {
 	values := map[string][]string{}

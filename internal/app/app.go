@@ -330,7 +330,7 @@ func (a *App) analyst(ctx context.Context, ready *readiness) error {
 	}, analyst.Deps{
 		Decoder:    wire.NewDecoder(topics.NewSchemaSource(a.registry).Knowing(ids)),
 		Encoder:    wire.NewEncoder(ids),
-		Rules:      a.linkRules,
+		Rules:      func() affinity.LinkRules { return LinkRules(a.config, a.rules.Rules()) },
 		Channels:   func() channel.Rules { return a.rules.Rules().Channels },
 		Log:        a.log,
 		Registerer: a.metrics,
@@ -383,11 +383,11 @@ func (a *App) wait(ctx context.Context, ready *readiness, what, where string, tr
 	}
 }
 
-// linkRules are the learner's part of the rules.
-func (a *App) linkRules() affinity.LinkRules {
-	r, l := a.rules.Rules(), affinity.DefaultLinkRules()
+// LinkRules are the learner's part of the rules.
+func LinkRules(c *config.Config, r engine.Rules) affinity.LinkRules {
+	l := affinity.DefaultLinkRules()
 	l.Level, l.MinSupport, l.MinG2, l.MaxPerItem = r.LinkLevel, r.Links.MinSupport, r.Links.MinG2, r.Links.MaxPerItem
-	l.Calendar, l.WindowDays, l.HalfLifeDays = sales.NewCalendar(a.config.BusinessTimeZone), r.WindowDays, int(r.Links.HalfLifeDays)
+	l.Calendar, l.WindowDays, l.HalfLifeDays = sales.NewCalendar(c.BusinessTimeZone), r.WindowDays, int(r.Links.HalfLifeDays)
 	l.MaxCandidates, l.MinPriceRatio = int(r.Links.MaxCandidates), r.Upsell.MinPriceRatio
 	return l
 }
