@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io/fs"
+	"math"
 	"testing"
 	"time"
 
@@ -63,16 +64,22 @@ func (r *sampleRow) event() sales.Event {
 	return sales.Event{Kind: sales.PurchaseEvent, Purchase: p}
 }
 
+// sampleWorld is the sample's products and orders.
+func sampleWorld(b *testing.B) (*catalogue.Catalogue, []sales.Event) {
+	products := catalogue.New()
+	sampleRows(b, sample.Full(), "products", func(r *sampleRow) {
+		products.Set(sales.Product{ProductID: r.ProductID, Name: r.Name, Type: r.Type, Category: r.Category, Brand: r.Brand, MarginShare: math.NaN()})
+	})
+	var events []sales.Event
+	sampleRows(b, sample.Full(), "purchases", func(r *sampleRow) { events = append(events, r.event()) })
+	return products, events
+}
+
 // BenchmarkSample is what an order of the Complete Journey sample (9 lines, up to 300 held) costs a shard with all its 800 households in
 // memory, in batches of 250, with links that a first pass has learned from the shard's own tallies. One operation is the year.
 func BenchmarkSample(b *testing.B) {
 	const batch, relearn = 250, 8
-	products := catalogue.New()
-	sampleRows(b, sample.Full(), "products", func(r *sampleRow) {
-		products.Set(sales.Product{ProductID: r.ProductID, Name: r.Name, Type: r.Type, Category: r.Category, Brand: r.Brand})
-	})
-	var events []sales.Event
-	sampleRows(b, sample.Full(), "purchases", func(r *sampleRow) { events = append(events, r.event()) })
+	products, events := sampleWorld(b)
 	learned := []*Knowledge{emptyKnowledge()}
 	counts := affinity.NewCounts(affinity.DefaultMaxCandidates)
 	play := func(after func(i int, d *Decision)) {

@@ -195,12 +195,12 @@ func TestEnvelope(t *testing.T) {
 	if len(d.Alerts) != 1 {
 		t.Fatalf("%d alerts", len(d.Alerts))
 	}
-	value, chance := int64(6), math.Log((1-math.Pow(0.5, 14./180))/math.Pow(0.5, 14./180)) // in log odds, as if one half came evenly over 180 days
+	value, chance := int64(9), math.Log((1-math.Pow(0.5, 14./180))/math.Pow(0.5, 14./180)) // in log odds, as if one half came evenly over 180 days
 	day := sales.Millis(firstDay) * sales.DayMillis
 	want := sales.Alert{AlertID: d.Alerts[0].AlertID, Revision: 1, Kind: sales.CrossSell, Status: sales.Opened, SubjectType: "customer",
 		SubjectID: "dora", CustomerID: "dora",
 		Title: "Offer SAUCE to customer dora, who has just bought PASTA: 50 in 100 who buy PASTA also buy SAUCE within 180 days.",
-		Score: 0.02136, Grade: "D", ExpectedValueMinor: &value, Currency: "USD",
+		Score: 0.0286, Grade: "D", ExpectedValueMinor: &value, Currency: "USD",
 		Reasons: []sales.Reason{
 			{Code: "bought", Text: "Bought PASTA on 2026-01-01.", Value: 1, Weight: 1, Evidence: []sales.Evidence{{Source: e.Source, EventID: "e-1"}}},
 			{Code: "link", Text: "50 of 100 customers who bought PASTA also bought SAUCE; of all customers 25 in 100 did.", Value: 0.5, Baseline: 0.25, Weight: 2},

@@ -48,10 +48,10 @@ const (
 // MaxCharacteristics is how many any card of Cards has at most.
 const MaxCharacteristics = Activity + 1
 
-var crossSell = valid(&Card{Name: "cross-sell", Version: 1, Constant: -3.7, Characteristics: []Characteristic{
+var crossSell = valid(&Card{Name: "cross-sell", Version: 1, Constant: -3.4, Characteristics: []Characteristic{
 	slope(NameSimilarity, 0.15, 0, -0.77, -0.26, 0.26, 0.77, 1.28, 1.79, 2.55),
 	slope(NameDamped, 0.15, 0, -0.77, -0.26, 0.26, 0.77, 1.28, 1.79, 2.55),
-	{Name: NameBoughtBefore, Cuts: []float64{1, 2, 3, 5, 8, 13}, Prior: []float64{0, 0.7, 1.1, 1.6, 1.9, 2.3, 2.8}},
+	{Name: NameBoughtBefore, Cuts: []float64{1, 2, 3, 5, 8, 13}, Prior: []float64{0, 0.5, 0.8, 1.1, 1.4, 1.7, 2}},
 	slope(NameLinkOdds, 0.5, -2.5, -7, -6, -5.5, -5, -4.5, -4, -3.5, -3, -2.5, -2, -1.5, -1, -0.5, 0),
 	plain(NamePopularity, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5),
 	plain(NamePrice, 0.5, 0.75, 1.33, 2),
@@ -77,7 +77,7 @@ const (
 	UpsellActivity
 )
 
-var upsell = valid(&Card{Name: "upsell", Version: 1, Constant: -3.7, Characteristics: []Characteristic{
+var upsell = valid(&Card{Name: "upsell", Version: 1, Constant: -3.4, Characteristics: []Characteristic{
 	slope(NameLinkOdds, 0.5, -2.5, -7, -6, -5, -4.5, -4, -3.5, -3, -2.5, -2, -1.5, -1, -0.5, 0),
 	plain(NameRepeated, 3, 4, 6, 9),
 	plain(NameTierPrice, 1.25, 1.5, 2, 3),

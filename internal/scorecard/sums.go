@@ -76,8 +76,8 @@ func (s *Sums) Add(cells []sales.Cell) {
 	}
 }
 
-// HalfLife is the weeks in which an example loses half its weight, so that what was learned in old seasons fades.
-const HalfLife = 26
+// HalfLife is the weeks in which an example loses half its weight, so that what was learned in old seasons fades: a quarter of a year.
+const HalfLife = 13
 
 // Examples gives the card's examples of the weeks before that of the day, by code; each fades by its age then.
 func (s *Sums) Examples(c *Card, day sales.Day) []Example {
