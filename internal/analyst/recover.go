@@ -113,6 +113,7 @@ func (s *session) remember(ctx context.Context, kept map[string]lasting) (*memor
 			return nil, unreadable(err, rec.Topic, rec.Offset)
 		}
 	}
+	m.sums.welcome()
 	m.sums.counts.Saved()
 	clear(m.sums.changed)
 	for key, rec := range kept[s.topics.links] {

@@ -130,3 +130,35 @@ func TestACommitCountsOnceAndNoneIsMissing(t *testing.T) {
 		}
 	}
 }
+
+func TestAKindOfALaterReleaseJoinsShardsThatAreAtWork(t *testing.T) {
+	tally := func(kind sales.TallyKind, csn int64) *sales.Tally { return &sales.Tally{Kind: kind, CSN: csn, Now: 5} }
+	for name, c := range map[string]struct {
+		then []*sales.Tally
+		ok   bool
+	}{
+		"begins with the next commit":      {[]*sales.Tally{tally(sales.TallyPairs, 3), tally(sales.TallyPairs, 4)}, true},
+		"begins after others yet unread":   {[]*sales.Tally{tally(sales.TallyPairs, 9)}, true},
+		"begins with what is long past":    {[]*sales.Tally{tally(sales.TallyPairs, 2)}, false},
+		"leaves one out after its first":   {[]*sales.Tally{tally(sales.TallyPairs, 3), tally(sales.TallyPairs, 5)}, false},
+		"a kind of old leaves one out":     {[]*sales.Tally{tally(sales.TallyActivity, 4)}, false},
+		"a shard that nobody had heard of": {[]*sales.Tally{{Kind: sales.TallyPairs, Partition: 9, CSN: 3}}, false},
+	} {
+		s := newSums(9)
+		for csn := range int64(2) {
+			if err := s.fold(tally(sales.TallyActivity, csn+1), csn); err != nil {
+				t.Fatal(err)
+			}
+		}
+		s.welcome()
+		var err error
+		for i, then := range c.then {
+			if err == nil {
+				err = s.fold(then, int64(i))
+			}
+		}
+		if (err == nil) != c.ok {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
