@@ -74,7 +74,7 @@ func (s *Shard) look(e *entry, day sales.Day, due sales.Millis) {
 			d = s.decline(&c.Window, day)
 			why = s.noSpell(e, d, day)
 		}
-		if v = s.slips(e, day); v.chance > 0 && why == PassedAlpha {
+		if v = s.slips(e, day); s.slipCard() != nil && why == PassedAlpha {
 			why = PassedPrecision
 		}
 		if declines = why == ""; !declines && !v.fires {

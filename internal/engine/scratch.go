@@ -26,8 +26,9 @@ type scratch struct {
 	cards       []*scorecard.Score
 
 	orderDays []sales.Day
-	seasons   []slipping.Season // by their day's last bits
-	slipCard  *scorecard.Score  // valid if known
+	seasons   []slipping.Season   // by their day's last bits
+	slipCard  *scorecard.Score    // valid if known
+	slipBest  [slipping.Signs]int // attributes with the most points on it
 	slipKnown bool
 
 	tiers    []tierUse

@@ -65,39 +65,42 @@ func (s *Shard) slipCard() *scorecard.Score {
 		if s.rules.keptDays() >= slipKept {
 			sc.slipCard = s.step.batch.Knowledge.Models.Learned(scorecard.Declining())
 		}
+		for i := range sc.slipBest {
+			if sc.slipCard != nil {
+				sc.slipBest[i] = sc.slipCard.Best(i)
+			}
+		}
 	}
 	return sc.slipCard
 }
 
 // slipChance is the probability that the customer slips away, as of the start of a day and by what was bought before it; 0 for one with too few
-// purchase days.
+// purchase days, and for one whom the push would not speak of whatever the dearer signs were: mostly that is the answer.
 func (s *Shard) slipChance(c *Customer, at sales.Day) float64 {
-	v, asked := s.slipSigns(c, at)
-	if !asked {
+	l, season := s.slipLook(c, at), s.season(at)
+	counts := season.Count(&l)
+	if counts.InWindow < MinSlipDays {
 		return 0
 	}
-	score := s.slipCard()
-	return score.Probability(score.LogOdds(v.attributes[:]))
+	score, card := s.slipCard(), scorecard.Declining()
+	attributes := s.step.scratch.slipBest
+	attributes[slipping.SignDays] = card.Characteristics[slipping.SignDays].Attribute(float64(counts.InWindow))
+	attributes[slipping.SignRecent] = card.Characteristics[slipping.SignRecent].Attribute(float64(counts.Recent))
+	if score.Probability(score.LogOdds(attributes[:])) < s.rules.Declining.least() {
+		return 0
+	}
+	s.slipAttributes(season, &l, &counts, &attributes)
+	return score.Probability(score.LogOdds(attributes[:]))
 }
 
-// slipSigns are what the card asks of a customer.
-type slipSigns struct {
-	attributes [slipping.Signs]int
-	inWindow   int // purchase days
-}
-
-func (s *Shard) slipSigns(c *Customer, at sales.Day) (v slipSigns, asked bool) {
-	l := s.slipLook(c, at)
+// slipAttributes are what the card asks of a customer.
+func (s *Shard) slipAttributes(season *slipping.Season, l *slipping.Look, counts *slipping.Counts, attributes *[slipping.Signs]int) {
 	var signs [slipping.Signs]float64
-	if l.Ever <= 0 || !s.season(at).Ask(&l, &slipping.Usual, &signs) || signs[slipping.SignDays] < MinSlipDays {
-		return v, false
-	}
-	v.inWindow = int(signs[slipping.SignDays])
+	season.Ask(l, counts, &slipping.Usual, &signs)
 	card := scorecard.Declining()
-	for i := range v.attributes {
-		v.attributes[i] = card.Characteristics[i].Attribute(signs[i])
+	for i := range attributes {
+		attributes[i] = card.Characteristics[i].Attribute(signs[i])
 	}
-	return v, true
 }
 
 // slipLook is the customer as it was, or will be if nothing happens, at the start of a day.
@@ -148,19 +151,25 @@ func (s *Shard) teach(e *entry, day sales.Day) {
 	}
 	back, known := s.season(day + 1).Back()
 	began := day + 1 - back
-	v, asked := s.slipSigns(&e.state, began)
-	if !known || e.state.FirstDay >= began || !asked {
+	if !known || e.state.FirstDay >= began {
+		return
+	}
+	l, season := s.slipLook(&e.state, began), s.season(began)
+	counts := season.Count(&l)
+	if counts.InWindow < MinSlipDays {
 		return
 	}
 	inHorizon := 0
-	for _, bought := range s.step.scratch.orderDays {
+	for _, bought := range l.Days {
 		if bought >= began && bought <= day {
 			inHorizon++
 		}
 	}
+	var attributes [slipping.Signs]int
+	s.slipAttributes(season, &l, &counts, &attributes)
 	card := scorecard.Declining()
-	s.step.tally.examples = append(s.step.tally.examples, example{card: card.Name, code: card.Code(v.attributes[:]),
-		taken: s.season(began).Slipped(v.inWindow, inHorizon), week: day.Week(), n: 1})
+	s.step.tally.examples = append(s.step.tally.examples, example{card: card.Name, code: card.Code(attributes[:]),
+		taken: season.Slipped(counts.InWindow, inHorizon), week: day.Week(), n: 1})
 }
 
 // slipLot is the customer's lot at a look.

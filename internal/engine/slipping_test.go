@@ -245,3 +245,24 @@ func TestNoPushWithoutPointsOrHistory(t *testing.T) {
 		})
 	}
 }
+
+// BenchmarkPush is what the push costs at a look that finds nothing, by how often the customer buys.
+func BenchmarkPush(b *testing.B) {
+	for _, every := range []sales.Day{2, 5, 20} {
+		b.Run(fmt.Sprintf("every %d days", every), func(b *testing.B) {
+			k := silenceTells()
+			s := NewShard(Config{Partitions: 1, Clock: Data, Rules: testRules()})
+			s.step.batch = &Batch{Knowledge: k}
+			s.step.scratch.use(k)
+			e := &entry{id: "anna", state: Customer{Lifetime: Lifetime{FirstDay: firstDay, DaysEver: uint32(180 / every)}}}
+			for day := firstDay; day < firstDay+180; day += every {
+				e.state.Window.AddOrder(window.Order{Day: day, Event: uint64(day)})
+			}
+			for b.Loop() {
+				if v := s.slips(e, firstDay+180); v.fires || v.telling != 0 {
+					b.Fatal("it says something")
+				}
+			}
+		})
+	}
+}

@@ -62,7 +62,10 @@ func (p *push) code(q slipping.Question, past *slipping.Past) uint64 {
 		p.days = append(p.days, v.Day)
 	}
 	var signs [slipping.Signs]float64
-	p.season.Ask(&slipping.Look{Days: p.days, First: past.First, Ever: past.Days}, &p.population, &signs) // See asks for a purchase in the window
+	l := slipping.Look{Days: p.days, First: past.First, Ever: past.Days}
+	if c := p.season.Count(&l); c.InWindow > 0 {
+		p.season.Ask(&l, &c, &p.population, &signs)
+	}
 	for i, value := range signs {
 		p.attributes[i] = p.card.Characteristics[i].Attribute(value)
 	}

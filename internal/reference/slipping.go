@@ -48,10 +48,13 @@ func (m *Model) slipChance(c *customer, at sales.Day) float64 {
 	later := len(c.daysBefore(1<<30)) - len(c.daysBefore(at))
 	ever := max(int(c.before.days), len(days)+later) - later
 	season := engine.SlipQuestion.NewSeason(at, m.known.active, m.known.level(at-1))
-	var signs [slipping.Signs]float64
-	if !season.Ask(&slipping.Look{Days: days, First: c.before.first, Ever: ever}, &slipping.Usual, &signs) || signs[slipping.SignDays] < fewestDays {
+	look := slipping.Look{Days: days, First: c.before.first, Ever: ever}
+	counts := season.Count(&look)
+	if counts.InWindow < fewestDays {
 		return 0
 	}
+	var signs [slipping.Signs]float64
+	season.Ask(&look, &counts, &slipping.Usual, &signs)
 	var attributes []int
 	for i, value := range signs {
 		attributes = append(attributes, scorecard.Declining().Characteristics[i].Attribute(value))

@@ -23,3 +23,14 @@ func (m *Models) Learned(c *Card) *Score {
 	}
 	return nil
 }
+
+// Best is the characteristic's attribute with the most points.
+func (s *Score) Best(characteristic int) int {
+	best := 0
+	for a, points := range s.points[characteristic] {
+		if points > s.points[characteristic][best] {
+			best = a
+		}
+	}
+	return best
+}

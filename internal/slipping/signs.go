@@ -109,11 +109,16 @@ type Look struct {
 	Ever  int         // how many there were before the day
 }
 
-// Ask fills in the signs; false for a customer without a purchase in the window.
-func (s *Season) Ask(l *Look, population *Population, signs *[Signs]float64) bool {
-	var counts [len(spans)]float64
-	window, recent := 0, 0
-	last := l.First
+// Counts are a look's purchase days, which cost little to count beside the rest.
+type Counts struct {
+	InWindow, Recent int // in the question's window, and in the last 30 days: SignDays and SignRecent
+	spans            [len(spans)]float64
+	last             sales.Day
+}
+
+// Count counts them.
+func (s *Season) Count(l *Look) (c Counts) {
+	c.last = l.First
 	for _, day := range l.Days {
 		if day >= s.at {
 			break
@@ -121,35 +126,36 @@ func (s *Season) Ask(l *Look, population *Population, signs *[Signs]float64) boo
 		if day < s.at-Reach {
 			continue
 		}
-		last = day
+		c.last = day
 		ago := s.since[s.at-day] - close
 		for i := range spans {
 			if ago <= spans[i].upTo {
-				counts[i]++
+				c.spans[i]++
 				break
 			}
 		}
 		if ago <= float64(s.q.WindowDays) {
-			window++
+			c.InWindow++
 		}
 		if ago <= 30 {
-			recent++
+			c.Recent++
 		}
 	}
-	if window == 0 {
-		return false
-	}
-	seen, horizon := s.ago(l.First), float64(s.q.HorizonDays)
-	late, short := rates(&counts, min(seen, s.since[Reach]))
-	most := math.Ceil(float64(window)*horizon/(2*s.window())-close) - 1
-	b := Buyer{Repeats: max(0, l.Ever-1), LastDays: max(0, seen-s.ago(last)), SeenDays: seen}
+	return c
+}
+
+// Ask fills in the signs of a look with these counts, which must have something in the window.
+func (s *Season) Ask(l *Look, c *Counts, population *Population, signs *[Signs]float64) {
+	seen, horizon, window := s.ago(l.First), float64(s.q.HorizonDays), float64(c.InWindow)
+	late, short := rates(&c.spans, min(seen, s.since[Reach]))
+	most := math.Ceil(window*horizon/(2*s.window())-close) - 1
+	b := Buyer{Repeats: max(0, l.Ever-1), LastDays: max(0, seen-s.ago(c.last)), SeenDays: seen}
 	signs[SignOdds] = halvedOdds(max(0, most), late*horizon)
 	signs[SignTrend] = math.Log(short / late)
-	signs[SignDays] = float64(window)
+	signs[SignDays] = window
 	signs[SignAge] = float64(s.at - l.First)
-	signs[SignExpected] = math.Log(population.rate(&b) * s.window() / float64(window))
-	signs[SignRecent] = float64(recent)
-	return true
+	signs[SignExpected] = math.Log(population.rate(&b) * s.window() / window)
+	signs[SignRecent] = float64(c.Recent)
 }
 
 // rates are purchase days a day, later ones weighing more, of so long a time, drawn a little to one in 20.

@@ -21,9 +21,11 @@ func steady(level float64) func(after, upTo sales.Day) float64 {
 func ask(t interface{ Fatal(...any) }, sum func(after, upTo sales.Day) float64, level float64, l *Look) [Signs]float64 {
 	var signs [Signs]float64
 	season := usualQuestion.NewSeason(lookDay, sum, level)
-	if !season.Ask(l, &Usual, &signs) {
+	c := season.Count(l)
+	if c.InWindow == 0 {
 		t.Fatal("the customer has bought nothing")
 	}
+	season.Ask(l, &c, &Usual, &signs)
 	return signs
 }
 
