@@ -169,7 +169,7 @@ func (m *Model) settle(c *customer) {
 // The most that one customer keeps, that one order has, and that one shard knows.
 const (
 	maxKept  = 40_000
-	maxPast  = 255 // items that a customer is remembered to have bought before
+	maxPast  = 2_048 // items that a customer is remembered to have bought before
 	maxLines = 5_000
 	maxItems = 65_536
 )

@@ -80,14 +80,14 @@ func (s *Season) ago(day sales.Day) float64 {
 	return s.between(day-1, s.at-1)
 }
 
-// close is how near to a whole number of days the sums of everyone's activity come.
-const close = 1e-6
+// hair is how near to a whole number of days the sums of everyone's activity come.
+const hair = 1e-6
 
 // Back is how many calendar days the question's horizon takes if it ends with the look: a look then asks about what is known now. false: more than
 // MaxHorizon.
 func (s *Season) Back() (sales.Day, bool) {
 	for n := sales.Day(1); n <= MaxHorizon; n++ {
-		if s.since[n] >= float64(s.q.HorizonDays)-close {
+		if s.since[n] >= float64(s.q.HorizonDays)-hair {
 			return n, true
 		}
 	}
@@ -127,7 +127,7 @@ func (s *Season) Count(l *Look) (c Counts) {
 			continue
 		}
 		c.last = day
-		ago := s.since[s.at-day] - close
+		ago := s.since[s.at-day] - hair
 		for i := range spans {
 			if ago <= spans[i].upTo {
 				c.spans[i]++
@@ -148,7 +148,7 @@ func (s *Season) Count(l *Look) (c Counts) {
 func (s *Season) Ask(l *Look, c *Counts, population *Population, signs *[Signs]float64) {
 	seen, horizon, window := s.ago(l.First), float64(s.q.HorizonDays), float64(c.InWindow)
 	late, short := rates(&c.spans, min(seen, s.since[Reach]))
-	most := math.Ceil(window*horizon/(2*s.window())-close) - 1
+	most := math.Ceil(window*horizon/(2*s.window())-hair) - 1
 	b := Buyer{Repeats: max(0, l.Ever-1), LastDays: max(0, seen-s.ago(c.last)), SeenDays: seen}
 	signs[SignOdds] = halvedOdds(max(0, most), late*horizon)
 	signs[SignTrend] = math.Log(short / late)

@@ -19,7 +19,7 @@ type Past struct {
 
 // maxPast is how many items a window remembers so. Beyond it those bought last on the earliest day are forgotten, all of them, because an
 // order among them would be the dictionary's.
-const maxPast = 255
+const maxPast = 2_048
 
 // Past gives the items that were bought on days which have been trimmed, by item. The slice is the window's own.
 func (w *Window) Past() []Past { return w.past }

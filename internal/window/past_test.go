@@ -18,7 +18,7 @@ const remembered = 30
 // dumbPast goes through all lines: of each item its last days without a pause of more than the remembered time.
 func dumbPast(lines []window.Line, through sales.Day) []window.Past {
 	var past []window.Past
-	for item := range window.ItemID(400) {
+	for item := range window.ItemID(3_000) {
 		p := window.Past{Item: item}
 		for _, l := range lines {
 			if l.Item != item || l.Day > through || l.AmountMinor == 0 {
@@ -70,10 +70,10 @@ func TestPastIsBounded(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		once, often := &window.Window{}, &window.Window{}
-		all := rapid.IntRange(0, 400).Draw(t, "lines")
+		all := rapid.IntRange(0, 3_000).Draw(t, "lines")
 		luck := rapid.Uint64().Draw(t, "luck")
 		for i := range uint64(all) * 2 {
-			day, item := sales.Day(20_000+i/20), window.ItemID((i*i*7919+i*luck)%400)
+			day, item := sales.Day(20_000+i/150), window.ItemID((i*i*7919+i*luck)%3_000)
 			once.Add(day, item, 1, 5)
 			often.Add(day, item, 1, 5)
 		}
@@ -82,7 +82,7 @@ func TestPastIsBounded(t *testing.T) {
 		}
 		want := dumbPast(once.Lines(), 20_050)
 		slices.SortFunc(want, func(a, b window.Past) int { return cmp.Compare(b.Last, a.Last) })
-		for len(want) > 255 {
+		for len(want) > 2_048 {
 			oldest := want[len(want)-1].Last
 			want = slices.DeleteFunc(want, func(p window.Past) bool { return p.Last == oldest })
 		}
