@@ -152,11 +152,11 @@ func (s *session) quietAlert(said *channel.Saying, week int32, r channel.Rules) 
 	if said.Status == sales.Expired {
 		a.Title = fmt.Sprintf("%s has been quiet for %d weeks: it is not compared any more.", what, week-said.Opened)
 		a.Reasons = []sales.Reason{{Code: "gone", Text: a.Title, Value: float64(week - said.Opened)}}
-		a.Grade = engine.Grade(a.Score)
+		a.Grade = engine.Grade(a.Kind, a.Score)
 		return a
 	}
 	a.Score = math.Max(0, math.Min(0.99, said.Missing()))
-	a.Grade = engine.Grade(a.Score)
+	a.Grade = engine.Grade(a.Kind, a.Score)
 	verb := "has gone quiet"
 	if said.Status == sales.Resolved {
 		verb = "is back"

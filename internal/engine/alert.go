@@ -82,7 +82,7 @@ func (s *Shard) alert(e *entry, ep *Episode, status sales.AlertStatus, at sales.
 		KnowledgeVersion: string(b.Knowledge.Version), RunID: b.RunID, SuppressedBy: ep.Suppressed,
 	})
 	a := &out.Alerts[len(out.Alerts)-1]
-	a.Grade = Grade(a.Score)
+	a.Grade = Grade(ep.Kind, a.Score)
 	if ep.ExpiryDay != 0 {
 		a.ExpiresAt = s.cfg.Calendar.Start(ep.ExpiryDay)
 	}
@@ -95,19 +95,19 @@ func (s *Shard) alert(e *entry, ep *Episode, status sales.AlertStatus, at sales.
 	return a
 }
 
-// Grade is the score in a rep's words. An offer's score is the link's confidence, where one half is rare and good; a decline's is
-// the share of purchase days lost.
-func Grade(score float64) string {
-	switch {
-	case score >= 0.6:
-		return "A"
-	case score >= 0.4:
-		return "B"
-	case score >= 0.2:
-		return "C"
-	default:
-		return "D"
+// Grade is the score in a rep's words. An offer's score is its chance of being taken before it expires, where one in five is rare and good;
+// others' scores are shares of one: what is missing, or how likely somebody slips away.
+func Grade(kind sales.AlertKind, score float64) string {
+	limits := [...]float64{0.6, 0.4, 0.2}
+	if kind == sales.CrossSell || kind == sales.Upsell {
+		limits = [...]float64{0.2, 0.12, 0.06}
 	}
+	for i, limit := range limits {
+		if score >= limit {
+			return "ABC"[i : i+1]
+		}
+	}
+	return "D"
 }
 
 // ending is how an episode ends.

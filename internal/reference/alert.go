@@ -56,7 +56,7 @@ func (m *Model) say(c *customer, ep *episode, status sales.AlertStatus, at sales
 		ep.id = m.alertID(c.id, ep)
 	}
 	a := sales.Alert{AlertID: ep.id, Revision: int32(1 + ep.updates), Kind: ep.kind, Status: status, SubjectType: "customer", SubjectID: c.id, CustomerID: c.id,
-		OwnerID: c.alertOwner(), Score: ep.score, Grade: grade(ep.score),
+		OwnerID: c.alertOwner(), Score: ep.score, Grade: grade(ep.kind, ep.score),
 		WindowStart: m.calendar.Start(ep.day - sales.Day(m.rules.WindowDays) + 1), WindowEnd: m.calendar.Start(ep.day + 1),
 		EventTime: at, DetectedAt: max(at, m.commit.Now), FromProduct: ep.from.text, ToProduct: ep.to.text,
 		Arm: sales.Treatment, Propensity: 1 - m.rules.HoldoutShare, KnowledgeVersion: string(m.commit.Knowledge), RunID: sales.LiveRun,
@@ -78,7 +78,18 @@ func (m *Model) sayEnd(c *customer, ep *episode, status sales.AlertStatus, at sa
 	m.say(c, ep, status, at).Reasons = []sales.Reason{{Code: code, Evidence: evidence}}
 }
 
-func grade(score float64) string {
+func grade(kind sales.AlertKind, score float64) string {
+	if kind == sales.CrossSell || kind == sales.Upsell {
+		switch {
+		case score >= 0.2:
+			return "A"
+		case score >= 0.12:
+			return "B"
+		case score >= 0.06:
+			return "C"
+		}
+		return "D"
+	}
 	switch {
 	case score >= 0.6:
 		return "A"
