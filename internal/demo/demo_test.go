@@ -67,7 +67,7 @@ func TestASecondRunSaysNothingTwice(t *testing.T) {
 		return out
 	}
 	first := run("1,513 events in ")
-	if !strings.Contains(first.table(t), "cross-sell") || !strings.Contains(first.table(t), "dead letters 0") {
+	if !strings.Contains(first.table(t), "declining") || !strings.Contains(first.table(t), "dead letters 0") {
 		t.Errorf("first run:\n%s", first.text.String())
 	}
 	second := run("already: nothing was loaded or said again")
