@@ -29,9 +29,9 @@ func realWorld(t *testing.T) *world {
 	redis := state.Dial(state.Options{Addrs: strings.Split(os.Getenv("LEADLINE_REDIS_ADDRS"), ",")})
 	t.Cleanup(func() { _ = redis.Close() })
 	w.store = state.NewRedis(redis, w.prefix)
-	w.rules = func() engine.Rules { // who is held out depends on the prefix
+	w.rules = func() engine.Rules { // who is held out and what is tried out depends on the prefix
 		r := engine.DefaultRules()
-		r.HoldoutShare = 0
+		r.HoldoutShare, r.ExploreShare = 0, 0
 		return r
 	}
 	w.client = w.open(kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerLinger(0))
