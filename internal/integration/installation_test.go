@@ -65,6 +65,7 @@ type installation struct {
 
 	partitions int32
 	env        []string // of its programs, beside the servers'
+	config     string   // the file of rules that they are given
 }
 
 // install creates a new tenant's topics and registers its schemas.
@@ -93,6 +94,8 @@ func install(t *testing.T, settings ...func(*installation)) *installation {
 		set(in)
 	}
 	t.Cleanup(func() { in.redis.Close() })
+	in.config = filepath.Join(t.TempDir(), "leadline.yaml")
+	in.check(os.WriteFile(in.config, []byte("rules: {explore_share: 0}\n"), 0o600)) // what is tried out depends on the prefix
 	in.must("topics", "create")
 	t.Cleanup(in.remove)
 	return in
@@ -121,7 +124,7 @@ func (in *installation) remove() {
 // command prepares leadline, or another program, to see this tenant.
 func (in *installation) command(name string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(in.t.Context(), name, args...)
-	cmd.Env = append(os.Environ(), "LEADLINE_TOPIC_PREFIX="+in.prefix, "LEADLINE_CLOCK=data", "LEADLINE_HTTP_ADDR=127.0.0.1:0",
+	cmd.Env = append(os.Environ(), "LEADLINE_CONFIG="+in.config, "LEADLINE_TOPIC_PREFIX="+in.prefix, "LEADLINE_CLOCK=data", "LEADLINE_HTTP_ADDR=127.0.0.1:0",
 		"LEADLINE_ENGINE_INSTANCE=engine-1", fmt.Sprint("LEADLINE_TOPICS_PARTITIONS=", in.partitions))
 	cmd.Env = append(cmd.Env, in.env...)
 	return cmd
