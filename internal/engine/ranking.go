@@ -31,14 +31,20 @@ var ageWeight = func() (w [recentDays]float64) {
 
 // candidate is an item that links lead to from an order.
 type candidate struct {
-	number  int32 // at the links' level; −1 while no item has the name
-	link    *resolved
-	cosine  int64              // to the antecedents, in parts
-	best    [antecedents]int64 // damped confidences, ascending, in parts
-	before  int                // days on which it was bought before the window
-	values  [crossSellValues]float64
-	scored  scored
-	fitness float64 // what ranks best offline, not in bins: it decides between equal log odds
+	number int32 // at the links' level; −1 while no item has the name
+	link   *resolved
+	cosine int64              // to the antecedents, in parts
+	best   [antecedents]int64 // damped confidences, ascending, in parts
+	before int                // days on which it was bought before the window
+	alike  int64              // the square root of the cosine, in parts of 2^16
+	damped int64              // the sum of the best
+	values [crossSellValues]float64
+	scored scored
+}
+
+// fitness is what ranks best offline, not in bins: it decides between equal log odds.
+func (c *candidate) fitness() float64 {
+	return c.values[scorecard.Similarity] + c.values[scorecard.DampedConfidence] + 2*math.Log1p(float64(c.before))
 }
 
 // crossSellValues is how many characteristics the card of cross-sell has.
@@ -177,7 +183,11 @@ func (s *Shard) countBefore(e *entry, o *order) {
 func (s *Shard) answer(e *entry, o *order) {
 	sc := &s.step.scratch
 	card := s.card(scorecard.CrossSell())
-	likeness, confidence := standardOf(sc.candidates, likeness), standardOf(sc.candidates, damped)
+	for i := range sc.candidates {
+		sc.candidates[i].sumUp()
+	}
+	likeness := standardOf(sc.candidates, func(c *candidate) int64 { return c.alike })
+	confidence := standardOf(sc.candidates, func(c *candidate) int64 { return c.damped })
 	answers, active := pastAnswers(&e.state), s.active(e, o.day)
 	for i := range sc.candidates {
 		c := &sc.candidates[i]
@@ -193,7 +203,6 @@ func (s *Shard) answer(e *entry, o *order) {
 			scorecard.Activity:         active,
 		}
 		c.scored = score(card, c.values[:])
-		c.fitness = c.values[scorecard.Similarity] + c.values[scorecard.DampedConfidence] + 2*math.Log1p(float64(c.before))
 	}
 }
 
@@ -209,28 +218,33 @@ func score(card *scorecard.Score, values []float64) scored {
 
 // ahead tells whether a candidate is offered before another.
 func ahead(a, b *candidate) int {
-	return cmp.Or(cmp.Compare(b.scored.logOdds, a.scored.logOdds), cmp.Compare(b.fitness, a.fitness), rank(a.link.link, b.link.link))
+	if c := cmp.Compare(b.scored.logOdds, a.scored.logOdds); c != 0 {
+		return c
+	}
+	if c := cmp.Compare(b.fitness(), a.fitness()); c != 0 {
+		return c
+	}
+	return rank(a.link.link, b.link.link)
 }
 
 // rank orders links: by score, equal ones by name, so that the order of lines does not matter.
 func rank(a, b *sales.Link) int {
-	return cmp.Or(cmp.Compare(b.Score, a.Score), cmp.Compare(a.From, b.From), cmp.Compare(a.To, b.To))
+	if c := cmp.Compare(b.Score, a.Score); c != 0 { // mostly; names take longer
+		return c
+	}
+	return cmp.Or(cmp.Compare(a.From, b.From), cmp.Compare(a.To, b.To))
 }
 
 // better tells whether a stands before b.
 func better(a, b *sales.Link) bool { return rank(a, b) < 0 }
 
-// likeness is the square root of the cosine, in parts of 2^16.
-func likeness(c *candidate) int64 {
-	return int64(math.Sqrt(float64(c.cosine)/parts)*(1<<16) + 0.5)
-}
-
-// damped is the sum of the best antecedents' damped confidence.
-func damped(c *candidate) (sum int64) {
+// sumUp says what the antecedents come to.
+func (c *candidate) sumUp() {
+	c.alike = int64(math.Sqrt(float64(c.cosine)/parts)*(1<<16) + 0.5)
+	c.damped = 0
 	for _, v := range c.best {
-		sum += v
+		c.damped += v
 	}
-	return sum
 }
 
 // standard is mean and deviation of a value over the candidates, so that none outweighs the others: by whole sums.
