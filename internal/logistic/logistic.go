@@ -1,7 +1,7 @@
 // Package logistic learns from examples how likely something is: a ridge logistic regression over features and products of them.
 //
 // It guarantees that the same examples in the same order give the same model. It is pure: no clock, no IO, no random source. It does not
-// know what the features mean, and learns nothing bit by bit: all examples are in memory. Packages slipping and evaluate import it.
+// know what the features mean, and learns nothing bit by bit: all examples are in memory. Packages slipping, scorecard and evaluate import it.
 package logistic
 
 import (
@@ -31,11 +31,8 @@ type Model struct {
 // scale standardises.
 type scale struct{ mean, deviation []float64 }
 
-// Bounds of the search. Newton's method needs about eight steps.
-const (
-	mostSteps = 50
-	closeBy   = 1e-8 // gain of a step, per example, below which the search ends
-)
+// closeBy is the gain of a step, per example, below which the search ends.
+const closeBy = 1e-8
 
 // Learn finds the weights of a ridge logistic regression (S. le Cessie and J. C. van Houwelingen, "Ridge estimators in logistic regression",
 // Applied Statistics 41, 1992) by Newton's method: those of least loss, minus the log likelihood plus ridge/2 times the sum of squared weights, the
@@ -52,28 +49,13 @@ func Learn(examples []Example, crossed []int, ridge float64) (*Model, error) {
 		return nil, fmt.Errorf("%d of %d examples came: there is nothing to tell apart", came, len(examples))
 	}
 	m := standard(examples, crossed)
-	n := len(m.weights)
-	at := m.loss(examples, m.weights, ridge)
-	gradient, curvature, next := make([]float64, n), make([]float64, n*n), make([]float64, n)
-	for range mostSteps {
-		m.slope(examples, ridge, gradient, curvature)
-		var step mat.VecDense
-		var c mat.Cholesky
-		if !c.Factorize(mat.NewSymDense(n, curvature)) || c.SolveVecTo(&step, mat.NewVecDense(n, gradient)) != nil {
-			return nil, errors.New("the features of the examples are no numbers")
-		}
-		gain := 0.0
-		for length := 1.0; length > 1e-6; length /= 2 { // a whole step may go too far
-			floats.AddScaledTo(next, m.weights, -length, step.RawVector().Data)
-			if loss := m.loss(examples, next, ridge); loss < at {
-				gain, at = at-loss, loss
-				copy(m.weights, next)
-				break
-			}
-		}
-		if gain <= closeBy*float64(len(examples)) {
-			break
-		}
+	found := Least(m.weights, closeBy*float64(len(examples)),
+		func(weights []float64) float64 { return m.loss(examples, weights, ridge) },
+		func(gradient []float64, curvature *mat.SymDense) {
+			m.slope(examples, ridge, gradient, curvature.RawSymmetric().Data)
+		})
+	if !found {
+		return nil, errors.New("the features of the examples are no numbers")
 	}
 	return m, nil
 }

@@ -5,6 +5,7 @@ import (
 
 	"gonum.org/v1/gonum/mat"
 
+	"leadline/internal/logistic"
 	"leadline/internal/sales"
 )
 
@@ -17,11 +18,8 @@ const (
 	neighbourPrecision = 25.0 // two neighbours: within a fifth of each other's deviation
 )
 
-// Bounds of the search. Newton's method needs about six steps.
-const (
-	mostSteps = 50
-	closeBy   = 1e-10 // gain of a step, per example, below which the search ends
-)
+// closeBy is the gain of a step, per example, below which the search ends.
+const closeBy = 1e-10
 
 // Learn fits the card's points to the examples: those of the most probable deviations from the prior points, by Newton's method (ridge logistic
 // regression: S. le Cessie and J. C. van Houwelingen, "Ridge estimators in logistic regression", Applied Statistics 41, 1992). The least loss is
@@ -62,33 +60,9 @@ func newFit(c *Card, examples []Example) *fit {
 	return f
 }
 
-// search ends where no step makes the loss notably less.
+// search finds the least loss: the examples are numbers, and the prior points make it convex.
 func (f *fit) search() {
-	n := len(f.weights)
-	at := f.loss(f.weights)
-	gradient, curvature, next := make([]float64, n), mat.NewSymDense(n, nil), make([]float64, n)
-	for range mostSteps {
-		f.slope(gradient, curvature)
-		var step mat.VecDense
-		var c mat.Cholesky
-		if !c.Factorize(curvature) || c.SolveVecTo(&step, mat.NewVecDense(n, gradient)) != nil {
-			return // only numbers that are none get here, and Examples gives none
-		}
-		gain := 0.0
-		for length := 1.0; length > 1e-6; length /= 2 { // a whole step may go too far
-			for i := range next {
-				next[i] = f.weights[i] - length*step.AtVec(i)
-			}
-			if loss := f.loss(next); loss < at {
-				gain, at = at-loss, loss
-				copy(f.weights, next)
-				break
-			}
-		}
-		if gain <= closeBy*float64(1+len(f.examples)) {
-			return
-		}
-	}
+	logistic.Least(f.weights, closeBy*float64(1+len(f.examples)), f.loss, f.slope)
 }
 
 func (f *fit) logOdds(weights []float64, i int) float64 {
