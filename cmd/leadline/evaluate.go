@@ -48,7 +48,7 @@ func (cmd evaluateDecliningCmd) Run(ctx context.Context, p *process) error {
 	if o.Cuts, err = parseCuts(cmd.Cuts); err != nil {
 		return err
 	}
-	if o.Peers, err = cmd.peers(); err != nil {
+	if o.Peers, err = readPeers(cmd.Peers, func(from io.Reader) (*evaluate.Peers, error) { return evaluate.ReadPeers(from, cmd.PeersSet) }); err != nil {
 		return err
 	}
 	h := evaluate.NewHistory(evaluate.Merchandise{Calendar: sales.NewCalendar(cfg.BusinessTimeZone)})
@@ -67,17 +67,17 @@ func (cmd evaluateDecliningCmd) Run(ctx context.Context, p *process) error {
 	return writeReport(p.stdout, report, cmd.JSON)
 }
 
-// peers are nil if none are asked for.
-func (cmd evaluateDecliningCmd) peers() (*evaluate.Peers, error) {
-	if cmd.Peers == "" {
+// readPeers reads others' figures from a file; they are nil if none is named.
+func readPeers[T any](file string, read func(io.Reader) (*T, error)) (*T, error) {
+	if file == "" {
 		return nil, nil
 	}
-	from, done, err := load.Open(cmd.Peers)
+	from, done, err := load.Open(file)
 	if err != nil {
 		return nil, err
 	}
 	defer done()
-	return evaluate.ReadPeers(from, cmd.PeersSet)
+	return read(from)
 }
 
 // drawn are the scores that a picture has room for, beside the best of the peers'.

@@ -5,7 +5,6 @@ import (
 
 	"leadline/internal/bench/figures"
 	"leadline/internal/evaluate"
-	"leadline/internal/load"
 	"leadline/internal/sales"
 )
 
@@ -42,7 +41,7 @@ func (cmd evaluateLinksCmd) Run(ctx context.Context, p *process) error {
 	if cmd.Peers != "" && cmd.Offers != 5 {
 		return usage("--peers has figures of five offers: leave --offers as it is")
 	}
-	if o.Peers, err = cmd.peers(); err != nil {
+	if o.Peers, err = readPeers(cmd.Peers, evaluate.ReadLinkPeers); err != nil {
 		return err
 	}
 	h := evaluate.NewHistory(evaluate.Merchandise{Level: evaluate.Level(cmd.Level), Calendar: sales.NewCalendar(cfg.BusinessTimeZone),
@@ -60,17 +59,4 @@ func (cmd evaluateLinksCmd) Run(ctx context.Context, p *process) error {
 		}
 	}
 	return writeReport(p.stdout, report, cmd.JSON)
-}
-
-// peers are nil if none are asked for.
-func (cmd evaluateLinksCmd) peers() (*evaluate.LinkPeers, error) {
-	if cmd.Peers == "" {
-		return nil, nil
-	}
-	from, done, err := load.Open(cmd.Peers)
-	if err != nil {
-		return nil, err
-	}
-	defer done()
-	return evaluate.ReadLinkPeers(from)
 }
