@@ -12,8 +12,6 @@ let next = ""; // the cursor of the page behind
 let query = null; // of the list that is shown
 let listed = 0; // customers on the whole list
 const picked = new Set();
-let turn = 0; // an answer to an earlier question is not shown
-const pageRows = 50;
 
 const digits = (currency) => new Intl.NumberFormat("en", { style: "currency", currency }).resolvedOptions().maximumFractionDigits;
 const money = (minor, currency) => {
@@ -90,25 +88,9 @@ async function begin() {
 }
 
 async function show(more = false) {
-  const mine = ++turn;
   if (!more) query = parameters();
-  const asked = new URLSearchParams(query);
-  asked.set("limit", String(pageRows));
-  if (more) asked.set("cursor", next);
-  at("list").setAttribute("aria-busy", "true");
-  say("connecting", "Counting");
-  let answer;
-  try {
-    answer = await (await ask(`${path}?${asked}`, reading)).json();
-  } catch (e) {
-    if (mine !== turn) return;
-    say("lost", "Not answered");
-    trouble(e.message);
-    return;
-  } finally {
-    if (mine === turn) at("list").removeAttribute("aria-busy");
-  }
-  if (mine !== turn) return;
+  const answer = await page(path, query, more ? next : "", "Counting", reading);
+  if (!answer) return;
   trouble(answer.moved ? "The list was counted anew since the page before: a customer may stand twice, or be left out." : "");
   if (!more) {
     rows.replaceChildren();

@@ -7,13 +7,11 @@ const path = "v1/links";
 const reading = "Reading the links";
 const filters = ["from", "to", "kind", "level", "via", "q", "min_support"];
 const descending = ["sure", "lift", "p30", "p90", "p180", "support"];
-const pageRows = 50;
 const drawn = 30; // links of the picture: more cannot be told apart
 let sort = "sure";
 let order = "";
 let next = ""; // the cursor of the page behind
 let query = null; // of the list that is shown
-let turn = 0; // an answer to an earlier question is not shown
 let shown = []; // the links of the list
 let chosen = ""; // a link's key
 
@@ -62,25 +60,9 @@ function address() {
 }
 
 async function show(more = false) {
-  const mine = ++turn;
   if (!more) query = parameters();
-  const asked = new URLSearchParams(query);
-  asked.set("limit", String(pageRows));
-  if (more) asked.set("cursor", next);
-  at("list").setAttribute("aria-busy", "true");
-  say("connecting", "Asking");
-  let answer;
-  try {
-    answer = await (await ask(`${path}?${asked}`, reading)).json();
-  } catch (e) {
-    if (mine !== turn) return;
-    say("lost", "Not answered");
-    trouble(e.message);
-    return;
-  } finally {
-    if (mine === turn) at("list").removeAttribute("aria-busy");
-  }
-  if (mine !== turn) return;
+  const answer = await page(path, query, more ? next : "", "Asking", reading);
+  if (!answer) return;
   trouble("");
   if (!more) {
     rows.replaceChildren();

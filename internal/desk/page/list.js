@@ -36,6 +36,31 @@ async function ask(what, reading, options = {}) {
   }
 }
 
+const pageRows = 50;
+let turn = 0; // an answer to an earlier question is not shown
+
+// page asks for rows of a list, behind the cursor if there is one. It gives null when there is no answer, or another question came meanwhile.
+async function page(path, query, cursor, doing, reading) {
+  const mine = ++turn;
+  const asked = new URLSearchParams(query);
+  asked.set("limit", String(pageRows));
+  if (cursor) asked.set("cursor", cursor);
+  at("list").setAttribute("aria-busy", "true");
+  say("connecting", doing);
+  try {
+    const answer = await (await ask(`${path}?${asked}`, reading)).json();
+    return mine === turn ? answer : null;
+  } catch (e) {
+    if (mine === turn) {
+      say("lost", "Not answered");
+      trouble(e.message);
+    }
+    return null;
+  } finally {
+    if (mine === turn) at("list").removeAttribute("aria-busy");
+  }
+}
+
 // download fetches a table and hands it over as a file.
 async function download(path, asked, name) {
   asked.set("format", "csv");
