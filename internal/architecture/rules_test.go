@@ -5,7 +5,7 @@ package architecture
 // layers lists Leadline's packages from the bottom up. A package may import those of lower layers only, so that each can
 // be understood, and tested, with nothing above it in mind.
 var layers = [][]string{
-	{"schemas", "internal/sales", "internal/committed", "internal/promise", "internal/logistic"},
+	{"schemas", "internal/sales", "internal/committed", "internal/promise", "internal/logistic", "internal/query"},
 	{"internal/window", "internal/simulate", "internal/slipping"},
 	{"internal/activity", "internal/feedback", "internal/catalogue", "internal/scorecard"},
 	{"internal/affinity", "internal/channel", "internal/declining"}, // declining asks activity's test
@@ -21,7 +21,7 @@ var layers = [][]string{
 }
 
 // pure are the packages whose results depend on their arguments alone. A replay must take the same decisions again.
-var pure = []string{"internal/sales", "internal/window", "internal/affinity", "internal/activity", "internal/declining", "internal/slipping", "internal/logistic",
+var pure = []string{"internal/sales", "internal/query", "internal/window", "internal/affinity", "internal/activity", "internal/declining", "internal/slipping", "internal/logistic",
 	"internal/feedback", "internal/channel", "internal/catalogue", "internal/scorecard", "internal/engine", "internal/simulate", "internal/evaluate"}
 
 // noIO may hold caches and locks, but neither read nor write anything outside the process.

@@ -14,6 +14,7 @@ import (
 
 	"leadline/internal/declining"
 	"leadline/internal/intake"
+	"leadline/internal/query"
 	"leadline/internal/sales"
 	"leadline/internal/state"
 )
@@ -76,14 +77,14 @@ func TestTheBookIsWhatHappenedWhateverRedisIs(t *testing.T) {
 			spoil(w, notYet)
 			b := w.load()
 			for _, category := range []string{"", "category 0", "category 2", "never bought"} {
-				q := query()
+				q := usualQuery()
 				q.Category = category
 				w.check(b, q)
 			}
-			if len(w.truth(query())) < 5 {
+			if len(w.truth(usualQuery())) < 5 {
 				t.Fatal("too few customers stopped: the comparison shows nothing")
 			}
-			if _, commits, err := b.Count(&query().Question); err != nil || len(commits) != shardsN || commits[1].CSN != 3 {
+			if _, commits, err := b.Count(&usualQuery().Question); err != nil || len(commits) != shardsN || commits[1].CSN != 3 {
 				t.Errorf("commits %+v, %v", commits, err)
 			}
 			if day, customers, err := b.Newest(); err != nil || day > today || day < today-20 || customers < 35 {
@@ -145,14 +146,14 @@ func TestSegmentsAreThoseOfTheProfiles(t *testing.T) {
 	}
 	b := w.load()
 	for _, value := range []string{"25-34", "35-44", "none of them"} {
-		q := query()
+		q := usualQuery()
 		q.Attribute, q.Value = "age", value
 		w.check(b, q)
 	}
 	for attribute, want := range map[string]string{"number": "too many values", "hair": "no customer's profile has this"} {
-		q := query()
+		q := usualQuery()
 		q.Attribute, q.Value = attribute, "1"
-		var bad *declining.BadQuery
+		var bad *query.Bad
 		if _, err := list(b, q); !errors.As(err, &bad) || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", attribute, err)
 		}
@@ -185,11 +186,11 @@ func TestTheBookKeepsUp(t *testing.T) {
 			t.Error(err)
 		}
 	}()
-	if _, err := list(b, query()); !errors.Is(err, ErrReading) {
+	if _, err := list(b, usualQuery()); !errors.Is(err, ErrReading) {
 		t.Errorf("the first question gets %v", err)
 	}
-	w.eventually(b, query())
-	old, err := list(b, query())
+	w.eventually(b, usualQuery())
+	old, err := list(b, usualQuery())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -203,14 +204,14 @@ func TestTheBookKeepsUp(t *testing.T) {
 	w.erase("c5")
 	w.erase("c6")
 	notYet := w.commit("c3", "newcomer", "c5", "c6") // Redis may lag: the topic tells
-	w.eventually(b, query())
-	q := query()
+	w.eventually(b, usualQuery())
+	q := usualQuery()
 	q.Category = "something new" // in another shard, which the question before may not have waited for
 	w.eventually(b, q)
 	w.project(notYet)
 	w.profile("c3", map[string]string{"age": "1"})
 	w.profile("newcomer", map[string]string{"age": "1"})
-	q = query()
+	q = usualQuery()
 	q.Attribute, q.Value = "age", "1"
 	w.eventually(b, q)
 	for i := range old.Len() { // a list that was given does not change any more

@@ -11,6 +11,7 @@ import (
 	"go.uber.org/zap"
 
 	"leadline/internal/declining"
+	"leadline/internal/query"
 	"leadline/internal/sales"
 )
 
@@ -75,7 +76,7 @@ func (b *Book) Count(q *declining.Question) (*declining.Counted, []Commit, error
 	return declining.Count(*q, parts), commits, nil
 }
 
-// Segment numbers an attribute's value. One that cannot be asked by is a *declining.BadQuery.
+// Segment numbers an attribute's value. One that cannot be asked by is a *query.Bad.
 func (b *Book) Segment(attribute, value string) (declining.Segment, error) {
 	e, err := b.edition()
 	if err != nil {
@@ -83,7 +84,7 @@ func (b *Book) Segment(attribute, value string) (declining.Segment, error) {
 	}
 	n, why := e.segments.find(attribute, value)
 	if why != "" {
-		return 0, &declining.BadQuery{Parameter: "segment", Why: why}
+		return 0, &query.Bad{Parameter: "segment", Why: why}
 	}
 	return n, nil
 }

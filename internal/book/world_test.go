@@ -260,7 +260,7 @@ func (w *town) truth(q *declining.Query) map[string]told {
 	return all
 }
 
-func query() *declining.Query {
+func usualQuery() *declining.Query {
 	return &declining.Query{Question: declining.Question{Baseline: declining.Window{From: today - 100, To: today - 31}, Recent: declining.Window{From: today - 30, To: today},
 		HorizonDays: 90, Margin: 1}, Filter: declining.Filter{MaxQ: 1}, Sort: declining.ByP}
 }

@@ -7,6 +7,8 @@ import (
 	"math"
 
 	"github.com/cespare/xxhash/v2"
+
+	"leadline/internal/query"
 )
 
 // Cursor is where a page ended: behind a row, of a list that was made at some time. With the same list it goes on without a row twice or
@@ -37,12 +39,12 @@ func (c Cursor) Text(q *Query) string {
 
 const cursorHead = 33
 
-// From reads the query's cursor; ok is false for none. A text that was not handed out for this query is a *BadQuery.
+// From reads the query's cursor; ok is false for none. A text that was not handed out for this query is a *query.Bad.
 func (q *Query) From() (c Cursor, ok bool, err error) {
 	if q.Cursor == "" {
 		return c, false, nil
 	}
-	no := bad("cursor", "it is none that was given for this query: windows, filters and sort must be those of the page before")
+	no := &query.Bad{Parameter: "cursor", Why: "it is none that was given for this query: windows, filters and sort must be those of the page before"}
 	b, err := base64.RawURLEncoding.DecodeString(q.Cursor)
 	if err != nil || len(b) < cursorHead || b[0] != cursorVersion || binary.LittleEndian.Uint64(b[1:]) != q.Same() {
 		return c, false, no

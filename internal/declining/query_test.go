@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"leadline/internal/query"
 )
 
 var kept, usual = Window{20_000, 20_184}, Usual{RecentDays: 30, BaselineDays: 150, Limit: 100}
@@ -76,7 +78,7 @@ func TestWhatIsWrongWithAQueryIsSaid(t *testing.T) {
 		"category=" + strings.Repeat("x", 1<<10+1): "category: want one value of at most 1024 bytes",
 	} {
 		_, err := parse(t, text)
-		var bad *BadQuery
+		var bad *query.Bad
 		if !errors.As(err, &bad) || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %s", text, err, want)
 		}
@@ -124,9 +126,9 @@ func FuzzParse(f *testing.F) {
 		}
 		q, err := Parse(values, kept, usual)
 		if err != nil {
-			var bad *BadQuery
+			var bad *query.Bad
 			if !errors.As(err, &bad) {
-				t.Fatalf("%v is no BadQuery", err)
+				t.Fatalf("%v is no query.Bad", err)
 			}
 			return
 		}

@@ -19,10 +19,11 @@ import (
 	"leadline/internal/book"
 	"leadline/internal/declining"
 	"leadline/internal/engine"
+	"leadline/internal/query"
 	"leadline/internal/sales"
 )
 
-// Customers is who is asked: a book.Book. Its errors are book.ErrReading, or a *declining.BadQuery of Segment.
+// Customers is who is asked: a book.Book. Its errors are book.ErrReading, or a *query.Bad of Segment.
 type Customers interface {
 	// Newest is how far the customers' time has come, and how many there are.
 	Newest() (day sales.Day, customers int, err error)
@@ -104,7 +105,7 @@ func (d *Declining) kept() (declining.Window, error) {
 		return declining.Window{}, err
 	}
 	if newest == 0 {
-		return declining.Window{}, &declining.BadQuery{Parameter: "recent", Why: "nobody has bought anything yet"}
+		return declining.Window{}, &query.Bad{Parameter: "recent", Why: "nobody has bought anything yet"}
 	}
 	r := d.rules()
 	kept := declining.Window{From: newest - sales.Day(r.WindowDays+r.SlackDays) + 1, To: newest}

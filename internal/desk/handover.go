@@ -18,6 +18,7 @@ import (
 
 	"leadline/internal/declining"
 	"leadline/internal/engine"
+	"leadline/internal/query"
 	"leadline/internal/sales"
 	"leadline/internal/web"
 )
@@ -71,7 +72,7 @@ func (h *HandOver) Do(ctx context.Context, q *declining.Query, what HandOverRequ
 		return nil, err
 	}
 	if n := page.list.Len(); len(what.Customers) == 0 && q.Limit >= mostHandedOver && n > mostHandedOver {
-		return nil, &declining.BadQuery{Parameter: "limit", Why: fmt.Sprintf("the list has %d customers, and %d can be handed over at once: narrow it, or give a limit",
+		return nil, &query.Bad{Parameter: "limit", Why: fmt.Sprintf("the list has %d customers, and %d can be handed over at once: narrow it, or give a limit",
 			n, mostHandedOver)}
 	}
 	wanted := map[string]bool{}
@@ -154,7 +155,7 @@ func (h *HandOver) serve(ctx context.Context, w http.ResponseWriter, r *http.Req
 	}
 	values, table, err := asked(r)
 	if err == nil && (table || values.Has("cursor")) {
-		err = &declining.BadQuery{Parameter: "the query", Why: "neither format nor cursor can be said here"}
+		err = &query.Bad{Parameter: "the query", Why: "neither format nor cursor can be said here"}
 	}
 	if err != nil {
 		return err
@@ -173,7 +174,7 @@ func (h *HandOver) serve(ctx context.Context, w http.ResponseWriter, r *http.Req
 
 // readHandOver reads the body: JSON and nothing else, so that no form of another site can be one.
 func readHandOver(w http.ResponseWriter, r *http.Request) (what HandOverRequest, err error) {
-	bad := func(why string) error { return &declining.BadQuery{Parameter: "the body", Why: why} }
+	bad := func(why string) error { return &query.Bad{Parameter: "the body", Why: why} }
 	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
 		return what, bad("want application/json")
 	}

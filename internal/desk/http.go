@@ -13,6 +13,7 @@ import (
 
 	"leadline/internal/book"
 	"leadline/internal/declining"
+	"leadline/internal/query"
 	"leadline/internal/web"
 )
 
@@ -63,7 +64,7 @@ func answering(log *zap.Logger, what string, do answerer) http.HandlerFunc {
 		ctx, cancel := context.WithTimeout(r.Context(), answerWithin)
 		defer cancel()
 		err := do(ctx, w, r)
-		var bad *declining.BadQuery
+		var bad *query.Bad
 		var missing *notFound
 		switch {
 		case err == nil || r.Context().Err() != nil:
@@ -85,7 +86,7 @@ func answering(log *zap.Logger, what string, do answerer) http.HandlerFunc {
 func asked(r *http.Request) (values url.Values, table bool, err error) {
 	values, err = url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
-		return nil, false, &declining.BadQuery{Parameter: "the query", Why: err.Error()}
+		return nil, false, &query.Bad{Parameter: "the query", Why: err.Error()}
 	}
 	table, err = wantsCSV(values["format"], r.Header.Get("Accept"))
 	delete(values, "format")
@@ -133,7 +134,7 @@ func wantsCSV(format []string, accept string) (bool, error) {
 	case len(format) == 1 && (format[0] == "csv" || format[0] == "json"):
 		return format[0] == "csv", nil
 	}
-	return false, &declining.BadQuery{Parameter: "format", Why: "want json or csv"}
+	return false, &query.Bad{Parameter: "format", Why: "want json or csv"}
 }
 
 // About is what can be asked.

@@ -7,7 +7,7 @@ import (
 	"net/url"
 	"slices"
 
-	"leadline/internal/declining"
+	"leadline/internal/query"
 	"leadline/internal/web"
 )
 
@@ -61,7 +61,7 @@ type LinksBetween struct {
 func (l *Links) between(_ context.Context, w http.ResponseWriter, r *http.Request) error {
 	values, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
-		return &declining.BadQuery{Parameter: "the query", Why: err.Error()}
+		return &query.Bad{Parameter: "the query", Why: err.Error()}
 	}
 	q, err := parseLinks(values, betweenParameters, usualLinks)
 	if err != nil {

@@ -5,11 +5,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
-	"unicode/utf8"
 
-	"leadline/internal/declining"
+	"leadline/internal/query"
 	"leadline/internal/sales"
 )
 
@@ -108,109 +106,65 @@ const ViaBought = "bought"
 
 // Bounds of a links query.
 const (
-	mostLinks    = 1000
-	mostLinkText = 1 << 10
+	mostLinks = 1000
 )
 
-// ParseLinks reads a query of the list. Every error is a *declining.BadQuery, which says which parameter is wrong and what is wanted.
+// ParseLinks reads a query of the list. Every error is a *query.Bad, which says which parameter is wrong and what is wanted.
 func ParseLinks(values map[string][]string, limit int) (*LinksQuery, error) {
 	return parseLinks(values, linkParameters, limit)
 }
 
 func parseLinks(values map[string][]string, known []string, limit int) (*LinksQuery, error) {
-	p := linkParser{values: values}
-	for name := range values {
-		if !slices.Contains(known, name) {
-			p.fail(fmt.Sprintf("%.40q", name), "there is no such parameter; there are %s", strings.Join(known, ", "))
-		}
-	}
-	q := &LinksQuery{From: strings.ToUpper(p.text("from")), To: strings.ToUpper(p.text("to")), Level: p.text("level"), MaxQ: 1, Limit: limit,
-		Sort: LinkSort(p.text("sort")), Order: Order(p.text("order"))}
+	p := linkParser{query.Read(values)}
+	p.Known(known)
+	q := &LinksQuery{From: strings.ToUpper(p.Text("from")), To: strings.ToUpper(p.Text("to")), Level: p.Text("level"), Limit: limit,
+		Sort: LinkSort(p.Text("sort")), Order: Order(p.Text("order"))}
 	p.kind(q)
-	if q.Via, q.viaGiven = p.text("via"), p.text("via") != ""; q.Via == ViaBought {
+	if q.Via, q.viaGiven = p.Text("via"), p.Text("via") != ""; q.Via == ViaBought {
 		q.Via = ""
 	}
-	if text := p.text("q"); text != "" {
-		var err error
-		if q.MaxQ, err = strconv.ParseFloat(text, 64); err != nil || !(q.MaxQ >= 0 && q.MaxQ <= 1) {
-			p.fail("q", "want a share from 0 to 1, for example 0.05")
-		}
-	}
-	q.MinSupport = p.whole("min_support", 0, 0, 1<<62)
-	q.Limit = int(p.whole("limit", int64(limit), 1, mostLinks))
+	q.MaxQ = p.Share("q", 1, true)
+	q.MinSupport = p.Whole("min_support", 0, 0, 1<<62)
+	q.Limit = int(p.Whole("limit", int64(limit), 1, mostLinks))
 	if q.Sort == "" {
 		q.Sort = linkSorts[0].sort
 	}
 	if q.place() < 0 {
-		p.fail("sort", "want one of %v", LinkSorts())
+		p.Fail("sort", "want one of %v", LinkSorts())
 	}
 	p.order(q)
 	p.cursor(q)
-	if p.err != nil {
-		return nil, p.err
+	if err := p.Err(); err != nil {
+		return nil, err
 	}
 	return q, nil
 }
 
-// linkParser keeps the first error.
-type linkParser struct {
-	values map[string][]string
-	err    error
-}
+type linkParser struct{ *query.Reader }
 
-func (p *linkParser) fail(parameter, format string, args ...any) {
-	if p.err == nil {
-		p.err = &declining.BadQuery{Parameter: parameter, Why: fmt.Sprintf(format, args...)}
-	}
-}
-
-func (p *linkParser) text(name string) string {
-	given := p.values[name]
-	if len(given) == 0 {
-		return ""
-	}
-	if len(given) > 1 || len(given[0]) > mostLinkText || !utf8.ValidString(given[0]) {
-		p.fail(name, "want one value of at most %d bytes of UTF-8", mostLinkText)
-		return ""
-	}
-	return given[0]
-}
-
-func (p *linkParser) whole(name string, usual, low, high int64) int64 {
-	text := p.text(name)
-	if text == "" {
-		return usual
-	}
-	n, err := strconv.ParseInt(text, 10, 64)
-	if err != nil || n < low || n > high {
-		p.fail(name, "want a whole number from %d to %d", low, high)
-	}
-	return n
-}
-
-func (p *linkParser) kind(q *LinksQuery) {
-	text := p.text("kind")
+func (p linkParser) kind(q *LinksQuery) {
+	text := p.Text("kind")
 	for _, k := range []sales.LinkKind{sales.CrossSellLink, sales.UpsellLink} {
 		if strings.EqualFold(text, k.String()) {
 			q.Kind = k
 		}
 	}
 	if text != "" && q.Kind == 0 {
-		p.fail("kind", "want %s or %s", sales.CrossSellLink, sales.UpsellLink)
+		p.Fail("kind", "want %s or %s", sales.CrossSellLink, sales.UpsellLink)
 	}
 }
 
-func (p *linkParser) order(q *LinksQuery) {
+func (p linkParser) order(q *LinksQuery) {
 	switch {
 	case q.Order == "" && q.place() >= 0:
 		q.Order = linkSorts[q.place()].order
 	case q.Order != Ascending && q.Order != Descending:
-		p.fail("order", "want %s or %s", Ascending, Descending)
+		p.Fail("order", "want %s or %s", Ascending, Descending)
 	}
 }
 
-func (p *linkParser) cursor(q *LinksQuery) {
-	text := p.text("cursor")
+func (p linkParser) cursor(q *LinksQuery) {
+	text := p.Text("cursor")
 	if text == "" {
 		return
 	}
@@ -220,7 +174,7 @@ func (p *linkParser) cursor(q *LinksQuery) {
 		err = json.Unmarshal(raw, &at)
 	}
 	if err != nil || at.Sort != q.Sort || at.Order != q.Order || at.Key == "" {
-		p.fail("cursor", "it is none of a list in this order: take it from the page before, with the other parameters as they were")
+		p.Fail("cursor", "it is none of a list in this order: take it from the page before, with the other parameters as they were")
 		return
 	}
 	q.after = &at
