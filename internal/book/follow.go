@@ -124,21 +124,28 @@ func (b *Book) follow(ctx context.Context) error {
 			from[topic][p] = kgo.NewOffset().At(span.From)
 		}
 	}
+	err = readOn(ctx, b.source.Kafka, from, func(rec *kgo.Record) error { return r.take(ctx, rec) }, func() {})
+	return fmt.Errorf("follow customers: %w", err)
+}
+
+// readOn reads what is committed behind the places, and says when all that was there has been taken, until that fails or the context ends.
+func readOn(ctx context.Context, kafka []kgo.Opt, from map[string]map[int32]kgo.Offset, take func(*kgo.Record) error, taken func()) error {
 	client, err := kgo.NewClient(append([]kgo.Opt{kgo.ConsumePartitions(from), kgo.ConsumeResetOffset(kgo.NoResetOffset()),
-		kgo.FetchIsolationLevel(kgo.ReadCommitted())}, b.source.Kafka...)...)
+		kgo.FetchIsolationLevel(kgo.ReadCommitted())}, kafka...)...)
 	if err != nil {
-		return fmt.Errorf("follow customers: %w", err)
+		return err
 	}
 	defer client.Close()
 	for {
 		fetches := client.PollFetches(ctx)
 		if err := errors.Join(ctx.Err(), fetches.Err()); err != nil {
-			return fmt.Errorf("follow customers: %w", err)
+			return err
 		}
 		for rec := range fetches.RecordsAll() {
-			if err := r.take(ctx, rec); err != nil {
+			if err := take(rec); err != nil {
 				return err
 			}
 		}
+		taken()
 	}
 }

@@ -109,25 +109,11 @@ func (l *Links) follow(ctx context.Context) error {
 	l.upkeep.well()
 	l.source.Log.Info("links read", zap.Int("links", len(f.byKey)))
 	from := map[string]map[int32]kgo.Offset{l.source.Prefix + linksTopic: {0: kgo.NewOffset().At(f.next)}}
-	client, err := kgo.NewClient(append([]kgo.Opt{kgo.ConsumePartitions(from), kgo.ConsumeResetOffset(kgo.NoResetOffset()),
-		kgo.FetchIsolationLevel(kgo.ReadCommitted())}, l.source.Kafka...)...)
-	if err != nil {
-		return fmt.Errorf("follow links: %w", err)
-	}
-	defer client.Close()
-	for {
-		fetches := client.PollFetches(ctx)
-		if err := errors.Join(ctx.Err(), fetches.Err()); err != nil {
-			return fmt.Errorf("follow links: %w", err)
-		}
-		for rec := range fetches.RecordsAll() {
-			if err := f.take(ctx, rec); err != nil {
-				return err
-			}
-			f.next = rec.Offset + 1
-		}
-		l.current.Store(f.publish())
-	}
+	err = readOn(ctx, l.source.Kafka, from, func(rec *kgo.Record) error {
+		f.next = rec.Offset + 1
+		return f.take(ctx, rec)
+	}, func() { l.current.Store(f.publish()) })
+	return fmt.Errorf("follow links: %w", err)
 }
 
 // take takes in a record. One that cannot be read at all is left out, as by the engines.

@@ -1,7 +1,6 @@
 package desk
 
 import (
-	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
@@ -39,16 +38,10 @@ func post(t *testing.T, url, kind, body string, headers ...string) (int, string)
 	return answer.StatusCode, string(text)
 }
 
-func handOver(t *testing.T, url, body string) (done HandedOver) {
+func handOver(t *testing.T, url, body string) HandedOver {
 	t.Helper()
 	status, text := post(t, url, "application/json", body)
-	if status != http.StatusOK {
-		t.Fatalf("%d %s", status, text)
-	}
-	if err := json.Unmarshal([]byte(text), &done); err != nil {
-		t.Fatal(err)
-	}
-	return done
+	return told[HandedOver](t, url, status, text)
 }
 
 // Who was picked is assigned under the id that the engine would give the alert, with what the list says as evidence; the same once more is the same.

@@ -3,7 +3,6 @@ package desk
 import (
 	"cmp"
 	"encoding/csv"
-	"encoding/json"
 	"net/http"
 	"net/url"
 	"slices"
@@ -16,18 +15,6 @@ import (
 	"leadline/internal/sales"
 	"leadline/internal/web/webtest"
 )
-
-func askFor[T any](t *testing.T, url string) (into T) {
-	t.Helper()
-	answer, body := webtest.Get(t, url)
-	if answer.StatusCode != http.StatusOK {
-		t.Fatalf("%s: %s %s", url, answer.Status, body)
-	}
-	if err := json.Unmarshal([]byte(body), &into); err != nil {
-		t.Fatal(err)
-	}
-	return into
-}
 
 // A list is what the filters leave of all, in the order asked for: the same as going through all of them plainly.
 func TestLinksAreWhatWasAsked(t *testing.T) {

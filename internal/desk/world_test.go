@@ -130,14 +130,22 @@ func (x *town) serve(t testing.TB, token string) (url string) {
 
 const handedAt = sales.Millis(today)*sales.DayMillis + 5
 
-func ask(t *testing.T, url string) (a Answer) {
+func ask(t *testing.T, url string) Answer { return askFor[Answer](t, url) }
+
+func askFor[T any](t *testing.T, url string) T {
 	t.Helper()
 	answer, body := webtest.Get(t, url)
-	if answer.StatusCode != http.StatusOK {
-		t.Fatalf("%s: %s %s", url, answer.Status, body)
+	return told[T](t, url, answer.StatusCode, body)
+}
+
+// told reads the answer to a question that was well asked.
+func told[T any](t *testing.T, url string, status int, body string) (into T) {
+	t.Helper()
+	if status != http.StatusOK {
+		t.Fatalf("%s: %d %s", url, status, body)
 	}
-	if err := json.Unmarshal([]byte(body), &a); err != nil {
+	if err := json.Unmarshal([]byte(body), &into); err != nil {
 		t.Fatal(err)
 	}
-	return a
+	return into
 }

@@ -79,23 +79,16 @@ func (m *Model) sayEnd(c *customer, ep *episode, status sales.AlertStatus, at sa
 }
 
 func grade(kind sales.AlertKind, score float64) string {
+	a, b, c := 0.6, 0.4, 0.2
 	if kind == sales.CrossSell || kind == sales.Upsell {
-		switch {
-		case score >= 0.2:
-			return "A"
-		case score >= 0.12:
-			return "B"
-		case score >= 0.06:
-			return "C"
-		}
-		return "D"
+		a, b, c = 0.2, 0.12, 0.06
 	}
 	switch {
-	case score >= 0.6:
+	case score >= a:
 		return "A"
-	case score >= 0.4:
+	case score >= b:
 		return "B"
-	case score >= 0.2:
+	case score >= c:
 		return "C"
 	default:
 		return "D"
