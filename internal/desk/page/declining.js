@@ -62,15 +62,8 @@ function presets() {
 
 // begin fills the form: from the page's address if it has a question, so that a list can be passed on.
 async function begin() {
-  try {
-    about = await (await ask(`${path}/about`, reading)).json();
-  } catch (e) {
-    say("lost", "Not answered");
-    trouble(e.message);
-    return;
-  }
-  at("sign-in").hidden = true;
-  trouble("");
+  about = await askable(path, reading);
+  if (!about) return;
   const f = form.elements;
   for (const name of ["recent_from", "recent_to", "baseline_from", "baseline_to"]) [f[name].min, f[name].max] = [about.kept.from, about.kept.to];
   at("categories").replaceChildren(...about.categories.map((c) => new Option(c, c)));

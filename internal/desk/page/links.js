@@ -29,16 +29,8 @@ const word = (symbol) => symbol.toLowerCase().replaceAll("_", " ");
 
 // begin fills the form: from the page's address if it has a question, so that a list can be passed on.
 async function begin() {
-  let about;
-  try {
-    about = await (await ask(`${path}/about`, reading)).json();
-  } catch (e) {
-    say("lost", "Not answered");
-    trouble(e.message);
-    return;
-  }
-  at("sign-in").hidden = true;
-  trouble("");
+  const about = await askable(path, reading);
+  if (!about) return;
   const f = form.elements;
   const offer = (select, values) => select.replaceChildren(select.options[0], ...values.map((v) => new Option(word(v), v)));
   offer(f.level, about.levels);

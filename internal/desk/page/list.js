@@ -36,6 +36,20 @@ async function ask(what, reading, options = {}) {
   }
 }
 
+// askable gives what can be asked for; null and trouble when there is no answer.
+async function askable(path, reading) {
+  try {
+    const about = await (await ask(`${path}/about`, reading)).json();
+    at("sign-in").hidden = true;
+    trouble("");
+    return about;
+  } catch (e) {
+    say("lost", "Not answered");
+    trouble(e.message);
+    return null;
+  }
+}
+
 const pageRows = 50;
 let turn = 0; // an answer to an earlier question is not shown
 
