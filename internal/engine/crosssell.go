@@ -30,7 +30,7 @@ func (s *Shard) crossSell(e *entry, o *order) {
 	if err != nil {
 		return
 	}
-	s.offer(e, o, offer{kind: sales.CrossSell, link: c.link.link, from: from, to: to, choice: chosen, scored: c.scored,
+	s.offer(e, o, offer{kind: sales.CrossSell, link: c.link.link, from: from, to: to, choice: chosen, logOdds: c.logOdds,
 		score: s.card(scorecard.CrossSell()), values: c.values[:], resolved: c.link, of: len(candidates)})
 }
 

@@ -16,9 +16,10 @@ type offer struct {
 	link     *sales.Link
 	from, to window.ItemID
 	choice
-	scored
+	logOdds  float64
 	score    *scorecard.Score
 	values   []float64 // what the card asked
+	code     uint64    // of the values
 	of       int       // candidates there were
 	resolved *resolved // cross-sell: the link
 	days     int       // upsell: days on which the lower tier was bought
@@ -36,6 +37,7 @@ func (s *Shard) offer(e *entry, o *order, f offer) {
 		s.pass(e, f.kind, f.link.To, o.OccurredAt, why)
 		return
 	}
+	f.code = code(f.score.Card(), f.values)
 	weight := s.weight(f.kind, s.offerName(f.kind, f.to))
 	ep := Episode{Kind: f.kind, Event: window.EventHash(o.EventID), From: f.from, To: f.to, Day: o.day,
 		ExpiryDay: o.day + sales.Day(s.rules.ExpiryDays), Score: partsOfOne(f.probability() * weight), Suppressed: heldBack, Code: f.code}

@@ -31,15 +31,15 @@ var ageWeight = func() (w [recentDays]float64) {
 
 // candidate is an item that links lead to from an order.
 type candidate struct {
-	number int32 // at the links' level; −1 while no item has the name
-	link   *resolved
-	cosine int64              // to the antecedents, in parts
-	best   [antecedents]int64 // damped confidences, ascending, in parts
-	before int                // days on which it was bought before the window
-	alike  int64              // the square root of the cosine, in parts of 2^16
-	damped int64              // the sum of the best
-	values [crossSellValues]float64
-	scored scored
+	number  int32 // at the links' level; −1 while no item has the name
+	link    *resolved
+	cosine  int64              // to the antecedents, in parts
+	best    [antecedents]int64 // damped confidences, ascending, in parts
+	before  int                // days on which it was bought before the window
+	alike   int64              // the square root of the cosine, in parts of 2^16
+	damped  int64              // the sum of the best
+	values  [crossSellValues]float64
+	logOdds float64 // what the card says of it
 }
 
 // fitness is what ranks best offline, not in bins: it decides between equal log odds.
@@ -49,12 +49,6 @@ func (c *candidate) fitness() float64 {
 
 // crossSellValues is how many characteristics the card of cross-sell has.
 const crossSellValues = scorecard.Activity + 1
-
-// scored is what a card says of a candidate.
-type scored struct {
-	code    uint64
-	logOdds float64
-}
 
 // collect gathers what the order's links lead to and the customer may be offered. The taken ones must be marked.
 func (s *Shard) collect(e *entry, o *order) []candidate {
@@ -202,23 +196,33 @@ func (s *Shard) answer(e *entry, o *order) {
 			scorecard.PastAnswers:      answers,
 			scorecard.Activity:         active,
 		}
-		c.scored = score(card, c.values[:])
+		c.logOdds = logOdds(card, c.values[:])
 	}
 }
 
-// score puts values into the card's bins.
-func score(card *scorecard.Score, values []float64) scored {
+// logOdds are the card's for what the values are.
+func logOdds(card *scorecard.Score, values []float64) float64 {
 	var attributes [scorecard.MaxCharacteristics]int
-	def := card.Card()
+	return card.LogOdds(bins(card.Card(), values, &attributes))
+}
+
+// code is what is kept of the values.
+func code(card *scorecard.Card, values []float64) uint64 {
+	var attributes [scorecard.MaxCharacteristics]int
+	return card.Code(bins(card, values, &attributes))
+}
+
+// bins puts values into the card's bins.
+func bins(card *scorecard.Card, values []float64, into *[scorecard.MaxCharacteristics]int) []int {
 	for i, v := range values {
-		attributes[i] = def.Characteristics[i].Attribute(v)
+		into[i] = card.Characteristics[i].Attribute(v)
 	}
-	return scored{code: def.Code(attributes[:len(values)]), logOdds: card.LogOdds(attributes[:len(values)])}
+	return into[:len(values)]
 }
 
 // ahead tells whether a candidate is offered before another.
 func ahead(a, b *candidate) int {
-	if c := cmp.Compare(b.scored.logOdds, a.scored.logOdds); c != 0 {
+	if c := cmp.Compare(b.logOdds, a.logOdds); c != 0 {
 		return c
 	}
 	if c := cmp.Compare(b.fitness(), a.fitness()); c != 0 {

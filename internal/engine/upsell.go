@@ -117,10 +117,10 @@ func (s *Shard) countTiers(e *entry, o *order) {
 
 // upStep is a step up that may be offered.
 type upStep struct {
-	link   sales.Link
-	line   int // of the order
-	values [upsellValues]float64
-	scored scored
+	link    sales.Link
+	line    int // of the order
+	values  [upsellValues]float64
+	logOdds float64
 }
 
 // upsellValues is how many characteristics the card of upsell has.
@@ -144,10 +144,10 @@ func (s *Shard) upsell(e *entry, o *order) {
 			scorecard.UpsellAnswers:  answers,
 			scorecard.UpsellActivity: active,
 		}
-		st.scored = score(card, st.values[:])
+		st.logOdds = logOdds(card, st.values[:])
 	}
 	chosen := s.choose(o, len(steps), func(i, j int) int {
-		return cmp.Or(cmp.Compare(steps[j].scored.logOdds, steps[i].scored.logOdds), rank(&steps[i].link, &steps[j].link))
+		return cmp.Or(cmp.Compare(steps[j].logOdds, steps[i].logOdds), rank(&steps[i].link, &steps[j].link))
 	})
 	best := &steps[chosen.at]
 	line := &o.lines[best.line]
@@ -156,7 +156,7 @@ func (s *Shard) upsell(e *entry, o *order) {
 	if err != nil {
 		return // no room to remember the offer by, so none is made
 	}
-	s.offer(e, o, offer{kind: sales.Upsell, link: &best.link, from: line.item, to: to, choice: chosen, scored: best.scored, score: card,
+	s.offer(e, o, offer{kind: sales.Upsell, link: &best.link, from: line.item, to: to, choice: chosen, logOdds: best.logOdds, score: card,
 		values: best.values[:], of: len(steps), days: s.daysWith(o, line.typ, best.link.FromTier)})
 }
 
