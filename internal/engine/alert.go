@@ -95,12 +95,12 @@ func (s *Shard) alert(e *entry, ep *Episode, status sales.AlertStatus, at sales.
 	return a
 }
 
-// Grade is the score in a rep's words. An offer's score is its chance of being taken before it expires, where one in five is rare and good;
+// Grade is the score in a rep's words. An offer's score is its chance of being taken before it expires, where one in ten is rare and good;
 // others' scores are shares of one: what is missing, or how likely somebody slips away.
 func Grade(kind sales.AlertKind, score float64) string {
 	limits := [...]float64{0.6, 0.4, 0.2}
 	if kind == sales.CrossSell || kind == sales.Upsell {
-		limits = [...]float64{0.2, 0.12, 0.06}
+		limits = [...]float64{0.1, 0.05, 0.025}
 	}
 	for i, limit := range limits {
 		if score >= limit {

@@ -200,7 +200,7 @@ func TestEnvelope(t *testing.T) {
 	want := sales.Alert{AlertID: d.Alerts[0].AlertID, Revision: 1, Kind: sales.CrossSell, Status: sales.Opened, SubjectType: "customer",
 		SubjectID: "dora", CustomerID: "dora",
 		Title: "Offer SAUCE to customer dora, who has just bought PASTA: 50 in 100 who buy PASTA also buy SAUCE within 180 days.",
-		Score: 0.0286, Grade: "D", ExpectedValueMinor: &value, Currency: "USD",
+		Score: 0.0286, Grade: "C", ExpectedValueMinor: &value, Currency: "USD",
 		Reasons: []sales.Reason{
 			{Code: "bought", Text: "Bought PASTA on 2026-01-01.", Value: 1, Weight: 1, Evidence: []sales.Evidence{{Source: e.Source, EventID: "e-1"}}},
 			{Code: "link", Text: "50 of 100 customers who bought PASTA also bought SAUCE; of all customers 25 in 100 did.", Value: 0.5, Baseline: 0.25, Weight: 2},

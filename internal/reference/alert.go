@@ -81,7 +81,7 @@ func (m *Model) sayEnd(c *customer, ep *episode, status sales.AlertStatus, at sa
 func grade(kind sales.AlertKind, score float64) string {
 	a, b, c := 0.6, 0.4, 0.2
 	if kind == sales.CrossSell || kind == sales.Upsell {
-		a, b, c = 0.2, 0.12, 0.06
+		a, b, c = 0.1, 0.05, 0.025
 	}
 	switch {
 	case score >= a:
