@@ -2,7 +2,7 @@
 //
 // It guarantees that each committed record of a stretch is given exactly once, each partition's in order, and that reading ends
 // there and nowhere earlier: it goes by offsets and not by silence, because a broker under load is silent too. What retention has
-// taken from a stretch is an error. It belongs to no group and commits nothing. It is not for following a topic that grows. Roles,
+// taken from a stretch is an error. Likewise a group's offsets are what is committed, never what a transaction may yet change. It belongs to no group and commits nothing. It is not for following a topic that grows. Roles,
 // tools and tests import it.
 package committed
 
@@ -12,8 +12,10 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
@@ -48,6 +50,36 @@ func Whole(ctx context.Context, adm *kadm.Client, topics ...string) (Spans, erro
 		spans[end.Topic][end.Partition] = Span{start.Offset, end.Offset}
 	})
 	return spans, nil
+}
+
+// unstable is how long a transaction may leave offsets unclear: Leadline's own end after 10 s.
+const unstable = 15 * time.Second
+
+// Offsets gives a group's committed offsets; none if there is no such group. While a transaction that has written some is being ended, which
+// a broker tells long after whoever ended it has gone on, it waits, for at most 15 seconds.
+func Offsets(ctx context.Context, adm *kadm.Client, group string) (kadm.OffsetResponses, error) {
+	ctx, cancel := context.WithTimeout(ctx, unstable)
+	defer cancel()
+	for wait := 20 * time.Millisecond; ; wait = min(2*wait, time.Second) {
+		have, err := adm.FetchOffsets(kadm.RequireStable(ctx), group)
+		if err == nil {
+			err = have.Error()
+		}
+		if errors.Is(err, kerr.GroupIDNotFound) {
+			return nil, nil
+		}
+		if err == nil {
+			return have, nil
+		}
+		if !errors.Is(err, kerr.UnstableOffsetCommit) {
+			return nil, fmt.Errorf("offsets of group %s: %w", group, err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil, fmt.Errorf("offsets of group %s: %w", group, err)
+		case <-time.After(wait):
+		}
+	}
 }
 
 // ErrEnough ends a reading early, and is no error of it.

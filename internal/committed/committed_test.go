@@ -8,8 +8,10 @@ import (
 	"testing"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 	"go.uber.org/goleak"
 
 	"leadline/internal/committed"
@@ -19,13 +21,18 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // cluster has the topics t and u of two partitions.
 func cluster(t *testing.T) []kgo.Opt {
+	opts, _ := faulty(t)
+	return opts
+}
+
+func faulty(t *testing.T) ([]kgo.Opt, *kfake.Cluster) {
 	t.Helper()
 	c, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(2, "t", "u"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(c.Close)
-	return []kgo.Opt{kgo.SeedBrokers(c.ListenAddrs()...)}
+	return []kgo.Opt{kgo.SeedBrokers(c.ListenAddrs()...)}, c
 }
 
 func open(t *testing.T, opts []kgo.Opt, more ...kgo.Opt) *kgo.Client {
@@ -127,5 +134,27 @@ func TestMissingBeginningIsLoud(t *testing.T) {
 	err = committed.Read(t.Context(), opts, committed.Spans{"t": {0: {From: 0, To: 3}}}, func(*kgo.Record) error { return nil })
 	if err == nil {
 		t.Error("two of three records are gone, and nobody was told")
+	}
+}
+
+// Offsets that a transaction may yet change are waited for; a refusal is told; and who never committed has none.
+func TestOffsetsAreStable(t *testing.T) {
+	opts, broker := faulty(t)
+	adm := kadm.NewClient(open(t, opts))
+	if have, err := committed.Offsets(t.Context(), adm, "g"); err != nil || len(have) != 0 {
+		t.Errorf("a group that never committed has %v, %v", have, err)
+	}
+	var offsets kadm.Offsets
+	offsets.Add(kadm.Offset{Topic: "t", Partition: 1, At: 7})
+	check(t, adm.CommitAllOffsets(t.Context(), "g", offsets))
+	broker.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.OffsetFetch}, Err: kerr.UnstableOffsetCommit, Count: 2})
+	have, err := committed.Offsets(t.Context(), adm, "g")
+	check(t, err)
+	if at, _ := have.Lookup("t", 1); at.At != 7 {
+		t.Errorf("offset %d, want 7", at.At)
+	}
+	broker.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.OffsetFetch}, Err: kerr.GroupAuthorizationFailed})
+	if _, err := committed.Offsets(t.Context(), adm, "g"); !errors.Is(err, kerr.GroupAuthorizationFailed) {
+		t.Errorf("refused, and told %v", err)
 	}
 }

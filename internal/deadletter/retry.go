@@ -333,15 +333,9 @@ func (r *retry) commitOffsets(ctx context.Context, offsets []kmsg.TxnOffsetCommi
 
 // ledgers reads what was sent until now, by partition.
 func (b *Box) ledgers(ctx context.Context, cl *kgo.Client) (map[int32]ledger, error) {
-	offsets, err := kadm.NewClient(cl).FetchOffsets(kadm.RequireStable(ctx), b.group())
-	if err == nil {
-		err = offsets.Error()
-	}
-	if errors.Is(err, kerr.GroupIDNotFound) {
-		return map[int32]ledger{}, nil
-	}
+	offsets, err := committed.Offsets(ctx, kadm.NewClient(cl), b.group())
 	if err != nil {
-		return nil, fmt.Errorf("read the offsets of group %s: %w", b.group(), err)
+		return nil, err
 	}
 	all := map[int32]ledger{}
 	for p, o := range offsets[b.topic()] {

@@ -103,15 +103,8 @@ func (v *verification) look(ctx context.Context, adm *kadm.Client) error {
 	if v.spans, err = committed.Whole(ctx, adm, names...); err != nil {
 		return err
 	}
-	group := v.topic("leadline-engine")
-	v.offsets, err = adm.FetchOffsets(kadm.RequireStable(ctx), group)
-	if err == nil {
-		err = v.offsets.Error()
-	}
-	if err != nil {
-		return fmt.Errorf("offsets of group %s: %w", group, err)
-	}
-	return nil
+	v.offsets, err = committed.Offsets(ctx, adm, v.topic("leadline-engine"))
+	return err
 }
 
 // read gives the records of some topics, one after the other.

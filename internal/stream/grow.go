@@ -12,6 +12,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"go.uber.org/zap"
 
+	"leadline/internal/committed"
 	"leadline/internal/promise"
 	"leadline/internal/wire"
 )
@@ -137,12 +138,9 @@ func (g *growth) quiet(ctx context.Context, grown bool) error {
 	if n := len(groups[g.cfg.group()].Members); n > 0 {
 		return fmt.Errorf("the group %s has %d engines: stop all, wait half a minute until it gives them up, then do it again", g.cfg.group(), n)
 	}
-	have, err := g.adm.FetchOffsets(kadm.RequireStable(ctx), g.cfg.group())
-	if err == nil {
-		err = have.Error()
-	}
-	if err != nil && !errors.Is(err, kerr.GroupIDNotFound) {
-		return fmt.Errorf("fetch committed offsets: %w", err)
+	have, err := committed.Offsets(ctx, g.adm, g.cfg.group())
+	if err != nil {
+		return err
 	}
 	return g.stands(ctx, have, grown)
 }

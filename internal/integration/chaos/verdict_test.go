@@ -61,10 +61,7 @@ func (r *rig) behind(ctx context.Context, store *state.Redis) error {
 	if err != nil {
 		return err
 	}
-	have, err := r.admin.FetchOffsets(kadm.RequireStable(ctx), prefix+"leadline-engine")
-	if err == nil {
-		err = have.Error()
-	}
+	have, err := committed.Offsets(ctx, r.admin, prefix+"leadline-engine")
 	if err != nil {
 		return err
 	}
