@@ -52,11 +52,11 @@ func Whole(ctx context.Context, adm *kadm.Client, topics ...string) (Spans, erro
 	return spans, nil
 }
 
-// unstable is how long a transaction may leave offsets unclear: Leadline's own end after 10 s.
+// unstable is how long offsets may be unclear: Leadline's own transactions end after 10 s.
 const unstable = 15 * time.Second
 
 // Offsets gives a group's committed offsets; none if there is no such group. While a transaction that has written some is being ended, which
-// a broker tells long after whoever ended it has gone on, it waits, for at most 15 seconds.
+// takes a broker longer than it says to whoever ends it, or no broker coordinates the group, it waits, for at most 15 seconds.
 func Offsets(ctx context.Context, adm *kadm.Client, group string) (kadm.OffsetResponses, error) {
 	ctx, cancel := context.WithTimeout(ctx, unstable)
 	defer cancel()
@@ -71,7 +71,7 @@ func Offsets(ctx context.Context, adm *kadm.Client, group string) (kadm.OffsetRe
 		if err == nil {
 			return have, nil
 		}
-		if !errors.Is(err, kerr.UnstableOffsetCommit) {
+		if !kerr.IsRetriable(err) {
 			return nil, fmt.Errorf("offsets of group %s: %w", group, err)
 		}
 		select {

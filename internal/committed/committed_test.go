@@ -148,6 +148,7 @@ func TestOffsetsAreStable(t *testing.T) {
 	offsets.Add(kadm.Offset{Topic: "t", Partition: 1, At: 7})
 	check(t, adm.CommitAllOffsets(t.Context(), "g", offsets))
 	broker.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.OffsetFetch}, Err: kerr.UnstableOffsetCommit, Count: 2})
+	broker.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.OffsetFetch}, Err: kerr.CoordinatorNotAvailable, Count: 2})
 	have, err := committed.Offsets(t.Context(), adm, "g")
 	check(t, err)
 	if at, _ := have.Lookup("t", 1); at.At != 7 {
