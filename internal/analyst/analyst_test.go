@@ -155,10 +155,8 @@ func killAt(t *testing.T, key int16, nth int64, done bool, keep time.Duration) {
 	// The dead one was only asleep. It must do no harm when it wakes, nor when it takes over.
 	first.line.mend()
 	w.work(firstDay+16, 8)
-	time.Sleep(time.Minute)
-	if keep < time.Minute { // else it may have taken over, and not kept the sums yet
-		w.check()
-	}
+	time.Sleep(time.Minute + 2*keep) // the first may have taken over
+	w.check()
 	if err := second.stop(); err != nil {
 		t.Errorf("the second stopped with %v", err)
 	}

@@ -174,8 +174,11 @@ func (s *session) turn(ctx context.Context) error {
 	if err := s.foldAll(ctx, fetches); err != nil {
 		return err
 	}
-	if s.due() {
+	switch {
+	case s.due():
 		return s.publish(ctx, requestTimeout, s.keeps())
+	case !s.memory.sums.dirty() && s.keeps(): // nobody buys any more, and retention may take the tallies
+		return s.keepAlone(ctx, requestTimeout)
 	}
 	return nil
 }
@@ -216,8 +219,7 @@ func (s *session) standBy() {
 	}
 }
 
-// leave commits what is folded, so that the next start finds it done. If all is but the sums of pairs, which are kept at a slower pace, they
-// are kept in a transaction of their own: the group has nothing to commit, and the transactional id alone fences it.
+// leave commits what is folded, so that the next start finds it done.
 func (s *session) leave(ctx context.Context) error {
 	if s.memory == nil {
 		return nil
@@ -229,14 +231,17 @@ func (s *session) leave(ctx context.Context) error {
 	case sums.dirty():
 		return s.publish(ctx, graceOnStop, true)
 	case sums.unkept:
-		return s.keepAlone(ctx)
+		return s.keepAlone(ctx, graceOnStop)
 	}
 	return nil
 }
 
-func (s *session) keepAlone(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), graceOnStop)
+// keepAlone keeps the sums of pairs, which have a slower pace than all else, when all else is committed. The group has nothing to commit
+// then, and the transactional id alone fences it.
+func (s *session) keepAlone(ctx context.Context, atMost time.Duration) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), atMost)
 	defer cancel()
+	began := time.Now()
 	e := &edition{}
 	if err := s.addPairs(e); err != nil {
 		return err
@@ -251,5 +256,8 @@ func (s *session) keepAlone(ctx context.Context) error {
 	if err := client.EndTransaction(ctx, kgo.TryCommit); err != nil {
 		return fmt.Errorf("commit: %w", err)
 	}
+	s.memory.sums.committed(true)
+	s.kept = published{at: time.Now(), took: time.Since(began)}
+	s.metrics.keepSeconds.Observe(s.kept.took.Seconds())
 	return nil
 }
