@@ -221,7 +221,7 @@ func (s *Shard) recover(e *entry, o *order) {
 	s.sayEnd(e, &ended, ending{status: sales.Resolved, at: o.OccurredAt, code: "came_back", value: float64(d.recent), baseline: d.expected,
 		title: fmt.Sprintf("Customer %s is buying again: on %s in the last %d.", e.id, inDays(d.recent), s.rules.Declining.RecentDays),
 		text:  text, evidence: []sales.Evidence{o.evidence()},
-		details: map[string]float64{"days_to_return": float64(o.day - ended.Day), "days_away": s.daysAway(c, o.day), "p_value": d.p}})
+		details: map[string]float64{"days_to_return": float64(max(0, o.day-ended.Day)), "days_away": s.daysAway(c, o.day), "p_value": d.p}})
 }
 
 // daysAway is how long before the order of the day the customer had not bought.

@@ -22,6 +22,9 @@ const (
 	slipKept = slipping.Reach + slipping.MaxHorizon
 	// slipExamples is about how many examples a week all shards together teach: few enough for the analyst to keep, of however many customers.
 	slipExamples = 1_000
+	// slipUsual is how many calendar days the horizon of an example may take. Who leaves does so by the calendar: when business is down and a
+	// horizon takes longer, more customers leave within one, and points learned from that would make the push speak too soon.
+	slipUsual = 36
 )
 
 // slip is what the push says of a customer at a look.
@@ -151,7 +154,7 @@ func (s *Shard) teach(e *entry, day sales.Day) {
 	}
 	back, known := s.season(day + 1).Back()
 	began := day + 1 - back
-	if !known || e.state.FirstDay >= began {
+	if !known || back > slipUsual || e.state.FirstDay >= began {
 		return
 	}
 	l, season := s.slipLook(&e.state, began), s.season(began)
