@@ -41,8 +41,9 @@ type rig struct {
 	say     func(format string, args ...any)
 	fail    context.CancelCauseFunc // ends the run
 
-	zone     *time.Location // of the business
-	began    time.Time      // of the faults
+	zone     *time.Location // of the business, in which a day ends in the middle of the run
+	zoneEnv  []string
+	began    time.Time // of the faults
 	redises  map[string]*redis.Client
 	registry *sr.Client
 	kafka    *kgo.Client
@@ -56,6 +57,9 @@ type rig struct {
 	all   []*program.Process
 	watch sync.WaitGroup
 }
+
+// midnightAfter is when the business's day ends, after the servers are up.
+const midnightAfter = 90 * time.Second
 
 // install starts the servers and makes the tenant.
 func install(ctx context.Context, r *rig) error {
@@ -71,7 +75,11 @@ func install(ctx context.Context, r *rig) error {
 	if err := r.servers.do(ctx, "start"); err != nil {
 		return err
 	}
-	if err := errors.Join(r.writeZone(), os.WriteFile(r.rulesFile(), []byte(rules), 0o600)); err != nil {
+	var err error
+	if r.zone, r.zoneEnv, err = program.Midnight(filepath.Join(r.dir, "zones"), midnightAfter); err != nil {
+		return err
+	}
+	if err := os.WriteFile(r.rulesFile(), []byte(rules), 0o600); err != nil {
 		return err
 	}
 	if out, err := r.command("topics", "create").CombinedOutput(); err != nil {
@@ -140,8 +148,8 @@ func (r *rig) command(args ...string) *exec.Cmd {
 	cmd := exec.Command(r.binary, args...)
 	cmd.Env = append(os.Environ(), "LEADLINE_KAFKA_BROKERS="+strings.Join(r.servers.kafka(), ","), "LEADLINE_REGISTRY_URL="+r.servers.registry(),
 		"LEADLINE_REDIS_ADDRS="+strings.Join(r.servers.redis(), ","), "LEADLINE_TOPIC_PREFIX="+prefix, "LEADLINE_CLOCK="+string(r.layout.clock),
-		"LEADLINE_BUSINESS_TIME_ZONE="+zoneName, "ZONEINFO="+filepath.Join(r.dir, "zones"), "LEADLINE_CONFIG="+r.rulesFile(),
-		"LEADLINE_HTTP_ADDR=127.0.0.1:0")
+		"LEADLINE_CONFIG="+r.rulesFile(), "LEADLINE_HTTP_ADDR=127.0.0.1:0")
+	cmd.Env = append(cmd.Env, r.zoneEnv...)
 	return cmd
 }
 

@@ -120,7 +120,7 @@ func (r *rig) judge(ctx context.Context, store *state.Redis, crm *reader) (*verd
 
 // judgeReference leads the plain model along the journal, after proving that its ranges tile each input.
 func (r *rig) judgeReference(ctx context.Context, v *verdict) error {
-	report, err := reference.Verify(ctx, reference.Options{Kafka: r.kafkaOptions(), Prefix: prefix, Calendar: r.calendar(), Decoder: r.decoder})
+	report, err := reference.Verify(ctx, reference.Options{Kafka: r.kafkaOptions(), Prefix: prefix, Calendar: sales.NewCalendar(r.zone), Decoder: r.decoder})
 	if err != nil {
 		return err
 	}
