@@ -19,7 +19,7 @@ func (s *Shard) crossSell(e *entry, o *order) {
 	}
 	s.compare(e, o)
 	s.countBefore(e, o)
-	s.answer(e, o)
+	q := s.ask(e, o)
 	chosen := s.choose(o, len(candidates), func(i, j int) int { return ahead(&candidates[i], &candidates[j]) })
 	c := &candidates[chosen.at]
 	to, err := s.items.ID(s.level.item(c.link.link.To))
@@ -30,61 +30,9 @@ func (s *Shard) crossSell(e *entry, o *order) {
 	if err != nil {
 		return
 	}
+	values := q.values(c)
 	s.offer(e, o, offer{kind: sales.CrossSell, link: c.link.link, from: from, to: to, choice: chosen, logOdds: c.logOdds,
-		score: s.card(scorecard.CrossSell()), values: c.values[:], resolved: c.link, of: len(candidates)})
-}
-
-// resolved is a link with all that hangs on the knowledge alone, and the words about it once they were needed.
-type resolved struct {
-	to      int32 // the dictionary's number of where it leads, −1 while no item has that name
-	link    *sales.Link
-	words   *linkWords
-	missing bool    // by the catalogue it is not sold
-	cosine  float64 // c(A,B)/√(n(A)·n(B))
-	damped  int64   // c(A,B)/(n(A)·n(B)^0.25), in parts
-	chance  float64 // that it is taken within the offer's time
-	odds    float64 // log odds of that
-}
-
-// linksFrom gives the links of the level that lead from the item, best first.
-func (s *Shard) linksFrom(from int32) []resolved {
-	sc := &s.step.scratch
-	for len(sc.links) <= int(from) {
-		sc.links = append(sc.links, linkSlot{})
-	}
-	slot := &sc.links[from]
-	if slot.round == sc.round {
-		return slot.links
-	}
-	slot.round, slot.links = sc.round, slot.links[:0]
-	shared := s.step.batch.Knowledge.Links.From(s.level.name(from))
-	for i := range shared {
-		l := &shared[i]
-		if l.Level != s.rules.LinkLevel || l.Via != "" || s.level.excluded[l.To] || l.To == l.From || s.useless(sales.CrossSell, l.To) {
-			continue
-		}
-		slot.links = append(slot.links, s.resolve(l))
-	}
-	return slot.links
-}
-
-// missing tells whether the catalogue has products of what the link leads from, and none of what it leads to: that is not sold (any more).
-// One that knows neither is not complete, and says nothing.
-func (s *Shard) missing(l *sales.Link) bool {
-	known := s.step.batch.Knowledge.Catalogue
-	return known.Sells(s.level.item(l.From)) && !known.Sells(s.level.item(l.To))
-}
-
-func (s *Shard) resolve(l *sales.Link) resolved {
-	r := resolved{to: -1, link: l, missing: s.missing(l), damped: int64(parts*l.Score + 0.5)}
-	if to, ok := s.level.find(l.To); ok {
-		r.to = to
-	}
-	if l.FromHolders > 0 && l.ToHolders > 0 {
-		r.cosine = float64(l.Both) / math.Sqrt(float64(l.FromHolders)*float64(l.ToHolders))
-	}
-	r.chance, r.odds = chance(l, s.rules.ExpiryDays, s.rules.WindowDays)
-	return r
+		score: s.card(scorecard.CrossSell()), values: values[:], resolved: c.link, of: len(candidates)})
 }
 
 // markTaken marks what the customer holds in the window of the day, and what it was offered within the cool-down. On the way it adds up

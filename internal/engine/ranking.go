@@ -38,14 +38,12 @@ type candidate struct {
 	before  int                // days on which it was bought before the window
 	alike   int64              // the square root of the cosine, in parts of 2^16
 	damped  int64              // the sum of the best
-	values  [crossSellValues]float64
-	logOdds float64 // what the card says of it
+	fit     float64            // the two in standard deviations above the other candidates' mean, together
+	logOdds float64            // what the card says of it
 }
 
 // fitness is what ranks best offline, not in bins: it decides between equal log odds.
-func (c *candidate) fitness() float64 {
-	return c.values[scorecard.Similarity] + c.values[scorecard.DampedConfidence] + 2*math.Log1p(float64(c.before))
-}
+func (c *candidate) fitness() float64 { return c.fit + 2*math.Log1p(float64(c.before)) }
 
 // crossSellValues is how many characteristics the card of cross-sell has.
 const crossSellValues = scorecard.Activity + 1
@@ -61,18 +59,17 @@ func (s *Shard) collect(e *entry, o *order) []candidate {
 		if !line.linked || !sc.distinct.add(line.number) {
 			continue
 		}
-		links := s.linksFrom(line.number)
-		for i := range links {
-			s.consider(e, o, &links[i])
+		from := s.leadsFrom(line.number)
+		for i := range from.links {
+			s.consider(e, o, from.near[i].to, &from.links[i])
 		}
 	}
 	return sc.candidates
 }
 
-// consider takes up what a link of the order leads to.
-func (s *Shard) consider(e *entry, o *order, l *resolved) {
+// consider takes up the item of a number, to which a link of the order leads.
+func (s *Shard) consider(e *entry, o *order, number int32, l *resolved) {
 	sc := &s.step.scratch
-	number := s.leadsTo(l)
 	switch {
 	case number >= 0 && sc.taken.has(number):
 		if s.step.batch.Explain {
@@ -83,7 +80,7 @@ func (s *Shard) consider(e *entry, o *order, l *resolved) {
 		s.pass(e, sales.CrossSell, l.link.To, o.OccurredAt, PassedCatalogue)
 		return
 	}
-	if at := s.candidateAt(number, l.link.To); at >= 0 {
+	if at := s.candidateAt(number, l); at >= 0 {
 		if c := &sc.candidates[at]; better(l.link, c.link.link) {
 			c.link = l
 		}
@@ -95,23 +92,13 @@ func (s *Shard) consider(e *entry, o *order, l *resolved) {
 	sc.candidates = append(sc.candidates, candidate{number: number, link: l})
 }
 
-// candidateAt is the place of a candidate, −1 if it is none. One without a number is found by its name.
-func (s *Shard) candidateAt(number int32, name string) int32 {
+// candidateAt is the place of the candidate of a number to which the link leads, −1 if it is none. One without a number is found by its name.
+func (s *Shard) candidateAt(number int32, l *resolved) int32 {
 	sc := &s.step.scratch
 	if number >= 0 {
 		return sc.candidateAt.get(number)
 	}
-	return int32(slices.IndexFunc(sc.candidates, func(c candidate) bool { return c.number < 0 && c.link.link.To == name }))
-}
-
-// leadsTo is the number of what the link leads to, −1 while no item has that name.
-func (s *Shard) leadsTo(l *resolved) int32 {
-	if l.to < 0 { // the name may have come up since
-		if to, ok := s.level.find(l.link.To); ok {
-			l.to = to
-		}
-	}
-	return l.to
+	return int32(slices.IndexFunc(sc.candidates, func(c candidate) bool { return c.number < 0 && c.link.link.To == l.link.To }))
 }
 
 // compare adds up how near the candidates are to what the customer bought lately.
@@ -133,18 +120,18 @@ func (s *Shard) compare(e *entry, o *order) {
 			continue
 		}
 		n++
-		weight := ageWeight[max(0, o.day-day)]
-		links := s.linksFrom(f.number)
-		for i := range links {
-			if at := s.candidateAt(s.leadsTo(&links[i]), links[i].link.To); at >= 0 {
-				sc.candidates[at].add(&links[i], weight)
+		from, weight := s.leadsFrom(f.number), ageWeight[max(0, o.day-day)]
+		for i := range from.near {
+			l := &from.near[i]
+			if at := s.candidateAt(l.to, &from.links[i]); at >= 0 {
+				sc.candidates[at].add(l, weight)
 			}
 		}
 	}
 }
 
 // add takes up an antecedent by the link that leads from it.
-func (c *candidate) add(l *resolved, weight float64) {
+func (c *candidate) add(l *lead, weight float64) {
 	c.cosine += int64(parts*weight*l.cosine + 0.5)
 	for i := 0; i < antecedents && l.damped > c.best[i]; i++ {
 		if i > 0 {
@@ -173,30 +160,58 @@ func (s *Shard) countBefore(e *entry, o *order) {
 	}
 }
 
-// answer fills in what the card asks about each candidate, and what it says then.
-func (s *Shard) answer(e *entry, o *order) {
+// question is what the card asks about the candidates of an order, as far as it is the same for all of them.
+type question struct {
+	likeness, confidence standard
+	bought               bought
+	answers, active      float64
+}
+
+// ask asks the card about each candidate.
+func (s *Shard) ask(e *entry, o *order) *question {
 	sc := &s.step.scratch
-	card := s.card(scorecard.CrossSell())
-	for i := range sc.candidates {
-		sc.candidates[i].sumUp()
-	}
-	likeness := standardOf(sc.candidates, func(c *candidate) int64 { return c.alike })
-	confidence := standardOf(sc.candidates, func(c *candidate) int64 { return c.damped })
-	answers, active := pastAnswers(&e.state), s.active(e, o.day)
+	sc.question = question{bought: sc.bought, answers: pastAnswers(&e.state), active: s.active(e, o.day)}
+	q := &sc.question
 	for i := range sc.candidates {
 		c := &sc.candidates[i]
-		l := c.link.link
-		c.values = [crossSellValues]float64{
-			scorecard.Similarity:       likeness.of(c),
-			scorecard.DampedConfidence: confidence.of(c),
-			scorecard.BoughtBefore:     float64(c.before),
-			scorecard.LinkOdds:         c.link.odds,
-			scorecard.Popularity:       l.Baseline,
-			scorecard.PriceRatio:       sc.bought.priceRatio(l.TypicalMinor),
+		c.sumUp()
+		q.likeness.add(c.alike)
+		q.confidence.add(c.damped)
+	}
+	q.likeness.close()
+	q.confidence.close()
+	card := s.card(scorecard.CrossSell())
+	answers, active := card.Points(scorecard.PastAnswers, q.answers), card.Points(scorecard.Activity, q.active)
+	for i := range sc.candidates {
+		c := &sc.candidates[i]
+		alike, damped := q.likeness.of(c.alike), q.confidence.of(c.damped)
+		c.fit = alike + damped
+		points := [crossSellValues]float64{
+			scorecard.Similarity:       card.Points(scorecard.Similarity, alike),
+			scorecard.DampedConfidence: card.Points(scorecard.DampedConfidence, damped),
+			scorecard.BoughtBefore:     card.Points(scorecard.BoughtBefore, float64(c.before)),
+			scorecard.LinkOdds:         c.link.oddsPoints,
+			scorecard.Popularity:       c.link.popularityPoints,
+			scorecard.PriceRatio:       card.Points(scorecard.PriceRatio, q.bought.priceRatio(c.link.link.TypicalMinor)),
 			scorecard.PastAnswers:      answers,
 			scorecard.Activity:         active,
 		}
-		c.logOdds = logOdds(card, c.values[:])
+		c.logOdds = card.Sum(points[:])
+	}
+	return q
+}
+
+// values are the answers about a candidate, whose points have led to its log odds.
+func (q *question) values(c *candidate) [crossSellValues]float64 {
+	return [crossSellValues]float64{
+		scorecard.Similarity:       q.likeness.of(c.alike),
+		scorecard.DampedConfidence: q.confidence.of(c.damped),
+		scorecard.BoughtBefore:     float64(c.before),
+		scorecard.LinkOdds:         c.link.odds,
+		scorecard.Popularity:       c.link.link.Baseline,
+		scorecard.PriceRatio:       q.bought.priceRatio(c.link.link.TypicalMinor),
+		scorecard.PastAnswers:      q.answers,
+		scorecard.Activity:         q.active,
 	}
 }
 
@@ -231,17 +246,6 @@ func ahead(a, b *candidate) int {
 	return rank(a.link.link, b.link.link)
 }
 
-// rank orders links: by score, equal ones by name, so that the order of lines does not matter.
-func rank(a, b *sales.Link) int {
-	if c := cmp.Compare(b.Score, a.Score); c != 0 { // mostly; names take longer
-		return c
-	}
-	return cmp.Or(cmp.Compare(a.From, b.From), cmp.Compare(a.To, b.To))
-}
-
-// better tells whether a stands before b.
-func better(a, b *sales.Link) bool { return rank(a, b) < 0 }
-
 // sumUp says what the antecedents come to.
 func (c *candidate) sumUp() {
 	c.alike = int64(math.Sqrt(float64(c.cosine)/parts)*(1<<16) + 0.5)
@@ -253,29 +257,30 @@ func (c *candidate) sumUp() {
 
 // standard is mean and deviation of a value over the candidates, so that none outweighs the others: by whole sums.
 type standard struct {
-	value      func(*candidate) int64
-	n, sum     float64
-	deviations float64 // n times the standard deviation
+	count, total, squares int64
+	n, sum                float64
+	deviations            float64 // n times the standard deviation
 }
 
-func standardOf(candidates []candidate, value func(*candidate) int64) standard {
-	var sum, squares int64
-	for i := range candidates {
-		v := value(&candidates[i])
-		sum += v
-		squares += v * v
-	}
-	n := float64(len(candidates))
-	variance := float64(n*float64(squares)) - float64(float64(sum)*float64(sum))
-	return standard{value: value, n: n, sum: float64(sum), deviations: math.Sqrt(max(variance, 0))}
+func (d *standard) add(v int64) {
+	d.count++
+	d.total += v
+	d.squares += v * v
 }
 
-// of is how many standard deviations the candidate's value lies above the mean; 0 when all are the same.
-func (d *standard) of(c *candidate) float64 {
+// close says that all values were added.
+func (d *standard) close() {
+	d.n, d.sum = float64(d.count), float64(d.total)
+	variance := float64(d.n*float64(d.squares)) - float64(d.sum*d.sum)
+	d.deviations = math.Sqrt(max(variance, 0))
+}
+
+// of is how many standard deviations the value lies above the mean; 0 when all are the same.
+func (d *standard) of(v int64) float64 {
 	if d.deviations <= 0 {
 		return 0
 	}
-	return (float64(d.n*float64(d.value(c))) - d.sum) / d.deviations
+	return (float64(d.n*float64(v)) - d.sum) / d.deviations
 }
 
 // bought is what the lines of the customer's window come to.
@@ -309,21 +314,3 @@ func (s *Shard) card(c *scorecard.Card) *scorecard.Score {
 	*cards = append(*cards, known)
 	return known
 }
-
-// chance is the probability that the link gives its item within so many days, and the log odds of it: by the curve of the time to it if
-// there is one, else as if the confidence came evenly over the window.
-func chance(l *sales.Link, days, windowDays int) (p, odds float64) {
-	p = 1 - math.Pow(1-l.Confidence, float64(days)/float64(windowDays))
-	if weeks := float64(days) / 7; l.Starts > 0 && weeks < sales.CurveWeeks {
-		before := 0.0
-		if whole := int(weeks); whole > 0 {
-			before = float64(l.Curve[whole-1])
-		}
-		p = before + (weeks-math.Floor(weeks))*(float64(l.Curve[int(weeks)])-before)
-	}
-	p = max(leastChance, min(p, 1-leastChance))
-	return p, scorecard.LogOdds(p)
-}
-
-// leastChance keeps odds finite.
-const leastChance = 1e-4

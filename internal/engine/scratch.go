@@ -11,17 +11,18 @@ import (
 
 // scratch is memory that the rules use again and again, so that an event allocates only what it keeps.
 type scratch struct {
-	round    uint32    // of the links below
-	learned  Knowledge // that the links below come from
+	round    uint32    // of the leads below
+	learned  Knowledge // that the leads below come from
 	lines    []orderLine
 	taken    marks // what cross-sell must not offer
 	distinct marks
-	types    marks      // those of the order with a tier
-	links    []linkSlot // by number at the link level
+	types    marks   // those of the order with a tier
+	leads    []leads // by number at the link level
 
 	candidates  []candidate // of a cross-sell
 	candidateAt places      // of them, by number
 	bought      bought
+	question    question
 	steps       []upStep
 	cards       []*scorecard.Score
 
@@ -44,12 +45,7 @@ type scratch struct {
 	sha      hash.Hash // SHA-1, as UUIDs of version 5 are defined
 }
 
-type linkSlot struct {
-	round uint32
-	links []resolved
-}
-
-// forget drops the links: knowledge, rules or the dictionary are not what they were.
+// forget drops the leads: knowledge, rules or the dictionary are not what they were.
 func (sc *scratch) forget() {
 	sc.round, sc.learned, sc.weights = sc.round+1, Knowledge{}, weights{}
 	sc.cards = sc.cards[:0]
@@ -106,27 +102,33 @@ func (m *marks) has(n int32) bool { return int(n) < len(m.at) && m.at[n] == m.ro
 
 // places tells where in a list the thing of a small number stands; it empties in one step.
 type places struct {
-	marks
-	place []int32
+	round uint32
+	at    []place
+}
+
+type place struct {
+	round uint32
+	place int32
 }
 
 // next empties it and makes room for the numbers below n.
 func (p *places) next(n int) {
-	p.marks.next(n)
-	if len(p.place) < n {
-		p.place = append(p.place, make([]int32, n-len(p.place))...)
+	p.round++
+	if len(p.at) < n {
+		p.at = append(p.at, make([]place, n-len(p.at))...)
+	}
+	if p.round == 0 { // as with marks
+		clear(p.at)
+		p.round = 1
 	}
 }
 
-func (p *places) put(n, place int32) {
-	p.add(n)
-	p.place[n] = place
-}
+func (p *places) put(n, at int32) { p.at[n] = place{round: p.round, place: at} }
 
 // get is −1 for a number that stands nowhere.
 func (p *places) get(n int32) int32 {
-	if !p.has(n) {
+	if int(n) >= len(p.at) || p.at[n].round != p.round {
 		return -1
 	}
-	return p.place[n]
+	return p.at[n].place
 }

@@ -50,6 +50,20 @@ func (s *Score) LogOdds(attributes []int) float64 {
 	return z
 }
 
+// Points are those of a characteristic's value.
+func (s *Score) Points(characteristic int, v float64) float64 {
+	return s.points[characteristic][s.card.Characteristics[characteristic].Attribute(v)]
+}
+
+// Sum is LogOdds of points that are known already, one for each characteristic, in the card's order.
+func (s *Score) Sum(points []float64) float64 {
+	z := s.constant
+	for _, p := range points {
+		z += p
+	}
+	return z
+}
+
 // Probability is that of log odds, calibrated.
 func (s *Score) Probability(logOdds float64) float64 { return Logistic(s.calibrated(logOdds)) }
 

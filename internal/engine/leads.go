@@ -1,0 +1,125 @@
+package engine
+
+import (
+	"cmp"
+	"math"
+
+	"leadline/internal/sales"
+	"leadline/internal/scorecard"
+)
+
+// resolved is a link with all that hangs on the knowledge alone, and the words about it once they were needed.
+type resolved struct {
+	link    *sales.Link
+	words   *linkWords
+	missing bool    // by the catalogue it is not sold
+	chance  float64 // that it is taken within the offer's time
+	odds    float64 // log odds of that
+
+	oddsPoints, popularityPoints float64 // on the card of cross-sell
+}
+
+// lead is where a link leads to, and how near that is: all that comparing asks of a link, in little memory.
+type lead struct {
+	to     int32   // the dictionary's number, −1 while no item has the name
+	cosine float64 // c(A,B)/√(n(A)·n(B))
+	damped int64   // c(A,B)/(n(A)·n(B)^0.25), in parts
+}
+
+// leads is what leads from an item, best first: each link twice.
+type leads struct {
+	round uint32 // of the scratch
+	names int    // of the level, when the links were last given their numbers
+	links []resolved
+	near  []lead
+}
+
+// leadsFrom gives the links of the level that lead from the item.
+func (s *Shard) leadsFrom(from int32) *leads {
+	sc := &s.step.scratch
+	for len(sc.leads) <= int(from) {
+		sc.leads = append(sc.leads, leads{})
+	}
+	l := &sc.leads[from]
+	if l.round != sc.round {
+		*l = leads{round: sc.round, links: l.links[:0], near: l.near[:0]}
+		s.lead(l, s.level.name(from))
+	}
+	if names := s.level.len(); l.names != names {
+		l.names = names
+		s.findLeads(l)
+	}
+	return l
+}
+
+// lead fills in what leads from the name.
+func (s *Shard) lead(l *leads, from string) {
+	shared := s.step.batch.Knowledge.Links.From(from)
+	for i := range shared {
+		k := &shared[i]
+		if k.Level != s.rules.LinkLevel || k.Via != "" || s.level.excluded[k.To] || k.To == k.From || s.useless(sales.CrossSell, k.To) {
+			continue
+		}
+		near := lead{to: -1, damped: int64(parts*k.Score + 0.5)}
+		if k.FromHolders > 0 && k.ToHolders > 0 {
+			near.cosine = float64(k.Both) / math.Sqrt(float64(k.FromHolders)*float64(k.ToHolders))
+		}
+		l.links, l.near = append(l.links, s.resolve(k)), append(l.near, near)
+	}
+}
+
+// findLeads gives numbers to names that have come up since.
+func (s *Shard) findLeads(l *leads) {
+	for i := range l.near {
+		if l.near[i].to >= 0 {
+			continue
+		}
+		if to, ok := s.level.find(l.links[i].link.To); ok {
+			l.near[i].to = to
+		}
+	}
+}
+
+func (s *Shard) resolve(l *sales.Link) resolved {
+	r := resolved{link: l, missing: s.missing(l)}
+	r.chance, r.odds = chance(l, s.rules.ExpiryDays, s.rules.WindowDays)
+	card := s.card(scorecard.CrossSell())
+	r.oddsPoints, r.popularityPoints = card.Points(scorecard.LinkOdds, r.odds), card.Points(scorecard.Popularity, l.Baseline)
+	return r
+}
+
+// missing tells whether the catalogue has products of what the link leads from, and none of what it leads to: that is not sold (any more).
+// One that knows neither is not complete, and says nothing.
+func (s *Shard) missing(l *sales.Link) bool {
+	known := s.step.batch.Knowledge.Catalogue
+	return known.Sells(s.level.item(l.From)) && !known.Sells(s.level.item(l.To))
+}
+
+// rank orders links: by score, equal ones by name, so that the order of lines does not matter.
+func rank(a, b *sales.Link) int {
+	if c := cmp.Compare(b.Score, a.Score); c != 0 { // mostly; names take longer
+		return c
+	}
+	return cmp.Or(cmp.Compare(a.From, b.From), cmp.Compare(a.To, b.To))
+}
+
+// better tells whether a stands before b.
+func better(a, b *sales.Link) bool { return rank(a, b) < 0 }
+
+// chance is the probability that the link gives its item within so many days, and the log odds of it: by the curve of the time to it if
+// there is one, else as if the confidence came evenly over the window.
+func chance(l *sales.Link, days, windowDays int) (p, odds float64) {
+	p = 1 - math.Pow(1-l.Confidence, float64(days)/float64(windowDays))
+	if weeks := float64(days) / 7; l.Starts > 0 && weeks < sales.CurveWeeks {
+		before := 0.0
+		if whole := int(weeks); whole > 0 {
+			before = float64(l.Curve[whole-1])
+		}
+		p = before + (weeks-math.Floor(weeks))*(float64(l.Curve[int(weeks)])-before)
+	}
+	p = max(leastChance, min(p, 1-leastChance))
+	return p, scorecard.LogOdds(p)
+}
+
+// leastChance keeps odds finite.
+const leastChance = 1e-4
