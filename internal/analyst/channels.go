@@ -161,18 +161,31 @@ func (s *session) quietAlert(said *channel.Saying, week int32, r channel.Rules) 
 	if said.Status == sales.Resolved {
 		verb = "is back"
 	}
-	a.Title = fmt.Sprintf("%s %s: %d purchase days in the last %d weeks, where everyone else's would let expect %.0f.", what, verb, said.Recent, r.RecentWeeks, said.Expected)
+	a.Title = fmt.Sprintf("%s %s: %d purchase days in the last %d weeks, where %.0f were to be expected.", what, verb, said.Recent, r.RecentWeeks, said.Expected)
 	code := map[sales.AlertStatus]string{sales.Opened: "fewer_purchase_days", sales.Resolved: "came_back"}[said.Status]
 	a.Reasons = []sales.Reason{{Code: code, Value: float64(said.Recent), Baseline: said.Expected, Weight: 1 - said.P,
 		Text: fmt.Sprintf("%d days with a purchase in %d weeks, after %d in the %d before.", said.Recent, r.RecentWeeks, said.Before, r.BaselineWeeks)}}
+	if said.Status == sales.Opened {
+		a.Reasons = append(a.Reasons, seasonOf(said))
+	}
 	a.Reasons = append(a.Reasons, s.membersOf(said.Channel)...)
 	if said.Times > 1 {
 		a.Reasons = append(a.Reasons, sales.Reason{Code: "before", Value: float64(said.Returned), Baseline: float64(said.Times - 1),
 			Text: fmt.Sprintf("It was quiet %d times before, and has come back %d times.", said.Times-1, said.Returned)})
 	}
 	maps.Copy(a.Details, map[string]float64{"recent_days": float64(said.Recent), "baseline_days": float64(said.Before), "expected_days": said.Expected,
-		"p_value": said.P, "q_value": said.Q})
+		"p_value": said.P, "q_value": said.Q, "moves": said.Moves})
 	return a
+}
+
+// seasonOf says what is known of the channel's season.
+func seasonOf(said *channel.Saying) sales.Reason {
+	if said.LastYear >= 0 {
+		return sales.Reason{Code: "last_year", Value: float64(said.Recent), Baseline: float64(said.LastYear),
+			Text: fmt.Sprintf("In the same weeks of last year, give or take a few, there were at least %d days with a purchase.", said.LastYear)}
+	}
+	return sales.Reason{Code: "no_year", Value: said.Moves,
+		Text: "There is no year of history to tell a season by: it may be that one has come to its end, though the channel has never been as low before."}
 }
 
 // weekStart is the Monday with which a week begins.

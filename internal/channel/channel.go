@@ -5,7 +5,10 @@
 // weeks before, with all other purchase days of the same weeks as what was to be expected. Over all segments that had enough before, the false
 // discovery rate is held (Y. Benjamini and Y. Hochberg, "Controlling the false discovery rate", Journal of the Royal Statistical Society B 57,
 // 1995, pp. 289-300). Purchase days of one customer are not independent of one another, so a large segment soon is beyond chance: an alert also
-// wants a fall that matters. A season of the segment's own is no excuse: strawberries go quiet in autumn.
+// wants a fall that matters.
+//
+// Strawberries go quiet in autumn, which is no news. Where more than a year of a channel is known, it must fall behind the same weeks of last year too, and its
+// growth since. Where less is known, one that has moved much by itself before is judged more strictly, as the end of a season is likelier.
 //
 // It is pure: integers by week in, what is to be said out. Package engine counts, analyst adds up, tests and says.
 package channel
@@ -17,7 +20,6 @@ import (
 	"slices"
 	"strings"
 
-	"leadline/internal/activity"
 	"leadline/internal/sales"
 )
 
@@ -76,51 +78,6 @@ func (w Weeks) sum(after, upTo int32) int64 {
 	return n
 }
 
-// Finding is what a week's test says about a channel.
-type Finding struct {
-	Channel        string
-	Recent, Before int64   // its purchase days
-	Expected       float64 // recent ones, had it gone the way of everyone else
-	P, Q           float64
-}
-
-// Missing is the share of what was to be expected that is missing, below 0 if there is more.
-func (f *Finding) Missing() float64 { return 1 - float64(f.Recent)/f.Expected }
-
-// Test puts every channel to the test when the week is over. Those that had too little before are not tested, and those that were alone are not:
-// there is nobody to compare them with. One that is quiet already is compared with the weeks before it was, and counts in nobody's q. The findings are
-// sorted by channel.
-func Test(everyone Weeks, channels map[string]Weeks, episodes map[string]Episode, week int32, r Rules) []Finding {
-	var fresh, open []Finding
-	for name, days := range channels {
-		until, into := week-int32(r.RecentWeeks), &fresh
-		if ep := episodes[name]; ep.Open {
-			until, into = ep.Opened-int32(r.RecentWeeks), &open
-		}
-		if f, ok := test(everyone, days, week, until, r); ok {
-			f.Channel = name
-			*into = append(*into, f)
-		}
-	}
-	control(fresh)
-	found := slices.Concat(fresh, open)
-	slices.SortFunc(found, func(a, b Finding) int { return strings.Compare(a.Channel, b.Channel) })
-	return found
-}
-
-// test compares the weeks up to one with those before until, which is included.
-func test(everyone, days Weeks, week, until int32, r Rules) (Finding, bool) {
-	split, start := week-int32(r.RecentWeeks), until-int32(r.BaselineWeeks)
-	f := Finding{Recent: max(0, days.sum(split, week)), Before: days.sum(start, until), Q: 1}
-	others, othersBefore := float64(everyone.sum(split, week)-f.Recent), float64(everyone.sum(start, until)-f.Before)
-	if f.Before < r.MinDays || others <= 0 || othersBefore <= 0 {
-		return f, false
-	}
-	f.Expected = float64(f.Before) * others / othersBefore
-	f.P = activity.Decline(int(f.Recent), int(f.Before), others, othersBefore)
-	return f, true
-}
-
 // control sets q: p·m/rank, made monotone from the largest p down.
 func control(found []Finding) {
 	slices.SortFunc(found, func(a, b Finding) int { return cmp.Or(cmp.Compare(a.P, b.P), strings.Compare(a.Channel, b.Channel)) })
@@ -162,7 +119,7 @@ func Decide(episodes map[string]Episode, found []Finding, week int32, r Rules) [
 	for _, f := range found {
 		ep := episodes[f.Channel]
 		switch {
-		case !ep.Open && f.Q <= r.MaxQ && f.Missing() >= r.MinDrop && (ep.Times == 0 || week-ep.Ended >= coolDown):
+		case !ep.Open && f.fell(r) && (ep.Times == 0 || week-ep.Ended >= coolDown):
 			say(f, sales.Opened, Episode{Open: true, Opened: week, Times: ep.Times + 1, Returned: ep.Returned})
 		case ep.Open && f.Missing() <= r.MinDrop/2:
 			ep.Open, ep.Ended = false, week

@@ -33,7 +33,7 @@ func TestSilenceIsToldWithoutTraffic(t *testing.T) {
 	in.check(os.WriteFile(in.config, []byte("rules: {explore_share: 0, holdout_share: 0}\n"), 0o600))
 	zone, settings, err := program.Midnight(t.TempDir(), 12*time.Second)
 	in.check(err)
-	in.env = append(settings, "LEADLINE_CLOCK=live")
+	in.env = append([]string{"LEADLINE_CLOCK=live"}, settings...)
 	year, month, day := time.Now().In(zone).Date()
 	noon := time.Date(year, month, day, 12, 0, 0, 0, zone)
 	midnight := sales.Millis(time.Date(year, month, day+1, 0, 0, 0, 0, zone).UnixMilli())
@@ -70,12 +70,13 @@ func TestSilenceIsToldWithoutTraffic(t *testing.T) {
 	for i, ago := range []int{4, 9, 20} {
 		in.send(order("anna", 1_000+i, noon.AddDate(0, 0, -ago)))
 	}
-	alerts := told(2)
+	told(2)
 	engine.Kill()
 	engine = in.start("engine")
 	in.drained(engine)
 	engine.stop()
-	if alerts = in.alerts(); len(alerts) != 2 {
+	alerts := in.alerts()
+	if len(alerts) != 2 {
 		t.Fatalf("%d alerts: %+v", len(alerts), alerts)
 	}
 	onlyOnce(t, alerts)
