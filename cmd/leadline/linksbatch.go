@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -43,15 +45,18 @@ func (cmd linksCmd) batch(ctx context.Context, p *process) (*learned, error) {
 }
 
 func (l *learned) sums() map[evaluate.Place]int64 {
-	return l.Sums(l.rules.WindowDays, l.everybody)
+	return settled(l.Sums(l.rules.WindowDays, l.upTo), l.upTo)
 }
 
-// everybody's own time has come to the same day.
-func (l *learned) everybody(string) sales.Day { return l.upTo }
+// settled leaves out the departures that links wait for until they are settled: of live sums some are told and some not yet.
+func settled(sums map[evaluate.Place]int64, today sales.Day) map[evaluate.Place]int64 {
+	maps.DeleteFunc(sums, func(at evaluate.Place, _ int64) bool { return !affinity.Settled(at.Bucket, today) })
+	return sums
+}
 
 // All gives the links as an analyst would publish them at the end of the day.
 func (l *learned) All() ([]sales.Link, int64, error) {
-	return l.Counts(l.rules.WindowDays, l.everybody).Links(l.rules, l.rules.Calendar.Start(l.upTo+1)-1), 0, nil
+	return l.Counts(l.rules.WindowDays, l.upTo).Links(l.rules, l.rules.Calendar.Start(l.upTo+1)-1), 0, nil
 }
 
 // readBatch takes the products and what was bought up to the day.
@@ -74,7 +79,7 @@ func readBatch(ctx context.Context, p *process, paths []string, rules affinity.L
 	return b, err
 }
 
-// liveSums adds up all that shards have told on the tally of pairs.
+// liveSums adds up all that shards have told on the tally of pairs and that is settled by the time that all of them have reached.
 func (t tool) liveSums(ctx context.Context) (map[evaluate.Place]int64, error) {
 	topic := t.config.TopicPrefix + "leadline.tallies." + string(sales.TallyPairs)
 	spans, err := committed.Whole(ctx, kadm.NewClient(t.Kafka), topic)
@@ -84,12 +89,13 @@ func (t tool) liveSums(ctx context.Context) (map[evaluate.Place]int64, error) {
 	if first := spans[topic][0].From; first > 0 {
 		return nil, fmt.Errorf("the tallies before offset %d of %s are gone: what is left is not all", first, topic)
 	}
-	sums, decoder := map[evaluate.Place]int64{}, wire.NewDecoder(topics.NewSchemaSource(t.Registry))
+	sums, reached, decoder := map[evaluate.Place]int64{}, map[int32]sales.Millis{}, wire.NewDecoder(topics.NewSchemaSource(t.Registry))
 	err = committed.Read(ctx, t.Options, spans, func(rec *kgo.Record) error {
 		var tally sales.Tally
 		if err := decoder.Tally(ctx, rec.Value, &tally); err != nil {
 			return fmt.Errorf("tally at offset %d: %w", rec.Offset, err)
 		}
+		reached[tally.Partition] = tally.Now
 		for _, c := range tally.Cells {
 			at := evaluate.Place{Row: c.Row, Col: c.Col, Bucket: c.Bucket}
 			if sums[at] += c.N; sums[at] == 0 {
@@ -98,7 +104,10 @@ func (t tool) liveSums(ctx context.Context) (map[evaluate.Place]int64, error) {
 		}
 		return nil
 	})
-	return sums, err
+	if err != nil || len(reached) == 0 {
+		return nil, err
+	}
+	return settled(sums, sales.NewCalendar(t.config.BusinessTimeZone).Day(slices.Min(slices.Collect(maps.Values(reached))))), nil
 }
 
 // printSums writes a cell a line, by row, column and bucket, so that two can be compared by diff.

@@ -27,7 +27,8 @@ const DefaultMaxCandidates = 512
 // as long as no antecedent has more consequents than it keeps (row).
 type Counts struct {
 	maxCandidates int
-	customers     int64
+	customers     int64 // who hold anything, as far as has been told
+	crowd         sums  // how they came and left, of late
 	ids           map[string]uint32
 	items         []itemCount
 	changed       bool // customers, since Saved
@@ -40,10 +41,11 @@ type itemCount struct {
 	touch   bool
 	changed bool  // since Saved
 	parts   int   // of its row, as they were last written or read
-	holders int64 // now
+	holders int64 // as far as has been told
 	lines   int64
 	amount  int64
 	came    sums // by Came
+	left    sums // by Left, of late
 	heldAt  sums // by Came: what came while it was held
 	row     row  // of the pairs of which it is the antecedent
 }
@@ -73,7 +75,7 @@ func (c *Counts) Add(kind sales.TallyKind, cells []sales.Cell) {
 	}
 }
 
-// Holders is how many customers hold the item now.
+// Holders is how many customers hold the item, as far as has been told: departures of the last days may be missing.
 func (c *Counts) Holders(item string) int64 {
 	if id, ok := c.ids[item]; ok {
 		return c.items[id].holders
@@ -86,12 +88,15 @@ func (c *Counts) addPairs(cell *sales.Cell) {
 	switch {
 	case cell.Row == "" && cell.Col == "":
 		c.customers += cell.N
+		c.crowd.add(cell.Bucket, cell.N)
 		c.changed = true
 	case cell.Row == "":
 	case cell.Col == "":
 		item := c.item(cell.Row)
 		item.holders += cell.N
-		if cell.Bucket&left != left {
+		if cell.Bucket&left == left {
+			item.left.add(cell.Bucket, cell.N)
+		} else {
 			item.came.add(cell.Bucket, cell.N)
 		}
 	case cell.Col == HeldCol:

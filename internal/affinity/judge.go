@@ -21,6 +21,9 @@ type judgement struct {
 	rules  LinkRules
 	decay  decay
 	today  sales.Day
+	later  int32     // the first unsettled block
+	hold   []int64   // by item: its holders at the end of the block before that
+	people int64     // and who held anything
 	trials []float64 // comings of any item, by place
 	come   [][]place // by item: its own comings
 	room   []float64 // by item: 1 over the share of lines that are of other items
@@ -52,7 +55,12 @@ func (v evidence) plus(o evidence) evidence {
 
 func (c *Counts) judge(rules LinkRules, learnedTo sales.Millis) *judgement {
 	today := rules.Calendar.Day(learnedTo)
-	j := &judgement{Counts: c, rules: rules, decay: newDecay(today, rules.HalfLifeDays), today: today}
+	j := &judgement{Counts: c, rules: rules, decay: newDecay(today, rules.HalfLifeDays), today: today, later: c.unsettled(today, rules.WindowDays)}
+	j.people = c.peopleBefore(j.later)
+	for i := range c.items {
+		item := &c.items[i]
+		j.hold = append(j.hold, item.holders-item.came.since(j.later)-item.left.since(j.later))
+	}
 	j.trials = make([]float64, j.decay.blocks()*Strata)
 	for _, scratch := range []*[]float64{&j.rooms, &j.held, &j.more, &j.own} {
 		*scratch = make([]float64, len(j.trials))
@@ -193,7 +201,7 @@ func (j *judgement) candidates() []candidate {
 		r := &j.items[id].row
 		for i := range r.entries {
 			c := candidate{from: uint32(id), to: r.to[i], entry: &r.entries[i]}
-			c.table = table{both: c.entry.both, a: j.items[id].holders, b: j.items[c.to].holders, all: j.customers}
+			c.table = table{both: c.entry.both - c.entry.cells.since(j.later), a: j.hold[id], b: j.hold[c.to], all: j.people}
 			if c.table.both < j.rules.MinSupport || !j.possible(&c) {
 				continue
 			}
@@ -231,7 +239,7 @@ func find(sorted []candidate, from, to uint32) (int, bool) {
 func (j *judgement) tested() float64 {
 	var from, items float64
 	for i := range j.items {
-		if j.items[i].holders < j.rules.MinSupport {
+		if j.hold[i] < j.rules.MinSupport {
 			continue
 		}
 		from++

@@ -39,7 +39,7 @@ func DefaultLinkRules() LinkRules {
 // enough, and the lower end of its lift's interval is above 1. The test decides which statements are true, the score which are worth
 // offering: lift and G² rank rare coincidences first, Both / (FromHolders · ToHolders^0.25) does not.
 func (c *Counts) Links(rules LinkRules, learnedTo sales.Millis) []sales.Link {
-	links := append(c.crossSell(rules, learnedTo), c.upsell(rules)...)
+	links := append(c.crossSell(rules, learnedTo), c.upsell(rules, c.peopleBefore(c.unsettled(rules.Calendar.Day(learnedTo), rules.WindowDays)))...)
 	for i := range links {
 		links[i].LearnedTo = learnedTo
 	}
@@ -86,8 +86,8 @@ func (c *Counts) crossSell(rules LinkRules, learnedTo sales.Millis) []sales.Link
 // between states a candidate, but for the times.
 func (j *judgement) between(k *candidate) sales.Link {
 	from, to := &j.items[k.from], &j.items[k.to]
-	l := sales.Link{Kind: sales.CrossSellLink, Level: j.rules.Level, To: to.name, Customers: j.customers, FromHolders: from.holders,
-		ToHolders: to.holders, Both: k.entry.both, GSquared: k.table.gSquared(), Q: k.q}
+	l := sales.Link{Kind: sales.CrossSellLink, Level: j.rules.Level, To: to.name, Customers: k.table.all, FromHolders: k.table.a,
+		ToHolders: k.table.b, Both: k.table.both, GSquared: k.table.gSquared(), Q: k.q}
 	l.Via, l.From, _ = touchOf(from.name)
 	share := wilson(l.Both, l.FromHolders)
 	l.Confidence, l.ConfidenceLow, l.ConfidenceHigh = share.value, share.low, share.high

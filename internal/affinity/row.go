@@ -19,10 +19,10 @@ type row struct {
 // entry is what is counted of an ordered pair. Both directions of a pair say all of themselves, so that one does not hang on whether the
 // other was evicted.
 type entry struct {
-	both   int64 // customers who hold the two now
+	both   int64 // customers who hold the two, as far as has been told
 	count  int64 // how often the two came together: what Space-Saving counts
 	missed int64 // of count, at most so many were another's
-	cells  sums  // by CameAfter and NoClock (the consequent came), waited (the antecedent came while the consequent was held) and SameDay
+	cells  sums  // by CameAfter and NoClock (the consequent came), waited (the antecedent came while the consequent was held), SameDay, and of late Left
 }
 
 // waited is the code of a bucket, beside those of cells.go: the antecedent came while the consequent was held, so that nobody waits for
@@ -69,13 +69,11 @@ func (r *row) take(consequent uint32) *entry {
 }
 
 func (e *entry) add(bucket int32, n int64) {
-	if bucket&left == left {
-		e.both += n
-		return
-	}
 	e.both += n
-	e.count += n
 	e.cells.add(bucket, n)
+	if bucket&left != left {
+		e.count += n
+	}
 }
 
 // sums are numbers by bucket, sorted, none of them 0. What comes within 28 days is less than 2 billion.

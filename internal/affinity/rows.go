@@ -13,7 +13,8 @@ import (
 // A row of the kind "pairs" in leadline.knowledge-state is an item with all that is kept of it, in the order of columns and buckets:
 //
 //	("", now)                      customers, in the row of no name; holders of the item
-//	("", Came), (HeldCol, Came)    as tallied
+//	("", Came), (HeldCol, Came)    as tallied; in the row of no name how customers came and left
+//	("", Left), (B, Left)          departures that are not settled
 //	(LinesCol, 0), (AmountCol, 0)  of all time
 //	(evictedCol, 0)                the largest count of a consequent that has left the row
 //	(B, CameAfter …)               what came together, as entry keeps it
@@ -42,7 +43,7 @@ type Row struct {
 // EachChanged gives the rows that have changed since Saved, by name, until the function gives an error. Rows share no memory with the counts.
 func (c *Counts) EachChanged(yield func(Row) error) error {
 	if c.changed {
-		if err := yield(Row{Cells: []sales.Cell{{Bucket: now, N: c.customers}}}); err != nil {
+		if err := yield(c.crowdRow()); err != nil {
 			return err
 		}
 	}
@@ -89,6 +90,15 @@ func (c *Counts) Saved() {
 	}
 }
 
+// crowdRow is the row of all customers.
+func (c *Counts) crowdRow() Row {
+	row := Row{Cells: []sales.Cell{{Bucket: now, N: c.customers}}}
+	for _, s := range c.crowd {
+		row.Cells = append(row.Cells, sales.Cell{Bucket: s.bucket, N: int64(s.n)})
+	}
+	return row
+}
+
 // rowOf lists everything about an item.
 func (c *Counts) rowOf(item *itemCount) []sales.Cell {
 	var cells []sales.Cell
@@ -101,7 +111,7 @@ func (c *Counts) rowOf(item *itemCount) []sales.Cell {
 	add(LinesCol, 0, item.lines)
 	add(AmountCol, 0, item.amount)
 	add(evictedCol, 0, item.row.evicted)
-	for _, s := range item.came {
+	for _, s := range slices.Concat(item.came, item.left) {
 		add("", s.bucket, int64(s.n))
 	}
 	for _, s := range item.heldAt {
@@ -136,7 +146,11 @@ func shortened(cells []sales.Cell) []sales.Cell {
 func (c *Counts) Restore(name string, cells []sales.Cell) error {
 	if name == "" {
 		for _, cell := range cells {
-			c.customers += cell.N
+			if cell.Bucket == now {
+				c.customers = cell.N
+			} else {
+				c.crowd.add(cell.Bucket, cell.N)
+			}
 		}
 		return nil
 	}
@@ -162,6 +176,8 @@ func (c *Counts) restoreCell(id uint32, col string, bucket int32, n int64) {
 	switch {
 	case col == "" && bucket == now:
 		item.holders = n
+	case col == "" && bucket&left == left:
+		item.left.add(bucket, n)
 	case col == "":
 		item.came.add(bucket, n)
 	case col == HeldCol:
@@ -200,16 +216,22 @@ func (c *Counts) byName() []uint32 {
 
 // Forget lets go of what is too old to count by then.
 func (c *Counts) Forget(rules LinkRules, learnedTo sales.Millis) {
-	first := newDecay(rules.Calendar.Day(learnedTo), rules.HalfLifeDays).first
+	today := rules.Calendar.Day(learnedTo)
+	first, settled := newDecay(today, rules.HalfLifeDays).first, unsettled(today)
 	for i := range c.items {
 		item := &c.items[i]
 		old := item.came.forget(first)
 		old = item.heldAt.forget(first) || old
+		old = item.left.forgetLeft(settled) || old
 		for k := range item.row.entries {
-			old = item.row.entries[k].cells.forget(first) || old
+			cells := &item.row.entries[k].cells
+			old = cells.forget(first) || old
+			old = cells.forgetLeft(settled) || old
 		}
 		item.changed = item.changed || old
 	}
+	old := c.crowd.forget(Block(today - sales.Day(rules.WindowDays))) // whether anything can have left must still be seen
+	c.changed = c.crowd.forgetLeft(settled) || old || c.changed
 }
 
 // forget drops sums of blocks before the first.

@@ -3,7 +3,7 @@
 // side, which every shard asks for each purchase line.
 //
 // What is learned: how customers come to hold items (cells.go says how that is tallied, Contribution in code), summed by 28 days and
-// activity; from the sums which pairs go together more than activity and season explain (judge.go), when the one follows the other
+// activity, holders as of when all customers had been looked at (settled.go); from the sums which pairs go together more than activity and season explain (judge.go), when the one follows the other
 // (curve.go), and the same for equally active customers (baseline.go). Old sums count less (decay.go), an antecedent keeps sums of so many
 // consequents (row.go), and all is kept in rows (rows.go).
 //

@@ -21,7 +21,7 @@ type step struct {
 }
 
 // upsell gives, per type, the step that customers take most readily. One a type: its key names no tier.
-func (c *Counts) upsell(rules LinkRules) []sales.Link {
+func (c *Counts) upsell(rules LinkRules, customers int64) []sales.Link {
 	var steps []step
 	var eligible, switched int64
 	for _, name := range slices.Sorted(maps.Keys(c.types)) {
@@ -39,7 +39,7 @@ func (c *Counts) upsell(rules LinkRules) []sales.Link {
 	for _, s := range steps {
 		l := s.link(average)
 		if other, ok := best[s.typ]; s.switched >= rules.MinSwitched && (!ok || l.Score > other.Score) {
-			l.Customers = c.customers
+			l.Customers = customers
 			best[s.typ] = l
 		}
 	}

@@ -98,6 +98,16 @@ func (s *session) keeps() bool {
 	return s.memory.sums.unkept && time.Since(s.kept.at) >= max(s.cfg.Keep, shareOfKeeping*s.kept.took)
 }
 
+// saysAll tells whether it is time to say also what has moved by less than a hundredth: once a day of event time, if it passes slowly.
+func (s *session) saysAll() bool {
+	return s.day() > s.whole.day && time.Since(s.whole.at) >= s.cfg.Keep
+}
+
+// rests tells whether nothing comes any more, and something is left to be kept or said.
+func (s *session) rests() bool {
+	return !s.memory.sums.dirty() && (s.memory.sums.unkept || s.memory.held) && time.Since(s.kept.at) >= max(s.cfg.Keep, shareOfKeeping*s.kept.took)
+}
+
 // day is the event time that the links' sums reach.
 func (s *session) day() int32 {
 	return int32(s.cfg.Calendar.Day(s.memory.sums.reached(sales.TallyPairs)))

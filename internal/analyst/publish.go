@@ -21,6 +21,7 @@ import (
 type edition struct {
 	records []*kgo.Record
 	links   map[string]sales.Link
+	held    bool
 	days    map[sales.Day]dayOfActivity
 
 	models   map[string]sales.Model
@@ -35,7 +36,8 @@ func (s *session) publish(ctx context.Context, atMost time.Duration, keep bool) 
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), atMost)
 	defer cancel()
 	began := time.Now()
-	e, err := s.compose(keep)
+	whole := s.saysAll()
+	e, err := s.compose(keep, whole)
 	if err != nil {
 		return err
 	}
@@ -44,10 +46,13 @@ func (s *session) publish(ctx context.Context, atMost time.Duration, keep bool) 
 		return err
 	}
 	s.memory.sums.committed(keep)
-	s.memory.links, s.memory.days = e.links, e.days
+	s.memory.links, s.memory.held, s.memory.days = e.links, e.held, e.days
 	s.memory.models, s.memory.fittedIn = e.models, e.fittedIn
 	s.memory.weights, s.memory.quiet = e.weights, e.quiet
 	s.last = published{at: time.Now(), took: time.Since(began), day: s.day()}
+	if whole {
+		s.whole = s.last
+	}
 	if keep {
 		s.kept = s.last
 		s.metrics.keepSeconds.Observe(s.last.took.Seconds())
@@ -83,7 +88,7 @@ func (s *session) commit(ctx context.Context, records []*kgo.Record) error {
 }
 
 // compose says what is to be written: changed rows, then changed statements, in an order that depends on the sums alone.
-func (s *session) compose(keep bool) (*edition, error) {
+func (s *session) compose(keep, whole bool) (*edition, error) {
 	e := &edition{}
 	if err := s.addRows(e); err != nil {
 		return nil, err
@@ -93,7 +98,7 @@ func (s *session) compose(keep bool) (*edition, error) {
 			return nil, err
 		}
 	}
-	if err := s.addLinks(e); err != nil {
+	if err := s.addLinks(e, whole); err != nil {
 		return nil, err
 	}
 	if err := s.addDays(e); err != nil {
@@ -151,17 +156,18 @@ func (s *session) addPairs(e *edition) error {
 	return s.addRow(e, sums.row(rowKey{progressKind, string(sales.TallyPairs)}))
 }
 
-// addLinks says links that are new or have moved, and takes back those that no longer hold.
-func (s *session) addLinks(e *edition) error {
+// addLinks says links that are new or have moved, or all that are in any way other than was said, and takes back those that no longer hold.
+func (s *session) addLinks(e *edition, whole bool) error {
 	sums := s.memory.sums
 	if sums.progress[sales.TallyPairs].next < s.memory.said {
-		e.links = s.memory.links // what has been said already is of later sums
+		e.links, e.held = s.memory.links, s.memory.held // what has been said already is of later sums
 		return nil
 	}
 	e.links = map[string]sales.Link{}
 	for _, l := range sums.counts.Links(s.deps.Rules(), sums.reached(sales.TallyPairs)) {
 		key := l.Key()
-		if before, ok := s.memory.links[key]; ok && !moved(&before, &l) {
+		if before, ok := s.memory.links[key]; ok && (same(before, l) || !whole && !moved(&before, &l)) {
+			e.held = e.held || !same(before, l)
 			e.links[key] = before
 			continue
 		}
@@ -180,8 +186,14 @@ func (s *session) addLinks(e *edition) error {
 	return nil
 }
 
+// same tells whether a link says the same as before, whatever the time that it reaches.
+func same(before, now sales.Link) bool {
+	before.LearnedTo = now.LearnedTo
+	return before == now
+}
+
 // moved tells whether a link says something else than before by more than a hundredth: every customer moves every link
-// a little, and nobody needs to hear that.
+// a little, and nobody needs to hear that at once.
 func moved(before, now *sales.Link) bool {
 	return before.FromTier != now.FromTier || before.ToTier != now.ToTier ||
 		differ(before.Confidence, now.Confidence) || differ(before.Lift, now.Lift) || differ(before.Score, now.Score) ||

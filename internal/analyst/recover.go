@@ -20,6 +20,7 @@ import (
 type memory struct {
 	sums  *sums
 	links map[string]sales.Link       // by key
+	held  bool                        // some links are a little other than was said last
 	said  int64                       // offset of the pairs up to which they may have been judged
 	days  map[sales.Day]dayOfActivity // by day
 

@@ -27,6 +27,7 @@ type session struct {
 	memory   *memory // nil while another member works
 	last     published
 	kept     published // when pairs were kept too
+	whole    published // when all links were said that were in any way other than said before
 }
 
 // published is when and how the last commit was.
@@ -177,8 +178,8 @@ func (s *session) turn(ctx context.Context) error {
 	switch {
 	case s.due():
 		return s.publish(ctx, requestTimeout, s.keeps())
-	case !s.memory.sums.dirty() && s.keeps(): // nobody buys any more, and retention may take the tallies
-		return s.keepAlone(ctx, requestTimeout)
+	case s.rests(): // nobody buys any more, and retention may take the tallies
+		return s.settle(ctx, requestTimeout)
 	}
 	return nil
 }
@@ -198,7 +199,7 @@ func (s *session) adopt(ctx context.Context, m *memory) error {
 	if _, err := s.client.End(ctx, kgo.TryAbort); err != nil {
 		return fmt.Errorf("rewind: %w", err)
 	}
-	s.last, s.kept = published{}, published{}
+	s.last, s.kept, s.whole = published{}, published{}, published{}
 	s.say("")
 	s.log.Info("has its sums", zap.Int("rows", len(m.sums.rows)), zap.Int("items", m.sums.counts.Items()), zap.Int("links", len(m.links)))
 	if n := len(m.sums.obsolete); n > 0 {
@@ -230,20 +231,24 @@ func (s *session) leave(ctx context.Context) error {
 	switch sums := s.memory.sums; {
 	case sums.dirty():
 		return s.publish(ctx, graceOnStop, true)
-	case sums.unkept:
-		return s.keepAlone(ctx, graceOnStop)
+	case sums.unkept || s.memory.held:
+		return s.settle(ctx, graceOnStop)
 	}
 	return nil
 }
 
-// keepAlone keeps the sums of pairs, which have a slower pace than all else, when all else is committed. The group has nothing to commit
-// then, and the transactional id alone fences it.
-func (s *session) keepAlone(ctx context.Context, atMost time.Duration) error {
+// settle does what publishing left undone, because the sums of pairs are kept at a slower pace, and links that have moved a little are not said
+// at once. It is a transaction of its own: the group has nothing to commit, and the transactional id alone fences it.
+func (s *session) settle(ctx context.Context, atMost time.Duration) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), atMost)
 	defer cancel()
-	began := time.Now()
-	e := &edition{}
-	if err := s.addPairs(e); err != nil {
+	began, e := time.Now(), &edition{}
+	if s.memory.sums.unkept {
+		if err := s.addPairs(e); err != nil {
+			return err
+		}
+	}
+	if err := s.addLinks(e, true); err != nil {
 		return err
 	}
 	client := s.client.Client()
@@ -257,7 +262,10 @@ func (s *session) keepAlone(ctx context.Context, atMost time.Duration) error {
 		return fmt.Errorf("commit: %w", err)
 	}
 	s.memory.sums.committed(true)
-	s.kept = published{at: time.Now(), took: time.Since(began)}
+	s.memory.links, s.memory.held = e.links, e.held
+	s.last = published{at: time.Now(), took: time.Since(began), day: s.day()}
+	s.kept, s.whole = s.last, s.last
 	s.metrics.keepSeconds.Observe(s.kept.took.Seconds())
+	s.metrics.countLinks(e.links)
 	return nil
 }

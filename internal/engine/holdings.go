@@ -15,6 +15,9 @@ import (
 // customer's own time has come to the day. Only what an order or a refund changes of days from before the slack, whose windows are not whole any
 // more, is told as of the customer's own day: what it holds more comes then, what it holds less leaves.
 
+// Looks come as often as links count on (affinity.ToldWithin): this does not compile when they do not.
+var _ [affinity.ToldWithin - LookEvery]struct{}
+
 // holdings is what a customer's lines and touches say of one day. It is the shard's scratch.
 type holdings struct {
 	spells

@@ -228,6 +228,17 @@ func TestPairsAgainstContribution(t *testing.T) {
 		if diff := gocmp.Diff(now, withoutLines(told(one.decisions))); diff != "" {
 			t.Fatalf("(-by histories +told):\n%s", diff)
 		}
+		today := one.shard.today()
+		bought := func(cells map[sales.Cell]int64) map[sales.Cell]int64 { // what a prospect was touched by is told later
+			maps.DeleteFunc(cells, func(c sales.Cell, _ int64) bool {
+				return strings.HasPrefix(c.Row, "\x02") || strings.HasPrefix(c.Col, "\x02") || !affinity.Settled(c.Bucket, today)
+			})
+			return cells
+		}
+		atRest := bought(all.contributions(one.shard, ever))
+		if diff := gocmp.Diff(atRest, bought(withoutLines(told(one.decisions)))); diff != "" {
+			t.Fatalf("day %d (-settled at rest +told):\n%s", today, diff)
+		}
 		half := rapid.IntRange(0, len(events)).Draw(t, "half")
 		rough.step(events[:half], 0)
 		rough.restart()

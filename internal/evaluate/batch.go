@@ -12,7 +12,8 @@ import (
 )
 
 // Batch counts a history at rest as shards count it in differences: what each customer bought, by the items that links lead between. Its
-// counts of the tally of pairs are those that a live run over the same history comes to, cell by cell.
+// counts of the tally of pairs are those that a live run over the same history comes to, cell by cell, but for departures that are not settled
+// yet (affinity.Settled): a live run has told some of them.
 type Batch struct {
 	calendar  sales.Calendar
 	types     bool
@@ -61,14 +62,11 @@ type Place struct {
 	Bucket   int32
 }
 
-// UpTo says how far a customer's own time has come. A shard's customers are at different days: at their newest purchase or look.
-type UpTo func(customer string) sales.Day
-
-// Sums adds up the cells of all customers, with a window of so many days. None is 0.
-func (b *Batch) Sums(window int, upTo UpTo) map[Place]int64 {
+// Sums adds up the cells of all customers by the end of the day, with a window of so many days. None is 0.
+func (b *Batch) Sums(window int, upTo sales.Day) map[Place]int64 {
 	sums := map[Place]int64{}
-	for id, bought := range b.customers {
-		for _, c := range affinity.Contribution(bought, window, upTo(id)) {
+	for _, bought := range b.customers {
+		for _, c := range affinity.Contribution(bought, window, upTo) {
 			sums[Place{c.Row, c.Col, c.Bucket}] += c.N
 		}
 	}
@@ -77,10 +75,10 @@ func (b *Batch) Sums(window int, upTo UpTo) map[Place]int64 {
 }
 
 // Counts are the same sums, ready to be judged.
-func (b *Batch) Counts(window int, upTo UpTo) *affinity.Counts {
+func (b *Batch) Counts(window int, upTo sales.Day) *affinity.Counts {
 	counts := affinity.NewCounts(max(len(b.names), 1)) // enough to keep all
 	for _, id := range slices.Sorted(maps.Keys(b.customers)) {
-		counts.Add(sales.TallyPairs, affinity.Contribution(b.customers[id], window, upTo(id)))
+		counts.Add(sales.TallyPairs, affinity.Contribution(b.customers[id], window, upTo))
 	}
 	return counts
 }
