@@ -13,7 +13,7 @@ import (
 type progress struct {
 	next   int64 // offset in the topic
 	shards map[int32]shardProgress
-	before map[int32]int64 // shards of which this kind has told nothing yet, and how far other kinds had come: see welcome
+	joins  map[int32]struct{} // shards of which other kinds have told, and this one nothing yet: see welcome
 }
 
 // shardProgress is the last tally of one shard.
@@ -56,7 +56,7 @@ func (p *progress) follow(t *sales.Tally) (shardProgress, error) {
 		return shardProgress{csn: t.CSN, now: t.Now}, nil
 	case t.CSN == last.csn && t.CSN > 0 && goesOn:
 		return last, nil
-	case last.csn == 0 && p.before[t.Partition] > 0 && t.CSN > p.before[t.Partition]:
+	case last.csn == 0 && t.CSN > 0 && p.joining(t.Partition):
 		return shardProgress{csn: t.CSN, now: t.Now}, nil
 	}
 	return last, promise.Break("was a topic or a consumer group deleted or reset? sums can be learned anew from the first tally on: delete the analyst's "+
@@ -65,18 +65,24 @@ func (p *progress) follow(t *sales.Tally) (shardProgress, error) {
 }
 
 // welcome lets a kind that a release brings join shards which have long been telling of others: its first tally of a shard may be of any
-// commit after those that are known already. Call it when everything is restored.
+// commit, and may lie behind what is known of others, which are kept more often. Call it when everything is restored.
 func (s *sums) welcome() {
 	for _, p := range s.progress {
-		p.before = map[int32]int64{}
+		p.joins = map[int32]struct{}{}
 		for _, other := range s.progress {
-			for shard, last := range other.shards {
-				if _, told := p.shards[shard]; !told {
-					p.before[shard] = max(p.before[shard], last.csn)
-				}
+			for shard := range other.shards {
+				p.joins[shard] = struct{}{}
 			}
 		}
+		for shard := range p.shards {
+			delete(p.joins, shard)
+		}
 	}
+}
+
+func (p *progress) joining(shard int32) bool {
+	_, joining := p.joins[shard]
+	return joining
 }
 
 // pass moves the position past a record that is no tally. That alone is not worth a commit.
