@@ -15,10 +15,10 @@ func (s *session) addModels(e *edition) error {
 	sums := s.memory.sums
 	reached := s.cfg.Calendar.Day(sums.reached(sales.TallyExamples))
 	e.models, e.fittedIn = s.memory.models, reached.Week()
+	e.models = maps.Clone(s.memory.models)
 	if e.fittedIn == s.memory.fittedIn {
 		return nil
 	}
-	e.models = maps.Clone(s.memory.models)
 	for _, card := range scorecard.Cards() {
 		examples := sums.examples.Examples(card, reached)
 		if len(examples) == 0 {

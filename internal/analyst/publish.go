@@ -26,8 +26,10 @@ type edition struct {
 
 	models   map[string]sales.Model
 	fittedIn int32
-	weights  map[string]float64 // by series
-	quiet    quiet
+	// countedIn is the block of event time in which the population was last learned.
+	countedIn int32
+	weights   map[string]float64 // by series
+	quiet     quiet
 }
 
 // publish commits the changed sums, the statements that they change, and the positions they reach, in one transaction; the sums of pairs,
@@ -47,7 +49,7 @@ func (s *session) publish(ctx context.Context, atMost time.Duration, keep bool) 
 	}
 	s.memory.sums.committed(keep)
 	s.memory.links, s.memory.held, s.memory.days = e.links, e.held, e.days
-	s.memory.models, s.memory.fittedIn = e.models, e.fittedIn
+	s.memory.models, s.memory.fittedIn, s.memory.countedIn = e.models, e.fittedIn, e.countedIn
 	s.memory.weights, s.memory.quiet = e.weights, e.quiet
 	s.last = published{at: time.Now(), took: time.Since(began), day: s.day()}
 	if whole {
@@ -90,6 +92,7 @@ func (s *session) commit(ctx context.Context, records []*kgo.Record) error {
 // compose says what is to be written: changed rows, then changed statements, in an order that depends on the sums alone.
 func (s *session) compose(keep, whole bool) (*edition, error) {
 	e := &edition{}
+	s.memory.sums.forgetBuyers(s.cfg.Calendar.Day(s.memory.sums.reached(sales.TallyActivity)))
 	if err := s.addRows(e); err != nil {
 		return nil, err
 	}
@@ -110,7 +113,10 @@ func (s *session) compose(keep, whole bool) (*edition, error) {
 	if err := s.addChannels(e); err != nil {
 		return nil, err
 	}
-	return e, s.addModels(e)
+	if err := s.addModels(e); err != nil {
+		return nil, err
+	}
+	return e, s.addPopulation(e)
 }
 
 func (e *edition) add(topic, key string, value []byte) {

@@ -25,9 +25,11 @@ type memory struct {
 	days  map[sales.Day]dayOfActivity // by day
 
 	models   map[string]sales.Model // by name
-	fittedIn int32                  // week of event time in which the models were last fitted
-	weights  map[string]float64     // what reps make of alerts, by series
-	quiet    quiet                  // which channels have been quiet
+	fittedIn int32                  // week of event time in which the scorecards were last fitted
+
+	countedIn int32              // block of event time in which the population was last learned
+	weights   map[string]float64 // what reps make of alerts, by series
+	quiet     quiet              // which channels have been quiet
 }
 
 // dayOfActivity is what a forecast says about a past day.

@@ -27,6 +27,7 @@ import (
 	"leadline/internal/feedback"
 	"leadline/internal/sales"
 	"leadline/internal/scorecard"
+	"leadline/internal/slipping"
 	"leadline/internal/wire"
 	"leadline/schemas"
 )
@@ -63,6 +64,7 @@ type world struct {
 	told   map[string][]sales.Cell      // of each, by the tally of pairs
 	counts *affinity.Counts
 	offers *scorecard.Sums
+	buyers slipping.Cells
 	cells  map[string]int64 // every sum by its full name
 	days   map[sales.Day]float64
 	now    [shards]sales.Millis
@@ -70,7 +72,7 @@ type world struct {
 
 func newWorld(t *testing.T, leaveOut ...string) *world {
 	w := &world{t: t, stack: &kfake.VirtualNetwork{}, topics: newTopics("x."), random: rand.New(rand.NewPCG(3, 7)), keep: 1, bought: map[string][]affinity.Bought{}, told: map[string][]sales.Cell{},
-		counts: affinity.NewCounts(affinity.DefaultMaxCandidates), offers: scorecard.NewSums(), cells: map[string]int64{}, days: map[sales.Day]float64{}}
+		counts: affinity.NewCounts(affinity.DefaultMaxCandidates), offers: scorecard.NewSums(), buyers: slipping.Cells{}, cells: map[string]int64{}, days: map[sales.Day]float64{}}
 	names := slices.DeleteFunc(append(append(w.topics.inputs(), w.topics.outputs()...), w.topics.channelAlerts), func(n string) bool { return slices.Contains(leaveOut, n) })
 	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.Ports(9092), kfake.ListenFn(w.stack.Listen), kfake.SeedTopics(1, names...))
 	if err != nil {
@@ -170,6 +172,8 @@ func (w *world) step(shard int, day sales.Day) {
 		cells[sales.TallyActivity] = append(cells[sales.TallyActivity], sales.Cell{Row: purchaseDays, Bucket: int32(day), N: 1})
 		cells[sales.TallyActivity] = append(cells[sales.TallyActivity], sales.Cell{Row: feedback.Row(sales.CrossSell, "tea"), Bucket: day.Week(), N: 1,
 			Col: []string{feedback.OfUse, feedback.NotUseful, "no_answer"}[w.random.IntN(3)]})
+		came := slipping.CellOf(0, []sales.Day{0, sales.Day(1 + number), sales.Day(3 * (20 + number))}, slipping.Ages[number%len(slipping.Ages)])
+		cells[sales.TallyActivity] = append(cells[sales.TallyActivity], sales.Cell{Row: came.Row(), Col: came.Col(), Bucket: slipping.Block(day), N: 9})
 		cells[sales.TallyExamples] = append(cells[sales.TallyExamples], sales.Cell{Row: scorecard.Upsell().Name,
 			Col: scorecard.Col(1+64*uint64(w.random.IntN(4)), w.random.IntN(5) == 0), Bucket: day.Week(), N: 1})
 	}
@@ -193,6 +197,7 @@ func (w *world) commit(shard int, day sales.Day, cells map[sales.TallyKind][]sal
 				break // counts say what is kept of them
 			}
 			w.cells[fmt.Sprintf("%s|%s|%s|%d", kind, c.Row, c.Col, affinity.Kept(kind, &c))] += c.N
+			w.buyers.Add(&c)
 			if kind == sales.TallyActivity && c.Row == purchaseDays {
 				w.days[sales.Day(c.Bucket)] += float64(c.N)
 			}
@@ -365,6 +370,14 @@ func (w *world) checkModels() {
 	w.t.Helper()
 	reached := sales.Calendar{}.Day(slices.Min(w.now[:]))
 	said := w.kept(w.topics.models)
+	var published sales.Model
+	learned, ok := w.buyers.Learn(reached)
+	switch value, said := said[slipping.ModelName]; {
+	case said != ok:
+		w.t.Errorf("a population is said: %v, and there are customers to learn from: %v", said, ok)
+	case ok && w.decoder.Model(w.t.Context(), value, &published) != nil, ok && !sameParameters(&published, ptr(learned.Model())):
+		w.t.Errorf("the population is said to be %+v, want %+v", published, learned)
+	}
 	for _, card := range scorecard.Cards() {
 		examples := w.offers.Examples(card, reached)
 		value, ok := said[card.Name]
@@ -379,6 +392,8 @@ func (w *world) checkModels() {
 		}
 	}
 }
+
+func ptr[T any](v T) *T { return &v }
 
 func (w *world) checkRows() {
 	w.t.Helper()

@@ -88,7 +88,7 @@ func (s *Shard) look(e *entry, day sales.Day, due sales.Millis) {
 		return
 	}
 	s.touch(e)
-	s.tell(c, c.Day+1, day, +1)
+	s.tellAhead(c, c.Day+1, day)
 	c.advance(day, &s.rules)
 	switch {
 	case v.fires:
@@ -114,7 +114,7 @@ func (s *Shard) lookedInVain(e *entry, day sales.Day) {
 	if e.due.Look != e.state.LookDay {
 		from = max(from, day-LookEvery)
 	}
-	s.tell(&e.state, from+1, day, +1)
+	s.tellAhead(&e.state, from+1, day)
 	e.due.Look = day + LookEvery
 	if !e.looked {
 		e.looked = true

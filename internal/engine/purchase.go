@@ -110,8 +110,10 @@ func (s *Shard) record(e *entry, o *order, event uint64) {
 	s.touch(e)
 	c := &e.state
 	first := len(c.Window.Orders()) == 0
-	s.tell(c, c.Day+1, o.day, +1)
+	s.tellAhead(c, c.Day+1, o.day)
 	c.advance(o.day, &s.rules)
+	from, to := s.agesSince(c, o.day)
+	s.tellAges(c, from, to, -1)
 	if c.Window.Currency() == "" {
 		c.Window.SetCurrency(strings.Clone(o.Currency))
 	}
@@ -122,6 +124,7 @@ func (s *Shard) record(e *entry, o *order, event uint64) {
 		c.Window.SetLast(window.Purchase{Event: event, At: o.OccurredAt, Partition: o.source.Partition, Offset: o.source.Offset})
 	}
 	c.Window.AddOrder(trace)
+	s.tellAges(c, from, to, +1)
 	if first && s.cfg.Job == nil {
 		c.LookDay = c.Day + LookEvery
 	}

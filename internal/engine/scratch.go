@@ -26,11 +26,12 @@ type scratch struct {
 	steps       []upStep
 	cards       []*scorecard.Score
 
-	orderDays []sales.Day
-	seasons   []slipping.Season   // by their day's last bits
-	slipCard  *scorecard.Score    // valid if known
-	slipBest  [slipping.Signs]int // attributes with the most points on it
-	slipKnown bool
+	orderDays  []sales.Day
+	seasons    []slipping.Season   // by their day's last bits
+	slipCard   *scorecard.Score    // valid if known
+	slipBest   [slipping.Signs]int // attributes with the most points on it
+	slipKnown  bool
+	population *slipping.Population // nil: not looked up
 
 	tiers    []tierUse
 	holdings holdings
@@ -49,7 +50,7 @@ type scratch struct {
 func (sc *scratch) forget() {
 	sc.round, sc.learned, sc.weights = sc.round+1, Knowledge{}, weights{}
 	sc.cards = sc.cards[:0]
-	sc.slipKnown = false
+	sc.slipKnown, sc.population = false, nil
 	clear(sc.seasons)
 }
 

@@ -77,6 +77,19 @@ func (s *Shard) slipCard() *scorecard.Score {
 	return sc.slipCard
 }
 
+// population is what was learned of how customers come and leave.
+func (s *Shard) population() *slipping.Population {
+	sc := &s.step.scratch
+	if sc.population == nil {
+		p := slipping.Usual
+		if m, ok := s.step.batch.Knowledge.Models.Model(slipping.ModelName); ok {
+			p = slipping.PopulationOf(&m)
+		}
+		sc.population = &p
+	}
+	return sc.population
+}
+
 // slipChance is the probability that the customer slips away, as of the start of a day and by what was bought before it; 0 for one with too few
 // purchase days, and for one whom the push would not speak of whatever the dearer signs were: mostly that is the answer.
 func (s *Shard) slipChance(c *Customer, at sales.Day) float64 {
@@ -99,7 +112,7 @@ func (s *Shard) slipChance(c *Customer, at sales.Day) float64 {
 // slipAttributes are what the card asks of a customer.
 func (s *Shard) slipAttributes(season *slipping.Season, l *slipping.Look, counts *slipping.Counts, attributes *[slipping.Signs]int) {
 	var signs [slipping.Signs]float64
-	season.Ask(l, counts, &slipping.Usual, &signs)
+	season.Ask(l, counts, s.population(), &signs)
 	card := scorecard.Declining()
 	for i := range attributes {
 		attributes[i] = card.Characteristics[i].Attribute(signs[i])

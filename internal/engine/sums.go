@@ -31,7 +31,7 @@ func (s *Shard) tallies() []sales.Tally {
 		case sales.TallyExamples:
 			tally.Cells = t.exampleCells()
 		case sales.TallyActivity:
-			tally.Cells = slices.Concat(s.channelCells(), addUp(t.outcomes), t.add(t.days, []string{"purchase-days"}, []string{""}))
+			tally.Cells = slices.Concat(s.channelCells(), addUp(t.outcomes), t.add(t.days, []string{"purchase-days"}, []string{""}), addUp(t.ages))
 		}
 		out = append(out, tally)
 	}
@@ -44,7 +44,7 @@ func (t *tallies) reset() {
 	if most := max(len(t.pairs), len(t.tiers), len(t.days)); outgrown(most, cap(t.sums)) {
 		t.sums, t.spare = nil, nil
 	}
-	t.outcomes, t.examples = emptied(t.outcomes), emptied(t.examples)
+	t.outcomes, t.ages, t.examples = emptied(t.outcomes), emptied(t.ages), emptied(t.examples)
 	t.pairs, t.tiers, t.days = emptied(t.pairs), emptied(t.tiers), emptied(t.days)
 }
 

@@ -11,7 +11,8 @@ import (
 //	tiers     (type, "price:<tier>") lines by price bucket; (type, "eligible:<tier>") customers who became ready to go up from the
 //	          tier, and (type, "switched:<tier>") those who then went up, by week
 //	activity  ("purchase-days", "") by day; (feedback.Row, result) alerts with such a report, by week of the alert;
-//	          (CategoryRow and AttributeRow + channel, "") purchase days of channels, by week
+//	          (CategoryRow and AttributeRow + channel, "") purchase days of channels, by week;
+//	          (slipping.BuyersRow + age, repeats and recency) customers at an age, by slipping.Block
 //	examples  (card, code and whether it was taken) offers that were told and have ended, by the week in which they would have run out
 const (
 	wordPrice    = "price:"
@@ -33,7 +34,7 @@ var pairColumns = []string{"", affinity.AmountCol, affinity.HeldCol, affinity.Li
 // tallies collects a step's differences as they come: integers under numbers. Adding up and names come at the end.
 type tallies struct {
 	pairs, tiers, days []cell
-	outcomes           []sales.Cell
+	outcomes, ages     []sales.Cell
 	channels           channelDays
 	examples           []example
 	columns            columns // of the tiers' tallies

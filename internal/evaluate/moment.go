@@ -165,3 +165,28 @@ func (m *moment) buyers() []slipping.Buyer {
 	}
 	return out
 }
+
+// population is what an analyst has learned by the cut of how customers come and leave: from those who have come to an age.
+func (m *moment) population() slipping.Population {
+	cells := slipping.Cells{}
+	var days []sales.Day
+	for _, c := range m.all {
+		if len(c.visits) == 0 {
+			continue
+		}
+		days = days[:0]
+		for _, v := range c.visits {
+			days = append(days, v.Day)
+		}
+		for _, age := range slipping.Ages {
+			if came := days[0] + age; came < m.at {
+				cell := slipping.CellOf(days[0], days, age)
+				cells.Add(&sales.Cell{Row: cell.Row(), Col: cell.Col(), Bucket: slipping.Block(came), N: 1})
+			}
+		}
+	}
+	if learned, ok := cells.Learn(m.at); ok {
+		return learned.Population
+	}
+	return slipping.Usual
+}

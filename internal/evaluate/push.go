@@ -13,11 +13,7 @@ import (
 
 // scorePush is what shards would say: the scorecard, learned from coded examples of the question at earlier cuts.
 func scorePush(m *moment, t *trial) ([]float64, error) {
-	population, err := slipping.Estimate(m.buyers())
-	if err != nil {
-		return nil, err
-	}
-	p := push{card: scorecard.Declining(), population: population, everyone: m.everyone()}
+	p := push{card: scorecard.Declining(), population: m.population(), everyone: m.everyone()}
 	sums := map[uint64]scorecard.Example{}
 	for q, k := range m.earlier() {
 		if q != m.question {

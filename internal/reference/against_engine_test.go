@@ -20,6 +20,7 @@ import (
 	"leadline/internal/feedback"
 	"leadline/internal/sales"
 	"leadline/internal/scorecard"
+	"leadline/internal/slipping"
 	"leadline/internal/window"
 )
 
@@ -285,6 +286,17 @@ func (h *history) learnPoints() {
 	}
 	h.learnt.Models.Set(model)
 	h.known.SetModel(model)
+	h.learnPopulation()
+}
+
+// learnPopulation makes customers stay shorter or longer; one that is of another version says nothing.
+func (h *history) learnPopulation() {
+	parameter := rapid.SampledFrom([]float64{0.2, 1, 5, 40})
+	p := slipping.Learned{Population: slipping.Population{R: parameter.Draw(h.T, "r"), Alpha: parameter.Draw(h.T, "alpha"), A: parameter.Draw(h.T, "a"), B: parameter.Draw(h.T, "b")}}
+	m := p.Model()
+	m.Version += int32(rapid.IntRange(0, 4).Draw(h.T, "later") / 4)
+	h.learnt.Models.Set(m)
+	h.known.SetModel(m)
 }
 
 func (h *history) learnProduct() {

@@ -54,7 +54,11 @@ func (m *Model) slipChance(c *customer, at sales.Day) float64 {
 		return 0
 	}
 	var signs [slipping.Signs]float64
-	season.Ask(&look, &counts, &slipping.Usual, &signs)
+	population := slipping.Usual
+	if learned, ok := m.known.models["mbgnbd"]; ok {
+		population = slipping.PopulationOf(&learned)
+	}
+	season.Ask(&look, &counts, &population, &signs)
 	var attributes []int
 	for i, value := range signs {
 		attributes = append(attributes, scorecard.Declining().Characteristics[i].Attribute(value))

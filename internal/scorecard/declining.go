@@ -15,10 +15,7 @@ var declining = valid(&Card{Name: "declining", Version: 1, Constant: -1.5, Chara
 
 // Learned gives the card the points that were learned; nil while there are none.
 func (m *Models) Learned(c *Card) *Score {
-	if m == nil {
-		return nil
-	}
-	if model, ok := m.byName[c.Name]; ok && fits(c, &model) {
+	if model, ok := m.Model(c.Name); ok && fits(c, &model) {
 		return NewScore(c, &model)
 	}
 	return nil

@@ -94,7 +94,7 @@ func (s *Score) Weight(characteristic, attribute int) float64 {
 	return s.points[characteristic][attribute] - s.means[characteristic]
 }
 
-// Models are the scorecards' points as last published. Several goroutines may read them as long as none changes them.
+// Models are the scorecards' points, and what else stands on the topic of models, as last published. Several goroutines may read them as long as none changes them.
 type Models struct{ byName map[string]sales.Model }
 
 // NewModels holds none.
@@ -106,12 +106,18 @@ func (m *Models) Set(model sales.Model) { m.byName[model.Name] = model }
 // Delete takes back the model of the name. An unknown one changes nothing.
 func (m *Models) Delete(name string) { delete(m.byName, name) }
 
+// Model gives the model of a name, false if there is none. Nil models have none.
+func (m *Models) Model(name string) (model sales.Model, ok bool) {
+	if m != nil {
+		model, ok = m.byName[name]
+	}
+	return model, ok
+}
+
 // Score gives the card its points of now. Nil models have none.
 func (m *Models) Score(c *Card) *Score {
-	if m != nil {
-		if model, ok := m.byName[c.Name]; ok {
-			return NewScore(c, &model)
-		}
+	if model, ok := m.Model(c.Name); ok {
+		return NewScore(c, &model)
 	}
 	return NewScore(c, nil)
 }

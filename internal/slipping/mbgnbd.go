@@ -41,21 +41,42 @@ func BuyerOf(all []Visit, at sales.Day) (b Buyer, ok bool) {
 // ZFP 29, 2007.
 type Population struct{ R, Alpha, A, B float64 }
 
+// weighted is a buyer that counts so many times.
+type weighted struct {
+	Buyer
+	times float64
+}
+
 // Estimate finds the parameters under which the buyers are likeliest.
 func Estimate(buyers []Buyer) (Population, error) {
+	all := make([]weighted, len(buyers))
+	for i, b := range buyers {
+		all[i] = weighted{b, 1}
+	}
+	return estimate(all)
+}
+
+// mostLog keeps the search where the functions are numbers: a parameter of e^±8 is as good as a limit.
+const mostLog = 8
+
+func estimate(buyers []weighted) (Population, error) {
 	if len(buyers) == 0 {
 		return Population{}, errors.New("nobody has bought")
+	}
+	times := 0.0
+	for i := range buyers {
+		times += buyers[i].times
 	}
 	at := func(logs []float64) Population {
 		return Population{math.Exp(logs[0]), math.Exp(logs[1]), math.Exp(logs[2]), math.Exp(logs[3])}
 	}
 	problem := optimize.Problem{Func: func(logs []float64) float64 {
 		p, sum := at(logs), 0.0
-		for _, l := range logs { // keeps the search where the functions are numbers: a parameter of e^±8 is as good as a limit
-			sum += math.Pow(max(0, math.Abs(l)-8), 2)
+		for _, l := range logs {
+			sum += math.Pow(max(0, math.Abs(l)-mostLog), 2)
 		}
 		for i := range buyers {
-			sum -= p.logLikelihood(&buyers[i]) / float64(len(buyers))
+			sum -= buyers[i].times / times * p.logLikelihood(&buyers[i].Buyer)
 		}
 		return sum
 	}}
