@@ -97,7 +97,7 @@ func printDeclining(to io.Writer, a *desk.Answer) error {
 	if a.Category != "" {
 		fmt.Fprintf(to, ", category %s", plain(a.Category))
 	}
-	fmt.Fprintf(to, "\n%d of %d customers buy less than everyone else would let expect\n", listed, a.Everyone.Customers)
+	fmt.Fprintf(to, "\n%d of %d customers buy less than expected by how everyone else went, %d of them beyond chance (q at most 0.05)\n", listed, a.Everyone.Customers, a.BeyondChance)
 	for _, s := range a.Listed {
 		fmt.Fprintf(to, "at risk over %d days: %s, %d customers\n", a.HorizonDays, money(s.AtRiskMinor, s.Currency), s.Customers)
 	}
@@ -105,11 +105,19 @@ func printDeclining(to io.Writer, a *desk.Answer) error {
 	w := tabwriter.NewWriter(to, 0, 8, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(w, "CUSTOMER\tREP\tDAYS\tEXPECTED\tBEFORE\tSPENT\tBEFORE\tRATIO\t95%\tP\tQ\tLAST PURCHASE\tAT RISK\t")
 	for _, c := range a.Customers {
-		fmt.Fprintf(w, "%s\t%s\t%d\t%.1f\t%d\t%s\t%s\t%.2f\t%.2f-%.2f\t%.2g\t%.2g\t%s\t%s\t\n", plain(c.CustomerID), plain(c.OwnerID), c.Recent.Days, c.ExpectedDays,
+		fmt.Fprintf(w, "%s\t%s\t%d\t%.1f\t%d\t%s\t%s\t%.2f\t%.2f-%.2f\t%.2g\t%.2g\t%s\t%s\t\n", called(&c), plain(c.OwnerID), c.Recent.Days, c.ExpectedDays,
 			c.Baseline.Days, money(c.Recent.SpentMinor, c.Currency), money(c.Baseline.SpentMinor, c.Currency), c.Ratio, c.RatioLow, c.RatioHigh, c.P, c.Q,
 			c.LastPurchase, money(c.AtRiskMinor, c.Currency))
 	}
 	return w.Flush()
+}
+
+// called is the customer's id, with its name if it has one.
+func called(c *desk.Customer) string {
+	if c.Name == "" {
+		return plain(c.CustomerID)
+	}
+	return plain(c.Name) + " (" + plain(c.CustomerID) + ")"
 }
 
 // money writes an amount in the currency's usual unit.

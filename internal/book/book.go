@@ -4,7 +4,7 @@
 //
 // It guarantees that what it answers is exactly what the shards had committed at the commits that it names, that it says so while it does
 // not know, and that a Redis that is empty, behind or of another cluster costs time and nothing else: the topic alone suffices. A customer takes
-// about 150 bytes, five for each purchase day and four for each category on it (package declining's History); those count who have a window or a
+// about 170 bytes and its name, five for each purchase day and four for each category on it (package declining's History); those count who have a window or a
 // profile. It decides nothing, writes nothing, and is not the place to look up one customer (state is). Beside it stands every published link
 // (Links), for the same kind of question. Package desk and the commands import it.
 package book
@@ -95,7 +95,7 @@ func (s *shard) change(id string, do func(*declining.Customer)) {
 		c.ID = strings.Clone(id)
 	}
 	do(c)
-	left := c.History != "" || c.OwnerID != "" || len(c.Segments) > 0
+	left := c.History != "" || c.OwnerID != "" || c.Name != "" || len(c.Segments) > 0
 	switch {
 	case left && known:
 		s.customers[at] = c

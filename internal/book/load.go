@@ -257,13 +257,10 @@ func (r *reading) again(ctx context.Context, adm *kadm.Client) error {
 	}
 	for p, span := range damaged {
 		start, _ := starts.Lookup(r.stateTopic(), p)
-		s, segments := r.edition.shards[p], map[string][]declining.Segment{}
-		for _, c := range s.customers {
-			segments[c.ID] = c.Segments
-		}
+		before := r.edition.shards[p].customers
 		r.edition.shards[p] = newShard(p)
-		for id, of := range segments {
-			r.edition.shards[p].change(id, func(c *declining.Customer) { c.Segments = of })
+		for _, was := range before {
+			r.edition.shards[p].change(was.ID, func(c *declining.Customer) { c.Name, c.Segments = was.Name, was.Segments })
 		}
 		damaged[p] = committed.Span{From: start.Offset, To: span.To}
 	}
@@ -309,10 +306,13 @@ func (r *reading) state(ctx context.Context, s *shard, rec *kgo.Record) error {
 	return s.take(key, rec.Value)
 }
 
-// profile takes in a record of customers. One that the engine takes for a dead letter is passed over here too.
+// profile takes in a record of customers. One that the engine takes for a dead letter is passed over here too. A tombstone erases.
 func (r *reading) profile(ctx context.Context, s *shard, rec *kgo.Record) error {
-	if slices.ContainsFunc(rec.Headers, func(h kgo.RecordHeader) bool { return h.Key == intake.RehomedHeader }) && rec.Value == nil {
-		return nil // the profile went on to another partition
+	if rec.Value == nil {
+		if !slices.ContainsFunc(rec.Headers, func(h kgo.RecordHeader) bool { return h.Key == intake.RehomedHeader }) { // else the profile went on to another partition
+			s.change(string(rec.Key), func(c *declining.Customer) { c.Name, c.Segments = "", nil })
+		}
+		return nil
 	}
 	var c sales.Customer
 	err := r.Decoder.Customer(ctx, rec.Value, &c)
@@ -324,6 +324,7 @@ func (r *reading) profile(ctx context.Context, s *shard, rec *kgo.Record) error 
 		return fmt.Errorf("%s-%d at %d: %w", rec.Topic, rec.Partition, rec.Offset, err)
 	}
 	of := r.edition.segments.of(maps.Clone(c.Attributes))
-	s.change(string(rec.Key), func(c *declining.Customer) { c.Segments = of })
+	name := strings.Clone(c.Name)
+	s.change(string(rec.Key), func(c *declining.Customer) { c.Name, c.Segments = name, of })
 	return nil
 }

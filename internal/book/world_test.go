@@ -199,7 +199,7 @@ func (w *town) profile(id string, attributes map[string]string, headers ...kgo.R
 	var value []byte
 	if attributes != nil {
 		var err error
-		value, err = w.enc.AppendCustomer(nil, &sales.Customer{CustomerID: id, Attributes: attributes, UpdatedAt: 1e12})
+		value, err = w.enc.AppendCustomer(nil, &sales.Customer{CustomerID: id, Name: "Name of " + id, Attributes: attributes, UpdatedAt: 1e12})
 		w.must(err)
 	}
 	if headers == nil {
@@ -216,7 +216,7 @@ func (w *town) source() Source {
 
 // told is what is asked of a row.
 type told struct {
-	Owner            string
+	Owner, Name      string
 	Recent, Baseline declining.Tally
 	LastDay          sales.Day
 }
@@ -229,6 +229,9 @@ func (w *town) truth(q *declining.Query) map[string]told {
 			continue
 		}
 		x := told{Owner: "rep-" + id[:1]}
+		if w.profiles[id] != nil {
+			x.Name = "Name of " + id
+		}
 		days := map[sales.Day]bool{}
 		for _, o := range orders {
 			if q.Category != "" && q.Category != o.category {
@@ -289,9 +292,10 @@ func answer(t *testing.T, b *Book, q *declining.Query) (map[string]told, error) 
 		return nil, err
 	}
 	all := map[string]told{}
+	l.Reach(l.Len())
 	for i := range l.Len() {
 		if r, _ := l.At(i); r.Recent.Days == 0 {
-			all[r.Customer.ID] = told{r.Customer.OwnerID, r.Recent, r.Baseline, r.LastDay}
+			all[r.Customer.ID] = told{r.Customer.OwnerID, r.Customer.Name, r.Recent, r.Baseline, r.LastDay}
 		}
 	}
 	return all, nil

@@ -12,6 +12,7 @@ import "leadline/internal/sales"
 // Customer is what a list needs of one customer. Nobody changes one that was given away: whoever has something new makes another.
 type Customer struct {
 	ID       string
+	Name     string // of the profile, empty when none is known
 	OwnerID  string // the rep, empty when none is known
 	Currency string // of all amounts, empty before the first purchase
 	Segments []Segment

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"math"
 	"slices"
-	"sort"
 	"strings"
 )
 
@@ -62,18 +61,13 @@ type List struct {
 	Question Question
 	Everyone Everyone
 	Sums     []Sum // by number of customers, then by currency
+	// BeyondChance is how many of them stand out among everybody: so many that at most one in 20 of them has fallen so by chance.
+	BeyondChance int
 
 	study *study
 	sort  Sort
 	rows  []Row
-	order []ranked
-}
-
-// ranked is a row's place: by currency if amounts are compared, by key, by money at risk, by customer.
-type ranked struct {
-	rank int32
-	row  int32
-	key  float64
+	order order
 }
 
 // Counted is what was found of everybody. Lists of it differ in horizon, margin, filter and order, and cost a fraction of the counting. Several
@@ -110,6 +104,9 @@ func (c *Counted) List(q Question, f Filter, by Sort) *List {
 				continue
 			}
 			l.rows = append(l.rows, r)
+			if v.Q <= standsOut {
+				l.BeyondChance++
+			}
 			s := sums[r.Customer.Currency]
 			if s == nil {
 				s = &Sum{Currency: r.Customer.Currency}
@@ -130,12 +127,12 @@ func (c *Counted) List(q Question, f Filter, by Sort) *List {
 }
 
 func (l *List) rank() {
-	l.order = make([]ranked, len(l.rows))
+	l.order.all = make([]ranked, len(l.rows))
 	for i := range l.rows {
 		r := &l.rows[i]
-		l.order[i] = ranked{l.currencyRank(r.Customer.Currency), int32(i), l.sort.key(r, l.verdict(r))}
+		l.order.all[i] = ranked{l.currencyRank(r.Customer.Currency), int32(i), l.sort.key(r, l.verdict(r))}
 	}
-	slices.SortFunc(l.order, func(a, b ranked) int { // half a million times twenty: what is rarely asked is asked last, and only then
+	l.order.compare = func(a, b *ranked) int { // what is rarely asked is asked last, and only then
 		switch {
 		case a.rank != b.rank:
 			return cmp.Compare(a.rank, b.rank)
@@ -149,7 +146,7 @@ func (l *List) rank() {
 			return cmp.Compare(y.AtRiskMinor, x.AtRiskMinor)
 		}
 		return strings.Compare(x.Customer.ID, y.Customer.ID)
-	})
+	}
 }
 
 // currencyRank is 0 where amounts are not compared, and beyond all for a currency that nobody has.
@@ -167,11 +164,14 @@ func (l *List) currencyRank(currency string) int32 {
 func (l *List) verdict(r *Row) *Verdict { return l.study.verdicts[l.study.place(r)] }
 
 // Len is how many customers are on it.
-func (l *List) Len() int { return len(l.order) }
+func (l *List) Len() int { return len(l.rows) }
 
-// At gives the row in a place from 0 on, and its verdict.
+// Reach puts the first n customers in order. One goroutine at a time may do so, or ask After; meanwhile others may look at places that were reached before.
+func (l *List) Reach(n int) { l.order.reach(min(n, l.Len())) }
+
+// At gives the row in a place from 0 on that was reached, and its verdict.
 func (l *List) At(place int) (*Row, *Verdict) {
-	r := &l.rows[l.order[place].row]
+	r := &l.rows[l.order.all[place].row]
 	return r, l.verdict(r)
 }
 
@@ -183,20 +183,19 @@ type Mark struct {
 	CustomerID  string
 }
 
-// Mark names the row in a place.
+// Mark names the row in a place that was reached.
 func (l *List) Mark(place int) Mark {
 	r, _ := l.At(place)
-	return Mark{r.Customer.Currency, l.order[place].key, r.AtRiskMinor, r.Customer.ID}
+	return Mark{r.Customer.Currency, l.order.all[place].key, r.AtRiskMinor, r.Customer.ID}
 }
 
 // After is the place of the first row behind the mark.
 func (l *List) After(m Mark) int {
 	rank := l.currencyRank(m.Currency)
-	return sort.Search(len(l.order), func(i int) bool {
-		o := &l.order[i]
+	return l.order.notAfter(func(o *ranked) bool {
 		r := &l.rows[o.row]
 		return cmp.Or(cmp.Compare(o.rank, rank), cmp.Compare(o.key, m.Key), cmp.Compare(m.AtRiskMinor, r.AtRiskMinor),
-			strings.Compare(r.Customer.ID, m.CustomerID)) > 0
+			strings.Compare(r.Customer.ID, m.CustomerID)) <= 0
 	})
 }
 

@@ -146,6 +146,7 @@ type line struct {
 
 func lines(l *List) []line {
 	var out []line
+	l.Reach(l.Len())
 	for i := range l.Len() {
 		r, v := l.At(i)
 		out = append(out, line{r.Customer.ID, Row{Recent: r.Recent, Baseline: r.Baseline, LastDay: r.LastDay, AtRiskMinor: r.AtRiskMinor}, v.P, v.Q})

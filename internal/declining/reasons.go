@@ -21,7 +21,7 @@ func (l *List) Reasons(r *Row, v *Verdict) []Reason {
 	out := []Reason{{"fewer_purchase_days", fmt.Sprintf("Bought%s on %s of %d, after %d of the %s; %.1f were to be expected as everyone else bought.",
 		what, inDays(int(r.Recent.Days)), q.Recent.Days(), r.Baseline.Days, baselineDays(q), v.Expected)}}
 	switch {
-	case v.Q <= 0.05:
+	case v.Q <= standsOut:
 		out = append(out, Reason{"beyond_chance", fmt.Sprintf("Chance alone makes so deep a fall once in %s times; it stands out among all %d customers.", onceIn(v.P), l.Everyone.Customers)})
 	case v.P <= 0.05:
 		out = append(out, Reason{"beyond_chance", fmt.Sprintf("Chance alone makes so deep a fall once in %s times; among %d customers some fall so by chance.", onceIn(v.P), l.Everyone.Customers)})
@@ -55,6 +55,9 @@ func inDays(n int) string {
 	}
 	return strconv.Itoa(n) + " days"
 }
+
+// standsOut is the false discovery rate up to which a fall is said to be beyond chance.
+const standsOut = 0.05
 
 // onceIn says how rare a p-value is, in round words.
 func onceIn(p float64) string {

@@ -12,18 +12,20 @@ import (
 
 // Answer is a page as JSON.
 type Answer struct {
-	Recent      Span           `json:"recent"`
-	Baseline    Span           `json:"baseline"`
-	Category    string         `json:"category,omitempty"`
-	HorizonDays int            `json:"horizon_days"`
-	Margin      float64        `json:"margin"`
-	Everyone    Everyone       `json:"everyone"`
-	Listed      []Sum          `json:"listed"` // all pages together
-	AsOf        AsOf           `json:"as_of"`
-	Customers   []Customer     `json:"customers"`
-	Next        string         `json:"next,omitempty"` // the cursor of the page behind
-	Moved       bool           `json:"moved,omitempty"`
-	Sort        declining.Sort `json:"sort"`
+	Recent      Span     `json:"recent"`
+	Baseline    Span     `json:"baseline"`
+	Category    string   `json:"category,omitempty"`
+	HorizonDays int      `json:"horizon_days"`
+	Margin      float64  `json:"margin"`
+	Everyone    Everyone `json:"everyone"`
+	Listed      []Sum    `json:"listed"` // all pages together
+	// BeyondChance is how many of them have a q of at most 0.05.
+	BeyondChance int            `json:"beyond_chance"`
+	AsOf         AsOf           `json:"as_of"`
+	Customers    []Customer     `json:"customers"`
+	Next         string         `json:"next,omitempty"` // the cursor of the page behind
+	Moved        bool           `json:"moved,omitempty"`
+	Sort         declining.Sort `json:"sort"`
 }
 
 // Span is a window.
@@ -64,6 +66,7 @@ type Shard struct {
 // Customer is one row.
 type Customer struct {
 	CustomerID   string             `json:"customer_id"`
+	Name         string             `json:"name,omitempty"` // of the profile
 	OwnerID      string             `json:"owner_id,omitempty"`
 	Currency     string             `json:"currency"`
 	Recent       Tally              `json:"recent"`
@@ -91,7 +94,7 @@ type Tally struct {
 func (p *Page) Answer() *Answer {
 	q := &p.list.Question
 	a := &Answer{Recent: span(q.Recent), Baseline: span(q.Baseline), Category: q.Category, HorizonDays: q.HorizonDays, Margin: q.Margin,
-		Everyone: Everyone(p.list.Everyone), Listed: []Sum{}, Customers: []Customer{}, Next: p.Next(), Moved: p.Moved, Sort: p.Query.Sort,
+		Everyone: Everyone(p.list.Everyone), Listed: []Sum{}, BeyondChance: p.list.BeyondChance, Customers: []Customer{}, Next: p.Next(), Moved: p.Moved, Sort: p.Query.Sort,
 		AsOf: AsOf{CountedAt: p.counted.at.UTC(), TookMS: p.counted.took.Milliseconds()}}
 	for _, s := range p.list.Sums {
 		a.Listed = append(a.Listed, Sum(s))
@@ -127,7 +130,7 @@ func (x intervals) of(v *declining.Verdict) (low, high float64) {
 
 func (p *Page) customer(place int, x intervals) Customer {
 	r, v := p.list.At(place)
-	c := Customer{CustomerID: r.Customer.ID, OwnerID: r.Customer.OwnerID, Currency: r.Customer.Currency, Recent: p.tally(&r.Recent), Baseline: p.tally(&r.Baseline),
+	c := Customer{CustomerID: r.Customer.ID, Name: r.Customer.Name, OwnerID: r.Customer.OwnerID, Currency: r.Customer.Currency, Recent: p.tally(&r.Recent), Baseline: p.tally(&r.Baseline),
 		ExpectedDays: v.Expected, Ratio: v.Ratio, P: v.P, Q: v.Q, LastPurchase: r.LastDay.String(), SilentDays: p.list.SilentDays(r),
 		AtRiskMinor: r.AtRiskMinor, Reasons: p.list.Reasons(r, v)}
 	c.RatioLow, c.RatioHigh = x.of(v)
@@ -142,7 +145,7 @@ func (p *Page) tally(t *declining.Tally) Tally {
 	return out
 }
 
-var csvHead = []string{"customer_id", "owner_id", "currency", "recent_days", "recent_orders", "recent_spent_minor", "baseline_days", "baseline_orders",
+var csvHead = []string{"customer_id", "name", "owner_id", "currency", "recent_days", "recent_orders", "recent_spent_minor", "baseline_days", "baseline_orders",
 	"baseline_spent_minor", "expected_days", "ratio", "ratio_low", "ratio_high", "p", "q", "last_purchase", "silent_days", "at_risk_minor", "reasons"}
 
 // WriteCSV writes the page as a table with a head, as RFC 4180 has it. What a spreadsheet would take for a formula stands behind an
@@ -159,7 +162,7 @@ func (p *Page) WriteCSV(to io.Writer) error {
 		for _, r := range c.Reasons {
 			words = append(words, r.Text)
 		}
-		row := []string{harmless(c.CustomerID), harmless(c.OwnerID), harmless(c.Currency)}
+		row := []string{harmless(c.CustomerID), harmless(c.Name), harmless(c.OwnerID), harmless(c.Currency)}
 		for _, t := range []Tally{c.Recent, c.Baseline} {
 			orders := ""
 			if t.Orders != nil {

@@ -130,7 +130,7 @@ func TestARepUsesThePage(t *testing.T) {
 	if diff := cmp.Diff(all[:50], r.rows(50)); diff != "" {
 		t.Error(diff)
 	}
-	if got := see[string](r, `document.getElementById("summary").textContent`); !strings.Contains(got, "120 of 360 customers buy less") || !strings.Contains(got, "€") {
+	if got := see[string](r, `document.getElementById("summary").textContent`); !strings.Contains(got, "120 of 360 customers buy less than expected by how everyone else went, ") || !strings.Contains(got, "€") {
 		t.Errorf("summary: %s", got)
 	}
 	r.click(`tr.customer:first-child .unfold`)

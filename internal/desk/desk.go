@@ -158,6 +158,7 @@ func (d *Declining) Page(ctx context.Context, q *declining.Query) (*Page, error)
 		p.From = p.list.After(cursor.Mark)
 	}
 	p.To = min(p.From+q.Limit, p.list.Len())
+	p.list.Reach(p.To)
 	return p, nil
 }
 

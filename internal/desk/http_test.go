@@ -36,7 +36,7 @@ func TestAPageIsWhatWasAsked(t *testing.T) {
 	if diff := cmp.Diff(want, a); diff != "" {
 		t.Error(diff)
 	}
-	if c.CustomerID != "customer-006" || c.OwnerID != "rep0" || c.Recent.Days != 0 || c.AtRiskMinor <= 0 ||
+	if c.CustomerID != "customer-006" || c.Name != "Customer the 6" || c.OwnerID != "rep0" || c.Recent.Days != 0 || c.AtRiskMinor <= 0 ||
 		c.ExpectedDays < 4 || c.P > 0.03 || c.RatioHigh < c.Ratio || len(c.Reasons) != 3 {
 		t.Errorf("%+v", c)
 	}
@@ -97,7 +97,7 @@ func TestPagesJoin(t *testing.T) {
 func TestTheTableIsWhole(t *testing.T) {
 	t.Parallel()
 	town := newTown(t, 360)
-	town.customers[0].ID = `=cmd|' /C calc'!A0,"x"`
+	town.customers[0].ID, town.customers[3].Name = `=cmd|' /C calc'!A0,"x"`, "+Anna"
 	at := town.serve(t, "") + Path
 	answer, body := webtest.Get(t, at+"?format=csv&sort=ratio")
 	if answer.StatusCode != http.StatusOK || !strings.HasPrefix(answer.Header.Get("Content-Type"), "text/csv") ||
@@ -114,12 +114,12 @@ func TestTheTableIsWhole(t *testing.T) {
 	a := ask(t, at+"?sort=ratio&limit=1000")
 	for i, c := range a.Customers {
 		row := rows[i+1]
-		if id := strings.TrimPrefix(row[0], "'"); id != c.CustomerID || row[3] != strconv.Itoa(int(c.Recent.Days)) || row[17] != strconv.FormatInt(c.AtRiskMinor, 10) {
+		if id := strings.TrimPrefix(row[0], "'"); id != c.CustomerID || strings.TrimPrefix(row[1], "'") != c.Name || row[4] != strconv.Itoa(int(c.Recent.Days)) || row[18] != strconv.FormatInt(c.AtRiskMinor, 10) {
 			t.Fatalf("row %d is %v, want %+v", i, row, c)
 		}
 	}
-	if strings.Contains(body, "\n=") || strings.Contains(body, "\n\"=") || !strings.Contains(body, "'=cmd") {
-		t.Error("a spreadsheet would take an id for a formula")
+	if strings.Contains(body, "\n=") || strings.Contains(body, "\n\"=") || !strings.Contains(body, "'=cmd") || !strings.Contains(body, "'+Anna") {
+		t.Error("a spreadsheet would take an id or a name for a formula")
 	}
 	if _, body := webtest.Get(t, at+"?format=csv&limit=2"); strings.Count(body, "\n") != 3 {
 		t.Errorf("with a limit of 2: %s", body)

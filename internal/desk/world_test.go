@@ -75,7 +75,7 @@ func newTown(t testing.TB, n int) *town {
 			w.Add(day, item, 1, int64(1000+10*i))
 			w.AddOrder(window.Order{Day: day, Event: uint64(day)})
 		}
-		x.customers = append(x.customers, &declining.Customer{ID: fmt.Sprintf("customer-%03d", i), OwnerID: fmt.Sprint("rep", i%2), Currency: "EUR",
+		x.customers = append(x.customers, &declining.Customer{ID: fmt.Sprintf("customer-%03d", i), Name: fmt.Sprint("Customer the ", i), OwnerID: fmt.Sprint("rep", i%2), Currency: "EUR",
 			Last: uint64(1000 + i), Segments: []declining.Segment{declining.Segment(1 + i%2)}, History: new(declining.Packer).Pack(w, x.items)})
 	}
 	return x

@@ -53,7 +53,7 @@ function presets() {
   const usual = [about.recent.days, about.baseline.days];
   const offered = [usual, [14, 90], [60, about.kept.days - 61], [90, about.kept.days - 91]].filter(([r, b]) => b >= r / 2 && r + b <= about.kept.days);
   at("presets").replaceChildren(...offered.map(([recent, before]) => {
-    const b = element("button", `last ${recent} days with ${before} before`);
+    const b = element("button", `last ${recent} days against the ${before} before`);
     b.type = "button";
     b.addEventListener("click", () => { setWindows(...lastDays(recent, before)); show(); });
     return b;
@@ -107,8 +107,8 @@ function summary(a) {
   handing();
   const sums = a.listed.map((s) => `${money(s.at_risk_minor, s.currency)}${a.listed.length > 1 ? ` of ${number(s.customers)}` : ""}`);
   const of = a.margin === 1 ? "spend" : `margin (${number(100 * a.margin, 1)}% of spend)`;
-  at("summary").textContent = `${number(all)} of ${number(a.everyone.customers)} customers buy less than everyone else would let expect` +
-    (all ? `. At risk over ${a.horizon_days} days: ${sums.join(", ")}, as ${of}.` : ".");
+  at("summary").textContent = `${number(all)} of ${number(a.everyone.customers)} customers buy less than expected by how everyone else went` +
+    (all ? `, ${number(a.beyond_chance)} of them beyond chance. At risk over ${number(a.horizon_days)} days if nothing changes: ${sums.join(", ")} of ${of}.` : ".");
   const committed = a.as_of.shards.map((s) => s.committed_at).filter(Boolean).sort();
   say("live", `Counted ${new Date(a.as_of.counted_at).toLocaleTimeString("en-GB")} in ${number(a.as_of.took_ms)} ms`);
   at("status").title = committed.length ? `all that was committed up to ${new Date(committed[0]).toLocaleString("en-GB")}` : "";
@@ -129,14 +129,14 @@ function row(c) {
   const set = (name, text) => { made.querySelector(name).textContent = text; };
   made.dataset.customer = c.customer_id;
   const pick = made.querySelector(".pick input");
-  pick.setAttribute("aria-label", `Pick ${c.customer_id}`);
+  pick.setAttribute("aria-label", `Pick ${c.name || c.customer_id}`);
   pick.addEventListener("change", () => {
     if (pick.checked) picked.add(c.customer_id);
     else picked.delete(c.customer_id);
     handing();
   });
-  set(".id", c.customer_id);
-  set(".rep", c.owner_id ? `rep ${c.owner_id}` : "");
+  set(".name", c.name || c.customer_id);
+  set(".rep", [c.name ? c.customer_id : "", c.owner_id ? `rep ${c.owner_id}` : ""].filter(Boolean).join(", "));
   set(".recent-days", number(c.recent.days));
   set(".expected", c.expected_days.toFixed(1));
   set(".before-days", number(c.baseline.days));
@@ -146,8 +146,8 @@ function row(c) {
   made.querySelector(".change").append(element("span", `${percent(c.ratio_low)} to ${percent(c.ratio_high)}`, "interval"));
   made.querySelector(".change").title = "fall of the rate against everyone's; 95% interval";
   set(".chance", chance(c.p));
-  made.querySelector(".chance").append(element("span", `q ${c.q < 0.001 ? "< 0.001" : c.q.toFixed(3)}`, "interval"));
-  made.querySelector(".chance").title = "how often chance alone makes so deep a fall; q: share of false ones if the list ends here";
+  made.querySelector(".chance").append(element("span", c.q < 0.01 ? "under 1% false" : `${number(Math.round(100 * c.q))}% false`, "interval"));
+  made.querySelector(".chance").title = `how often chance alone makes so deep a fall; q ${c.q.toPrecision(2)}: share of false ones if the list, by chance, ends here`;
   set(".last", day(c.last_purchase));
   set(".risk", money(c.at_risk_minor, c.currency));
   const why = document.createElement("tr");
