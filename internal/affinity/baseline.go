@@ -22,8 +22,8 @@ func (j *judgement) timing(antecedent uint32) *timing {
 		t.byName = append(t.byName, i)
 	}
 	slices.SortFunc(t.byName, func(a, b int) int { return cmp.Compare(j.items[r.to[a]].name, j.items[r.to[b]].name) })
-	for i := range r.entries {
-		table, starts := j.follow(antecedent, &r.entries[i])
+	for i := range r.to {
+		table, starts := j.follow(antecedent, r.at(i))
 		t.tables, t.starts = append(t.tables, table), append(t.starts, starts)
 	}
 	return t

@@ -128,9 +128,7 @@ func (c *Counts) addPair(came, other uint32, bucket int32, n int64) {
 func (c *Counts) addTo(antecedent, consequent uint32, bucket int32, n int64) {
 	item := &c.items[antecedent]
 	item.changed = true
-	if e := item.row.entry(c, consequent, n > 0 && bucket&left != left); e != nil {
-		e.add(bucket, n)
-	}
+	item.row.add(c, consequent, bucket, n)
 }
 
 func (c *Counts) addTier(cell *sales.Cell) {

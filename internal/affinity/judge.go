@@ -199,8 +199,8 @@ func (j *judgement) candidates() []candidate {
 	for id := range j.items {
 		j.antecedent(id)
 		r := &j.items[id].row
-		for i := range r.entries {
-			c := candidate{from: uint32(id), to: r.to[i], entry: &r.entries[i]}
+		for i, to := range r.to {
+			c := candidate{from: uint32(id), to: to, entry: r.at(i)}
 			c.table = table{both: c.entry.both - c.entry.cells.since(j.later), a: j.hold[id], b: j.hold[c.to], all: j.people}
 			if c.table.both < j.rules.MinSupport || !j.possible(&c) {
 				continue

@@ -289,17 +289,15 @@ func TestFullRowsSayNeverTooMuch(t *testing.T) {
 			if len(own.to) > room {
 				t.Fatalf("%d consequents", len(own.to))
 			}
-			for i := range exact.items[id].row.entries {
-				true_ := exact.items[id].row.entries[i].count
-				to := exact.items[exact.items[id].row.to[i]].name
-				at, ok := slices.BinarySearch(own.to, bounded.ids[to])
-				if !ok {
+			for i, to := range exact.items[id].row.to {
+				true_, to := exact.items[id].row.at(i).count, exact.items[to].name
+				e := own.find(bounded.ids[to])
+				if e == nil {
 					if true_ > own.evicted {
 						t.Fatalf("%s to %s came %d times and is gone, the most that is gone is %d", name, to, true_, own.evicted)
 					}
 					continue
 				}
-				e := own.entries[at]
 				if e.count < true_ || e.count-e.missed > true_ {
 					t.Fatalf("%s to %s: count %d, of which %d may be another's, and it is %d", name, to, e.count, e.missed, true_)
 				}
@@ -346,7 +344,7 @@ func TestMemoryOfAnAntecedentIsBounded(t *testing.T) {
 		}
 	}
 	r := &c.items[c.ids["from"]].row
-	atMost := DefaultMaxCandidates * (4 + 48 + 8*blocks*codes)
+	atMost := DefaultMaxCandidates * (consequentBytes + sumBytes*blocks*codes)
 	if got := r.bytes(); got > 2*atMost {
 		t.Errorf("%d bytes, %d were counted on, twice that while slices grow", got, atMost)
 	}

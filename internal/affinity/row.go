@@ -1,9 +1,6 @@
 package affinity
 
-import (
-	"cmp"
-	"slices"
-)
+import "slices"
 
 // row is what is counted of one antecedent's consequents. It holds at most so many of them, by Space-Saving (A. Metwally, D. Agrawal and
 // A. El Abbadi, "Efficient computation of frequent and top-k elements in data streams", ICDT 2005): a new one that finds the row full
@@ -12,8 +9,17 @@ import (
 // most its missed. Until a row is full all is exact, and the order in which cells came does not matter.
 type row struct {
 	to      []uint32 // consequents, sorted
-	entries []entry  // of each
-	evicted int64    // the largest count that ever left: what the row does not hold came no more often
+	slots   []uint32 // where in entries each of them is counted
+	entries []entry
+	floors  []floor // a heap of all entries, the next to leave on top; empty until a full row is asked, and again after a count has fallen
+	evicted int64   // the largest count that ever left: what the row does not hold came no more often
+}
+
+// floor is an entry with the count that it had when it was looked at last. Counts rise, so it has at least that, and rising costs
+// nothing here: only what gets to the top is looked at again.
+type floor struct {
+	count    int64
+	to, slot uint32
 }
 
 // entry is what is counted of an ordered pair. Both directions of a pair say all of themselves, so that one does not hang on whether the
@@ -29,43 +35,119 @@ type entry struct {
 // the consequent.
 const waited = touchCame
 
-// entry finds the consequent, or takes it in. Nil is one that has no place: with a full row only what came makes room.
-func (r *row) entry(c *Counts, consequent uint32, comes bool) *entry {
-	if _, ok := slices.BinarySearch(r.to, consequent); ok || len(r.to) < c.maxCandidates {
-		return r.take(consequent)
+// add adds to a consequent's bucket, unless it has no place.
+func (r *row) add(c *Counts, consequent uint32, bucket int32, n int64) {
+	came := bucket&left != left
+	e := r.entry(c, consequent, came && n > 0)
+	if e == nil {
+		return
 	}
-	if !comes || len(r.to) == 0 {
-		return nil
+	e.add(bucket, n)
+	if came && n < 0 {
+		r.floors = r.floors[:0]
 	}
-	victim := r.least(c)
-	count := r.entries[victim].count
-	r.evicted = max(r.evicted, count)
-	r.to, r.entries = slices.Delete(r.to, victim, victim+1), slices.Delete(r.entries, victim, victim+1)
-	e := r.take(consequent)
-	e.count, e.missed = count, count
-	return e
 }
 
-// least is the place of the consequent with the least count, of equal ones the last by name: ids say in which order items came, and that
-// differs after a restart.
-func (r *row) least(c *Counts) int {
-	least := 0
-	for i := range r.entries {
-		order := cmp.Compare(r.entries[i].count, r.entries[least].count)
-		if order < 0 || order == 0 && c.items[r.to[i]].name > c.items[r.to[least]].name {
-			least = i
-		}
+// entry finds the consequent, or takes it in. Nil is one that has no place: with a full row only what came makes room.
+func (r *row) entry(c *Counts, consequent uint32, comes bool) *entry {
+	at, ok := slices.BinarySearch(r.to, consequent)
+	switch {
+	case ok:
+		return r.at(at)
+	case len(r.to) < c.maxCandidates:
+		return r.insert(at, consequent)
+	case !comes || len(r.to) == 0:
+		return nil
+	default:
+		return r.replace(c, consequent)
 	}
-	return least
 }
+
+// find gives the consequent's entry, nil if there is none.
+func (r *row) find(consequent uint32) *entry {
+	at, ok := slices.BinarySearch(r.to, consequent)
+	if !ok {
+		return nil
+	}
+	return r.at(at)
+}
+
+// at is the entry of a place among the consequents.
+func (r *row) at(place int) *entry { return &r.entries[r.slots[place]] }
 
 // take gives the consequent's entry, a new one if need be, however full the row is.
 func (r *row) take(consequent uint32) *entry {
 	at, ok := slices.BinarySearch(r.to, consequent)
-	if !ok {
-		r.to, r.entries = slices.Insert(r.to, at, consequent), slices.Insert(r.entries, at, entry{})
+	if ok {
+		return r.at(at)
 	}
-	return &r.entries[at]
+	return r.insert(at, consequent)
+}
+
+func (r *row) insert(at int, consequent uint32) *entry {
+	r.to, r.slots = slices.Insert(r.to, at, consequent), slices.Insert(r.slots, at, uint32(len(r.entries)))
+	r.entries = append(r.entries, entry{})
+	return &r.entries[len(r.entries)-1]
+}
+
+// replace lets the consequent have the place of the one with the least count.
+func (r *row) replace(c *Counts, consequent uint32) *entry {
+	victim := r.least(c)
+	e := &r.entries[victim.slot]
+	r.evicted = max(r.evicted, e.count)
+	*e = entry{count: e.count, missed: e.count, cells: e.cells[:0]}
+	gone, _ := slices.BinarySearch(r.to, victim.to)
+	r.to, r.slots = slices.Delete(r.to, gone, gone+1), slices.Delete(r.slots, gone, gone+1)
+	at, _ := slices.BinarySearch(r.to, consequent)
+	r.to, r.slots = slices.Insert(r.to, at, consequent), slices.Insert(r.slots, at, victim.slot)
+	victim.to = consequent
+	r.sink(c, 0)
+	return e
+}
+
+// least is the consequent with the least count, of equal ones the last by name: ids say in which order items came, and that
+// differs after a restart.
+func (r *row) least(c *Counts) *floor {
+	if len(r.floors) != len(r.entries) {
+		r.floors = r.floors[:0]
+		for i, to := range r.to {
+			r.floors = append(r.floors, floor{count: r.at(i).count, to: to, slot: r.slots[i]})
+		}
+		for i := len(r.floors)/2 - 1; i >= 0; i-- {
+			r.sink(c, i)
+		}
+	}
+	top := &r.floors[0]
+	for count := r.entries[top.slot].count; count != top.count; count = r.entries[top.slot].count {
+		top.count = count
+		r.sink(c, 0)
+	}
+	return top
+}
+
+// sink moves a floor down to where none below it leaves before it.
+func (r *row) sink(c *Counts, at int) {
+	for {
+		next := at
+		for child := 2*at + 1; child <= 2*at+2 && child < len(r.floors); child++ {
+			if r.floors[child].before(c, &r.floors[next]) {
+				next = child
+			}
+		}
+		if next == at {
+			return
+		}
+		r.floors[at], r.floors[next] = r.floors[next], r.floors[at]
+		at = next
+	}
+}
+
+// before tells whether the entry leaves before another.
+func (f *floor) before(c *Counts, other *floor) bool {
+	if f.count != other.count {
+		return f.count < other.count
+	}
+	return c.items[f.to].name > c.items[other.to].name
 }
 
 func (e *entry) add(bucket int32, n int64) {
@@ -114,12 +196,17 @@ func (s *sums) place(bucket int32) int {
 // from gives the sums of the block and of later ones.
 func (s sums) from(block int32) sums { return s[s.place(block<<codeBits):] }
 
+// Bytes of a consequent in memory: its id and place, its entry, its floor; and of each sum.
+const (
+	consequentBytes = 8 + 48 + 16
+	sumBytes        = 8
+)
+
 // bytes is what the row takes in memory, with the room to grow into.
 func (r *row) bytes() int {
-	const id, header, each = 4, 48, 8
-	n := cap(r.to)*id + cap(r.entries)*header
+	n := cap(r.to)*4 + cap(r.slots)*4 + cap(r.entries)*48 + cap(r.floors)*16
 	for i := range r.entries {
-		n += cap(r.entries[i].cells) * each
+		n += cap(r.entries[i].cells) * sumBytes
 	}
 	return n
 }

@@ -117,8 +117,8 @@ func (c *Counts) rowOf(item *itemCount) []sales.Cell {
 	for _, s := range item.heldAt {
 		add(HeldCol, s.bucket, int64(s.n))
 	}
-	for i := range item.row.entries {
-		e, to := &item.row.entries[i], c.items[item.row.to[i]].name
+	for i, id := range item.row.to {
+		e, to := item.row.at(i), c.items[id].name
 		add(to, now, e.both)
 		add(to, counted, e.count)
 		add(to, missed, e.missed)
