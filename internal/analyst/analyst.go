@@ -45,6 +45,7 @@ type Deps struct {
 	Encoder    *wire.Encoder
 	Rules      func() affinity.LinkRules // may answer differently from one moment to the next, as may Channels
 	Channels   func() channel.Rules
+	Members    func(context.Context, Channel) ([]Member, error) // ShownMembers at most, those who are missed most first; nil = nobody can tell
 	Log        *zap.Logger
 	Registerer prometheus.Registerer
 }

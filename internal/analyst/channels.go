@@ -1,17 +1,16 @@
 package analyst
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"math"
-	"slices"
 	"strings"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"leadline/internal/channel"
 	"leadline/internal/engine"
-	"leadline/internal/feedback"
 	"leadline/internal/sales"
 	"leadline/internal/wire"
 )
@@ -60,7 +59,7 @@ func quietRow(name string, ep channel.Episode) wire.KnowledgeRow {
 }
 
 // addChannels puts every channel to the test for each week that is over since the last one, and says which have gone quiet and which are back.
-func (s *session) addChannels(e *edition) error {
+func (s *session) addChannels(ctx context.Context, e *edition) error {
 	e.quiet = s.memory.quiet
 	last := s.completeBefore().Week() - 1
 	if last <= e.quiet.tested {
@@ -75,7 +74,13 @@ func (s *session) addChannels(e *edition) error {
 	for week := max(e.quiet.tested+1, firstWeek(channels)+int32(rules.RecentWeeks+rules.BaselineWeeks)); week <= last; week++ {
 		found := channel.Test(everyone, channels, e.quiet.episodes, week, rules)
 		for _, said := range channel.Decide(e.quiet.episodes, found, week, rules) {
-			if err := s.addQuiet(e, &said, week, rules); err != nil {
+			a := s.quietAlert(&said, week, rules)
+			if week == last && said.Status == sales.Opened { // of weeks long ago nobody knows any more who was missed
+				named, missing := s.named(ctx, &said, week, rules)
+				a.Reasons = append(a.Reasons, named...)
+				maps.Copy(a.Details, missing)
+			}
+			if err := s.addQuiet(e, &said, a); err != nil {
 				return err
 			}
 		}
@@ -125,8 +130,7 @@ func (s *sums) channels() (everyone channel.Weeks, channels map[string]channel.W
 }
 
 // addQuiet says one alert, and remembers that it was said.
-func (s *session) addQuiet(e *edition, said *channel.Saying, week int32, r channel.Rules) error {
-	a := s.quietAlert(said, week, r)
+func (s *session) addQuiet(e *edition, said *channel.Saying, a *sales.Alert) error {
 	value, err := s.deps.Encoder.AppendAlert(nil, a)
 	if err != nil {
 		return err
@@ -198,34 +202,4 @@ func channelName(row string) (subject, words string) {
 	}
 	segment := strings.TrimPrefix(row, engine.AttributeRow)
 	return segment, "The customers with " + segment
-}
-
-// membersOf says how many customers the channel has, and what is known of how it responds to offers.
-func (s *session) membersOf(row string) []sales.Reason {
-	sums := s.memory.sums
-	category, isCategory := strings.CutPrefix(row, engine.CategoryRow)
-	members := sums.rows[rowKey{sales.TallyActivity, row}][column{engine.AttributeMembers, 0}]
-	if isCategory && s.deps.Rules().Level == "category" {
-		members = sums.counts.Holders(category)
-	}
-	var reasons []sales.Reason
-	if members > 0 {
-		reasons = append(reasons, sales.Reason{Code: "members", Text: fmt.Sprintf("%d customers belong to it.", members), Value: float64(members)})
-	}
-	won, judged := int64(0), int64(0)
-	for _, kind := range []sales.AlertKind{sales.CrossSell, sales.Upsell} {
-		for at, n := range sums.rows[rowKey{sales.TallyActivity, feedback.Row(kind, category)}] {
-			switch at.col {
-			case engine.Won.String():
-				won += n
-			case feedback.OfUse, feedback.NotUseful:
-				judged += n
-			}
-		}
-	}
-	if isCategory && judged > 0 {
-		reasons = append(reasons, sales.Reason{Code: "response", Value: float64(won) / float64(judged),
-			Text: fmt.Sprintf("Of %d offers of it that reps have reported on, %d were sold.", judged, won)})
-	}
-	return slices.Clip(reasons)
 }

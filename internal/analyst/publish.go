@@ -39,7 +39,7 @@ func (s *session) publish(ctx context.Context, atMost time.Duration, keep bool) 
 	defer cancel()
 	began := time.Now()
 	whole := s.saysAll()
-	e, err := s.compose(keep, whole)
+	e, err := s.compose(ctx, keep, whole)
 	if err != nil {
 		return err
 	}
@@ -90,7 +90,7 @@ func (s *session) commit(ctx context.Context, records []*kgo.Record) error {
 }
 
 // compose says what is to be written: changed rows, then changed statements, in an order that depends on the sums alone.
-func (s *session) compose(keep, whole bool) (*edition, error) {
+func (s *session) compose(ctx context.Context, keep, whole bool) (*edition, error) {
 	e := &edition{}
 	s.memory.sums.forgetBuyers(s.cfg.Calendar.Day(s.memory.sums.reached(sales.TallyActivity)))
 	if err := s.addRows(e); err != nil {
@@ -110,7 +110,7 @@ func (s *session) compose(keep, whole bool) (*edition, error) {
 	if err := s.addWeights(e); err != nil {
 		return nil, err
 	}
-	if err := s.addChannels(e); err != nil {
+	if err := s.addChannels(ctx, e); err != nil {
 		return nil, err
 	}
 	if err := s.addModels(e); err != nil {

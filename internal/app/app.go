@@ -332,11 +332,30 @@ func (a *App) analyst(ctx context.Context, ready *readiness) error {
 		Encoder:    wire.NewEncoder(ids),
 		Rules:      func() affinity.LinkRules { return LinkRules(a.config, a.rules.Rules()) },
 		Channels:   func() channel.Rules { return a.rules.Rules().Channels },
+		Members:    a.members,
 		Log:        a.log,
 		Registerer: a.metrics,
 	})
 	ready.be(role.Ready)
 	return role.Run(ctx)
+}
+
+// members tells who of a channel is missed most: by the desk's book if it is in this process, else by one that is read for it.
+func (a *App) members(ctx context.Context, of analyst.Channel) ([]analyst.Member, error) {
+	customers := a.book
+	if customers == nil {
+		customers = Customers(a.config, a.kafka, a.registry, a.redis, a.log)
+		if err := customers.Load(ctx); err != nil {
+			return nil, err
+		}
+	}
+	missed, err := customers.Missed(ctx, book.Missed{Category: of.Category, Attribute: of.Attribute, Value: of.Value, Recent: of.Recent,
+		Baseline: of.Baseline, Most: analyst.ShownMembers})
+	var members []analyst.Member
+	for _, m := range missed {
+		members = append(members, analyst.Member(m))
+	}
+	return members, err
 }
 
 func (a *App) desk(ctx context.Context, ready *readiness) error {

@@ -263,3 +263,44 @@ func TestAGrowthIsNoticed(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// Who of a category or a segment is missed most are the first customers of the list about it; a value that nobody has is nobody's.
+func TestMissed(t *testing.T) {
+	t.Parallel()
+	w := newTown(t)
+	w.project(w.live(20, rand.New(rand.NewPCG(8, 9))))
+	for i := range 20 {
+		w.profile(fmt.Sprintf("c%d", i), map[string]string{"age": []string{"25-34", "35-44"}[i%2]})
+	}
+	b := w.load()
+	for _, of := range []Missed{{Category: "category 1"}, {Attribute: "age", Value: "25-34"}, {Attribute: "age", Value: "none"}, {Attribute: "hair", Value: "red"}} {
+		q := usualQuery()
+		q.Category, q.Attribute, q.Value = of.Category, of.Attribute, of.Value
+		q.Sort, q.HorizonDays = declining.ByRisk, q.Recent.Days()
+		of.Recent, of.Baseline, of.Most = q.Recent, q.Baseline, 3
+		got, err := b.Missed(t.Context(), of)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var want []Member
+		if of.Attribute != "hair" {
+			l, err := list(b, q)
+			if err != nil {
+				t.Fatal(err)
+			}
+			l.Reach(3)
+			for i := range min(3, l.Len()) {
+				r, _ := l.At(i)
+				want = append(want, Member{r.Customer.ID, r.Customer.Name, r.Recent.Days, r.Baseline.Days})
+			}
+		}
+		if diff := cmp.Diff(want, got); diff != "" || len(want) == 0 && of.Value != "none" && of.Attribute != "hair" {
+			t.Errorf("%+v: %s", of, diff)
+		}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := New(w.source()).Missed(ctx, Missed{}); !errors.Is(err, ErrReading) || !errors.Is(err, context.Canceled) {
+		t.Errorf("of a book that nobody reads: %v", err)
+	}
+}
