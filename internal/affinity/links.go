@@ -63,7 +63,7 @@ func (c *Counts) crossSell(rules LinkRules, learnedTo sales.Millis) []sales.Link
 			from[k.from] = append(from[k.from], j.between(k))
 		}
 	}
-	learnedFrom := j.learnedFrom()
+	learnedFrom, seasons := j.learnedFrom(), j.seasons()
 	var links []sales.Link
 	for id, found := range from {
 		slices.SortFunc(found, better)
@@ -75,6 +75,7 @@ func (c *Counts) crossSell(rules LinkRules, learnedTo sales.Millis) []sales.Link
 		for i := range found {
 			found[i].LearnedFrom = learnedFrom
 			to := c.ids[found[i].To]
+			found[i].Season = seasons[to]
 			at, _ := slices.BinarySearch(c.items[id].row.to, to)
 			t.tell(&found[i], at)
 		}

@@ -199,12 +199,12 @@ func same(before, now sales.Link) bool {
 }
 
 // moved tells whether a link says something else than before by more than a hundredth: every customer moves every link
-// a little, and nobody needs to hear that at once.
+// a little, and nobody needs to hear that at once. A season moves by more than a tenth.
 func moved(before, now *sales.Link) bool {
 	return before.FromTier != now.FromTier || before.ToTier != now.ToTier ||
 		differ(before.Confidence, now.Confidence) || differ(before.Lift, now.Lift) || differ(before.Score, now.Score) ||
 		differ(float64(before.TypicalMinor), float64(now.TypicalMinor)) || differ(before.PriceRatio, now.PriceRatio) ||
-		differ(before.Within180.P, now.Within180.P) || math.Abs(before.Q-now.Q) > 0.001
+		differ(before.Within180.P, now.Within180.P) || math.Abs(before.Q-now.Q) > 0.001 || math.Abs(before.Season-now.Season) > 0.1*before.Season
 }
 
 func differ(a, b float64) bool { return math.Abs(a-b) > 0.01*math.Abs(a) }

@@ -56,6 +56,7 @@ type Link struct {
 	CallFrom    int32      `json:"call_from,omitempty"` // days since from; both absent = unknown
 	CallTo      int32      `json:"call_to,omitempty"`
 	PriceRatio  float64    `json:"price_ratio,omitempty"`
+	Season      float64    `json:"season,omitempty"` // how often to comes of late over what half a year lets expect; absent = unknown
 	LearnedFrom *time.Time `json:"learned_from,omitempty"`
 	LearnedTo   time.Time  `json:"learned_to"`
 
@@ -92,7 +93,7 @@ func linkOf(l *sales.Link, curve bool) Link {
 		Says: Says(l), Customers: l.Customers, FromHolders: l.FromHolders, ToHolders: l.ToHolders, Support: l.Both,
 		Confidence: Interval{l.Confidence, l.ConfidenceLow, l.ConfidenceHigh}, Baseline: l.Baseline, Lift: Interval{l.Lift, l.LiftLow, l.LiftHigh},
 		Took: l.Took, Expected: l.Expected, GSquared: l.GSquared, Q: l.Q, Score: l.Score, Starts: l.Starts, CallFrom: l.CallFrom, CallTo: l.CallTo,
-		PriceRatio: l.PriceRatio, LearnedTo: moment(l.LearnedTo)}
+		PriceRatio: l.PriceRatio, Season: l.Season, LearnedTo: moment(l.LearnedTo)}
 	if l.Via != "" {
 		out.Via = l.Via
 	}

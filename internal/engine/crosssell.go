@@ -9,15 +9,14 @@ import (
 	"leadline/internal/window"
 )
 
-// crossSell offers what the card of cross-sell holds likeliest to be taken, of what links lead to from the order's items and the customer
-// neither holds nor was offered.
+// crossSell offers what the card of cross-sell holds likeliest to be taken, or what is worth most by its probability, of what links lead to from what the
+// customer bought lately and what it neither holds nor was offered.
 func (s *Shard) crossSell(e *entry, o *order) {
 	s.markTaken(e, o.day)
 	candidates := s.collect(e, o)
 	if len(candidates) == 0 {
 		return
 	}
-	s.compare(e, o)
 	s.countBefore(e, o)
 	q := s.ask(e, o)
 	chosen := s.choose(o, len(candidates), func(i, j int) int { return ahead(&candidates[i], &candidates[j]) })
@@ -32,7 +31,8 @@ func (s *Shard) crossSell(e *entry, o *order) {
 	}
 	values := q.values(c)
 	s.offer(e, o, offer{kind: sales.CrossSell, link: c.link.link, from: from, to: to, choice: chosen, logOdds: c.logOdds,
-		score: s.card(scorecard.CrossSell()), values: values[:], resolved: c.link, of: len(candidates)})
+		score: s.card(scorecard.CrossSell()), values: values[:], resolved: c.link, of: len(candidates),
+		since: c.since, antecedents: c.from, byValue: q.byValue})
 }
 
 // markTaken marks what the customer holds in the window of the day, and what it was offered within the cool-down. On the way it adds up

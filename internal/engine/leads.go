@@ -13,10 +13,12 @@ type resolved struct {
 	link    *sales.Link
 	words   *linkWords
 	missing bool    // by the catalogue it is not sold
-	chance  float64 // that it is taken within the offer's time
+	chance  float64 // that it is taken within linkDays
 	odds    float64 // log odds of that
+	season  float64 // 1 where none is known
+	worth   float64 // margin of a typical line, 0 where either is unknown
 
-	oddsPoints, popularityPoints float64 // on the card of cross-sell
+	oddsPoints, popularityPoints, seasonPoints float64 // on the card of cross-sell
 }
 
 // lead is where a link leads to, and how near that is: all that comparing asks of a link, in little memory.
@@ -81,10 +83,14 @@ func (s *Shard) findLeads(l *leads) {
 }
 
 func (s *Shard) resolve(l *sales.Link) resolved {
-	r := resolved{link: l, missing: s.missing(l)}
-	r.chance, r.odds = chance(l, s.rules.ExpiryDays, s.rules.WindowDays)
+	r := resolved{link: l, missing: s.missing(l), season: cmp.Or(l.Season, 1)}
+	r.chance, r.odds = chance(l, s.rules.WindowDays)
+	if margin, known := s.step.batch.Knowledge.Catalogue.Margin(s.level.item(l.To)); known {
+		r.worth = margin * float64(l.TypicalMinor)
+	}
 	card := s.card(scorecard.CrossSell())
 	r.oddsPoints, r.popularityPoints = card.Points(scorecard.LinkOdds, r.odds), card.Points(scorecard.Popularity, l.Baseline)
+	r.seasonPoints = card.Points(scorecard.Season, r.season)
 	return r
 }
 
@@ -106,20 +112,26 @@ func rank(a, b *sales.Link) int {
 // better tells whether a stands before b.
 func better(a, b *sales.Link) bool { return rank(a, b) < 0 }
 
-// chance is the probability that the link gives its item within so many days, and the log odds of it: by the curve of the time to it if
-// there is one, else as if the confidence came evenly over the window.
-func chance(l *sales.Link, days, windowDays int) (p, odds float64) {
-	p = 1 - math.Pow(1-l.Confidence, float64(days)/float64(windowDays))
-	if weeks := float64(days) / 7; l.Starts > 0 && weeks < sales.CurveWeeks {
-		before := 0.0
-		if whole := int(weeks); whole > 0 {
-			before = float64(l.Curve[whole-1])
-		}
-		p = before + (weeks-math.Floor(weeks))*(float64(l.Curve[int(weeks)])-before)
+// linkDays is for how long the card asks what a link gives: the first weeks of a curve alone, which are as long as an offer, rest on few events.
+const linkDays = 30
+
+// chance is the probability that the link gives its item within linkDays, and the log odds of it: by the curve of the time to it if there is
+// one, else as if the confidence came evenly over the window.
+func chance(l *sales.Link, windowDays int) (p, odds float64) {
+	p = evenly(l.Confidence, linkDays, windowDays)
+	if l.Starts > 0 {
+		p = l.Within30.P
 	}
-	p = max(leastChance, min(p, 1-leastChance))
+	p = bounded(p)
 	return p, scorecard.LogOdds(p)
 }
+
+// evenly is the part of a window's share that comes within so many days.
+func evenly(share float64, days, windowDays int) float64 {
+	return 1 - math.Pow(1-share, float64(days)/float64(windowDays))
+}
+
+func bounded(p float64) float64 { return max(leastChance, min(p, 1-leastChance)) }
 
 // leastChance keeps odds finite.
 const leastChance = 1e-4

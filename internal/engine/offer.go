@@ -23,6 +23,11 @@ type offer struct {
 	of       int       // candidates there were
 	resolved *resolved // cross-sell: the link
 	days     int       // upsell: days on which the lower tier was bought
+	stands   int       // upsell: days
+
+	since       sales.Day // cross-sell: on which what the link leads from was bought
+	antecedents int       // and how much of what was bought lately leads to the item
+	byValue     bool      // and whether candidates were ranked by what they are worth
 }
 
 // probability is that of being taken within the offer's time.

@@ -13,8 +13,8 @@ import (
 
 // linkWords is what all offers by one link say alike. Alerts share the texts.
 type linkWords struct {
-	title, bought, link, notHeld string
-	details                      map[string]float64
+	title, link, notHeld string
+	details              map[string]float64
 }
 
 func (s *Shard) words(r *resolved) *linkWords {
@@ -23,21 +23,25 @@ func (s *Shard) words(r *resolved) *linkWords {
 	}
 	l := r.link
 	r.words = &linkWords{
-		title: fmt.Sprintf(", who has just bought %s: %.0f in 100 who buy %s also buy %s within %d days.", l.From, 100*l.Confidence, l.From,
-			l.To, s.rules.WindowDays),
-		bought: "Bought " + l.From + " on ",
+		title: fmt.Sprintf(": %.0f in 100 who buy %s also buy %s within %d days.", 100*l.Confidence, l.From, l.To, s.rules.WindowDays),
 		link: fmt.Sprintf("%d of %d customers who bought %s also bought %s; of all customers %.0f in 100 did.",
 			l.Both, l.FromHolders, l.From, l.To, 100*l.Baseline),
 		notHeld: fmt.Sprintf("No %s in the last %d days.", l.To, s.rules.WindowDays),
-		details: map[string]float64{"confidence": l.Confidence, "lift": l.Lift, "g_squared": l.GSquared, "support": float64(l.Both),
-			"link_score": l.Score, "link_chance": r.chance},
+		details: map[string]float64{"confidence": l.Confidence, "baseline": l.Baseline, "lift": l.Lift, "lift_low": l.LiftLow, "lift_high": l.LiftHigh,
+			"g_squared": l.GSquared, "q": l.Q, "support": float64(l.Both), "link_score": l.Score, "link_chance": r.chance,
+			"learned_from": float64(l.LearnedFrom), "learned_to": float64(l.LearnedTo)},
 	}
 	if l.Starts > 0 {
+		for within, c := range map[string]sales.Chance{"within_30": l.Within30, "within_90": l.Within90, "within_180": l.Within180} {
+			w := r.words.details
+			w[within], w[within+"_low"], w[within+"_high"], w[within+"_baseline"] = c.P, c.Low, c.High, c.Baseline
+		}
 		w := l.Within180
 		r.words.link += fmt.Sprintf(" Within 180 days after %s, %.0f in 100 come to buy %s (%.0f to %.0f), of others as active %.0f: %.1f times as likely.",
 			l.From, 100*w.P, l.To, 100*w.Low, 100*w.High, 100*w.Baseline, l.Lift)
 		if l.CallTo > 0 {
 			r.words.link += fmt.Sprintf(" Best called %d to %d days after.", l.CallFrom, l.CallTo)
+			r.words.details["call_from"], r.words.details["call_to"] = float64(l.CallFrom), float64(l.CallTo)
 		}
 	}
 	return r.words
@@ -45,23 +49,37 @@ func (s *Shard) words(r *resolved) *linkWords {
 
 func (s *Shard) crossSellWords(e *entry, o *order, f *offer) (title string, reasons []sales.Reason, details map[string]float64) {
 	l, w := f.link, s.words(f.resolved)
-	title = "Offer " + l.To + " to customer " + e.id + w.title
+	title = "Offer " + l.To + " to customer " + e.id + ", who has just bought " + l.From + w.title
+	bought := "Bought " + l.From + " on " + f.since.String() + "."
+	if f.since != o.day {
+		title = "Offer " + l.To + " to customer " + e.id + ", who bought " + l.From + " on " + f.since.String() + w.title
+		bought = "Bought " + l.From + " on " + f.since.String() + ", and came again on " + o.day.String() + "."
+	}
 	reasons = append(make([]sales.Reason, 0, 3+mostCardReasons+1),
-		sales.Reason{Code: "bought", Text: w.bought + o.day.String() + ".", Value: 1, Weight: 1, Evidence: []sales.Evidence{o.evidence()}},
+		sales.Reason{Code: "bought", Text: bought, Value: float64(f.antecedents), Weight: 1, Evidence: []sales.Evidence{o.evidence()}},
 		sales.Reason{Code: "link", Text: w.link, Value: l.Confidence, Baseline: l.Baseline, Weight: l.Lift},
 		sales.Reason{Code: "not_held", Text: w.notHeld})
-	return title, reasons, f.withDecision(w.details)
+	details = f.withDecision(w.details)
+	details["antecedents"], details["days_since"] = float64(f.antecedents), float64(o.day-f.since)
+	details["by_value"] = flag(f.byValue)
+	return title, reasons, details
 }
 
-// withDecision gives the details with what the decision rested on.
+// pointsOf begins the names under which the details have the card's points.
+const pointsOf = "points."
+
+// withDecision gives the details with what the decision rested on: the answers to the card's questions and, behind pointsOf, what points each got.
+// With the constant they add up to the log odds.
 func (f *offer) withDecision(shared map[string]float64) map[string]float64 {
-	const decision, worth = 4, 2
-	details := make(map[string]float64, len(shared)+len(f.values)+decision+worth)
+	const decision, more = 6, 5 // how many names there are below, and by those who add to them
+	details := make(map[string]float64, len(shared)+2*len(f.values)+decision+more)
 	maps.Copy(details, shared)
 	card := f.score.Card()
 	for i, v := range f.values {
-		details[card.Characteristics[i].Name] = v
+		ch := &card.Characteristics[i]
+		details[ch.Name], details[pointsOf+ch.Name] = v, f.score.Points(i, v)
 	}
+	details[pointsOf+"constant"], details["log_odds"] = f.score.Constant(), f.logOdds
 	details["code"], details["card_version"] = float64(f.code), float64(card.Version)
 	details["candidates"], details["explored"] = float64(f.of), flag(f.explored)
 	return details
@@ -105,9 +123,11 @@ func characteristicText(name string, v float64, f *offer) string {
 		}
 		return fmt.Sprintf("Bought %s on %s before, and not for long.", to, inDays(int(v)))
 	case scorecard.NameLinkOdds:
-		return fmt.Sprintf("By the link alone %.1f in 100 take it within the offer's time.", 100*scorecard.Logistic(v))
+		return fmt.Sprintf("By the link alone %.1f in 100 take it within %d days.", 100*scorecard.Logistic(v), f.linkDays())
 	case scorecard.NamePopularity:
 		return fmt.Sprintf("%.0f in 100 of all customers hold %s.", 100*v, to)
+	case scorecard.NameSeason:
+		return fmt.Sprintf("%s sells %.1f times as well lately as its last half year lets expect.", to, v)
 	case scorecard.NamePrice:
 		return fmt.Sprintf("A line of %s costs %.1f times what this customer's lines cost.", to, v)
 	case scorecard.NameRepeated:
@@ -119,6 +139,14 @@ func characteristicText(name string, v float64, f *offer) string {
 	default:
 		return than(v-usualActivity, "Buys %s a usual customer.", "more than", "as much as", "less than")
 	}
+}
+
+// linkDays is for how long the card asks what the link gives.
+func (f *offer) linkDays() int {
+	if f.kind == sales.CrossSell {
+		return linkDays
+	}
+	return f.stands
 }
 
 // usualActivity is the class of a customer with some forty lines in the window.

@@ -89,7 +89,8 @@ func TestPassed(t *testing.T) {
 	if asked := story(true); asked != plain || plain == "" {
 		t.Errorf("asked it decides\n%s, else\n%s", asked, plain)
 	}
-	want := []string{"1 cross-sell CHEESE held", "3 cross-sell MILK cap", "4 cross-sell SAUCE cooldown", "4 cross-sell CHEESE held", "5 cross-sell  over", "5 upsell  over"}
+	want := []string{"1 cross-sell CHEESE held", "2 cross-sell SAUCE cooldown", "2 cross-sell CHEESE held", "3 cross-sell SAUCE cooldown",
+		"3 cross-sell CHEESE held", "3 cross-sell MILK cap", "4 cross-sell SAUCE cooldown", "4 cross-sell CHEESE held", "5 cross-sell  over", "5 upsell  over"}
 	var got []string
 	for _, line := range told {
 		if !strings.Contains(line, "declining") {

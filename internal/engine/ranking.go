@@ -29,17 +29,20 @@ var ageWeight = func() (w [recentDays]float64) {
 	return w
 }()
 
-// candidate is an item that links lead to from an order.
+// candidate is an item that links lead to from what was bought lately.
 type candidate struct {
 	number  int32 // at the links' level; −1 while no item has the name
 	link    *resolved
 	cosine  int64              // to the antecedents, in parts
 	best    [antecedents]int64 // damped confidences, ascending, in parts
+	since   sales.Day          // on which what the link leads from was bought last
+	from    int                // antecedents that lead to it
 	before  int                // days on which it was bought before the window
 	alike   int64              // the square root of the cosine, in parts of 2^16
 	damped  int64              // the sum of the best
 	fit     float64            // the two in standard deviations above the other candidates' mean, together
 	logOdds float64            // what the card says of it
+	value   float64            // the probability times the margin, where that of every candidate is known
 }
 
 // fitness is what ranks best offline, not in bins: it decides between equal log odds.
@@ -48,7 +51,8 @@ func (c *candidate) fitness() float64 { return c.fit + 2*math.Log1p(float64(c.be
 // crossSellValues is how many characteristics the card of cross-sell has.
 const crossSellValues = scorecard.Activity + 1
 
-// collect gathers what the order's links lead to and the customer may be offered. The taken ones must be marked.
+// collect gathers what links lead to from the order and from what the customer bought lately, and what may be offered, and adds up how near that
+// is to all that was bought lately. The taken ones must be marked.
 func (s *Shard) collect(e *entry, o *order) []candidate {
 	sc := &s.step.scratch
 	sc.candidates = sc.candidates[:0]
@@ -61,35 +65,60 @@ func (s *Shard) collect(e *entry, o *order) []candidate {
 		}
 		from := s.leadsFrom(line.number)
 		for i := range from.links {
-			s.consider(e, o, from.near[i].to, &from.links[i])
+			s.consider(from.near[i].to, &from.links[i], o.day)
 		}
 	}
+	s.compare(e, o)
+	s.passRefused(e, o)
 	return sc.candidates
 }
 
-// consider takes up the item of a number, to which a link of the order leads.
-func (s *Shard) consider(e *entry, o *order, number int32, l *resolved) {
+// consider takes up the item of a number, to which a link leads from what was bought on a day, and gives its place; −1 if it must not be offered.
+func (s *Shard) consider(number int32, l *resolved, bought sales.Day) int32 {
 	sc := &s.step.scratch
-	switch {
-	case number >= 0 && sc.taken.has(number):
+	if number >= 0 && sc.taken.has(number) || l.missing {
 		if s.step.batch.Explain {
-			s.pass(e, sales.CrossSell, l.link.To, o.OccurredAt, s.whyTaken(e, number, o.day))
+			sc.refused = append(sc.refused, refusal{number, l})
 		}
-		return
-	case l.missing:
-		s.pass(e, sales.CrossSell, l.link.To, o.OccurredAt, PassedCatalogue)
-		return
+		return -1
 	}
-	if at := s.candidateAt(number, l); at >= 0 {
-		if c := &sc.candidates[at]; better(l.link, c.link.link) {
-			c.link = l
+	at := s.candidateAt(number, l)
+	if at < 0 {
+		at = int32(len(sc.candidates))
+		if number >= 0 {
+			sc.candidateAt.put(number, at)
 		}
+		sc.candidates = append(sc.candidates, candidate{number: number, link: l, since: bought})
+	} else if c := &sc.candidates[at]; better(l.link, c.link.link) {
+		c.link, c.since = l, bought
+	}
+	return at
+}
+
+// refusal is a link whose item must not be offered.
+type refusal struct {
+	number int32
+	link   *resolved
+}
+
+// passRefused tells why items that links lead to are no candidates, each once. One that another link leads to may be one.
+func (s *Shard) passRefused(e *entry, o *order) {
+	sc := &s.step.scratch
+	if len(sc.refused) == 0 {
 		return
 	}
-	if number >= 0 {
-		sc.candidateAt.put(number, int32(len(sc.candidates)))
+	sc.distinct.next(s.level.len())
+	for _, r := range sc.refused {
+		if r.number >= 0 && (sc.candidateAt.get(r.number) >= 0 || !sc.distinct.add(r.number)) {
+			continue
+		}
+		why := PassedCatalogue
+		if r.number >= 0 && sc.taken.has(r.number) {
+			why = s.whyTaken(e, r.number, o.day)
+		}
+		s.pass(e, sales.CrossSell, r.link.link.To, o.OccurredAt, why)
 	}
-	sc.candidates = append(sc.candidates, candidate{number: number, link: l})
+	sc.refused = sc.refused[:0]
 }
 
 // candidateAt is the place of the candidate of a number to which the link leads, −1 if it is none. One without a number is found by its name.
@@ -101,7 +130,7 @@ func (s *Shard) candidateAt(number int32, l *resolved) int32 {
 	return int32(slices.IndexFunc(sc.candidates, func(c candidate) bool { return c.number < 0 && c.link.link.To == l.link.To }))
 }
 
-// compare adds up how near the candidates are to what the customer bought lately.
+// compare goes through what the customer bought lately, which may lead to more candidates, and adds up how near they are to it.
 func (s *Shard) compare(e *entry, o *order) {
 	sc := &s.step.scratch
 	lines := e.state.Window.Between(o.day-recentDays, math.MaxInt32)
@@ -123,7 +152,7 @@ func (s *Shard) compare(e *entry, o *order) {
 		from, weight := s.leadsFrom(f.number), ageWeight[max(0, o.day-day)]
 		for i := range from.near {
 			l := &from.near[i]
-			if at := s.candidateAt(l.to, &from.links[i]); at >= 0 {
+			if at := s.consider(l.to, &from.links[i], day); at >= 0 {
 				sc.candidates[at].add(l, weight)
 			}
 		}
@@ -132,6 +161,7 @@ func (s *Shard) compare(e *entry, o *order) {
 
 // add takes up an antecedent by the link that leads from it.
 func (c *candidate) add(l *lead, weight float64) {
+	c.from++
 	c.cosine += int64(parts*weight*l.cosine + 0.5)
 	for i := 0; i < antecedents && l.damped > c.best[i]; i++ {
 		if i > 0 {
@@ -165,6 +195,7 @@ type question struct {
 	likeness, confidence standard
 	bought               bought
 	answers, active      float64
+	byValue              bool // the margins of all candidates are known: who offers what brings most is better off
 }
 
 // ask asks the card about each candidate.
@@ -172,9 +203,11 @@ func (s *Shard) ask(e *entry, o *order) *question {
 	sc := &s.step.scratch
 	sc.question = question{bought: sc.bought, answers: pastAnswers(&e.state), active: s.active(e, o.day)}
 	q := &sc.question
+	q.byValue = true
 	for i := range sc.candidates {
 		c := &sc.candidates[i]
 		c.sumUp()
+		q.byValue = q.byValue && c.link.worth > 0
 		q.likeness.add(c.alike)
 		q.confidence.add(c.damped)
 	}
@@ -192,11 +225,15 @@ func (s *Shard) ask(e *entry, o *order) *question {
 			scorecard.BoughtBefore:     card.Points(scorecard.BoughtBefore, float64(c.before)),
 			scorecard.LinkOdds:         c.link.oddsPoints,
 			scorecard.Popularity:       c.link.popularityPoints,
+			scorecard.Season:           c.link.seasonPoints,
 			scorecard.PriceRatio:       card.Points(scorecard.PriceRatio, q.bought.priceRatio(c.link.link.TypicalMinor)),
 			scorecard.PastAnswers:      answers,
 			scorecard.Activity:         active,
 		}
 		c.logOdds = card.Sum(points[:])
+		if q.byValue {
+			c.value = card.Probability(c.logOdds) * c.link.worth
+		}
 	}
 	return q
 }
@@ -209,6 +246,7 @@ func (q *question) values(c *candidate) [crossSellValues]float64 {
 		scorecard.BoughtBefore:     float64(c.before),
 		scorecard.LinkOdds:         c.link.odds,
 		scorecard.Popularity:       c.link.link.Baseline,
+		scorecard.Season:           c.link.season,
 		scorecard.PriceRatio:       q.bought.priceRatio(c.link.link.TypicalMinor),
 		scorecard.PastAnswers:      q.answers,
 		scorecard.Activity:         q.active,
@@ -235,8 +273,12 @@ func bins(card *scorecard.Card, values []float64, into *[scorecard.MaxCharacteri
 	return into[:len(values)]
 }
 
-// ahead tells whether a candidate is offered before another.
+// ahead tells whether a candidate is offered before another: the one that is worth more, by probability and margin; where a margin is not
+// known, the likelier one.
 func ahead(a, b *candidate) int {
+	if c := cmp.Compare(b.value, a.value); c != 0 {
+		return c
+	}
 	if c := cmp.Compare(b.logOdds, a.logOdds); c != 0 {
 		return c
 	}

@@ -21,6 +21,7 @@ type scratch struct {
 
 	candidates  []candidate // of a cross-sell
 	candidateAt places      // of them, by number
+	refused     []refusal   // with batch.Explain alone
 	bought      bought
 	question    question
 	steps       []upStep

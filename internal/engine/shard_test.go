@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"leadline/internal/sales"
+	"leadline/internal/scorecard"
 	"leadline/internal/window"
 )
 
@@ -195,25 +196,30 @@ func TestEnvelope(t *testing.T) {
 	if len(d.Alerts) != 1 {
 		t.Fatalf("%d alerts", len(d.Alerts))
 	}
-	value, chance := int64(9), math.Log((1-math.Pow(0.5, 14./180))/math.Pow(0.5, 14./180)) // in log odds, as if one half came evenly over 180 days
+	value, chance := int64(7), math.Log((1-math.Pow(0.5, 30./180))/math.Pow(0.5, 30./180)) // in log odds, as if one half came evenly over 180 days
+	points := scorecard.NewScore(scorecard.CrossSell(), nil).Points(scorecard.LinkOdds, chance)
 	day := sales.Millis(firstDay) * sales.DayMillis
 	want := sales.Alert{AlertID: d.Alerts[0].AlertID, Revision: 1, Kind: sales.CrossSell, Status: sales.Opened, SubjectType: "customer",
 		SubjectID: "dora", CustomerID: "dora",
 		Title: "Offer SAUCE to customer dora, who has just bought PASTA: 50 in 100 who buy PASTA also buy SAUCE within 180 days.",
-		Score: 0.0286, Grade: "C", ExpectedValueMinor: &value, Currency: "USD",
+		Score: 0.02298, Grade: "D", ExpectedValueMinor: &value, Currency: "USD",
 		Reasons: []sales.Reason{
 			{Code: "bought", Text: "Bought PASTA on 2026-01-01.", Value: 1, Weight: 1, Evidence: []sales.Evidence{{Source: e.Source, EventID: "e-1"}}},
 			{Code: "link", Text: "50 of 100 customers who bought PASTA also bought SAUCE; of all customers 25 in 100 did.", Value: 0.5, Baseline: 0.25, Weight: 2},
 			{Code: "not_held", Text: "No SAUCE in the last 180 days."},
-			{Code: "link_odds", Text: "By the link alone 5.2 in 100 take it within the offer's time.", Value: chance, Weight: -0.125},
+			{Code: "link_odds", Text: "By the link alone 10.9 in 100 take it within 30 days.", Value: chance, Weight: points},
+			{Code: "popularity", Text: "25 in 100 of all customers hold SAUCE.", Value: 0.25, Weight: 0.3},
 		},
 		WindowStart: day - 179*sales.DayMillis, WindowEnd: day + sales.DayMillis, EventTime: noon, DetectedAt: noon, ExpiresAt: day + 14*sales.DayMillis,
 		FromProduct: "PASTA", ToProduct: "SAUCE", Arm: sales.Treatment, Propensity: 0.7, KnowledgeVersion: string(k.Version), RunID: "live",
-		Details: map[string]float64{"confidence": 0.5, "lift": 2, "g_squared": 30, "support": 50, "link_score": 1,
-			"link_chance": 1 - math.Pow(0.5, 14./180), "margin": 1, "margin_known": 0, // of the whole line, as no margin is known
+		Details: map[string]float64{"confidence": 0.5, "baseline": 0.25, "lift": 2, "lift_low": 0, "lift_high": 0, "g_squared": 30, "q": 0, "support": 50,
+			"link_score": 1, "learned_from": 0, "learned_to": 0, "antecedents": 1, "days_since": 0, "by_value": 0,
+			"link_chance": 1 - math.Pow(0.5, 30./180), "margin": 1, "margin_known": 0, // of the whole line, as no margin is known
 			"similarity": 0, "damped_confidence": 0, "bought_before": 0, "link_odds": chance,
-			"popularity": 0.25, "price_ratio_to_usual": 3.01, "past_answers": 0.1, "activity": 0,
-			"code": 59_151_489, "card_version": 1, "candidates": 1, "explored": 0}}
+			"popularity": 0.25, "season": 1, "price_ratio_to_usual": 3.01, "past_answers": 0.1, "activity": 0,
+			"points.constant": -4.5, "points.similarity": 0, "points.damped_confidence": 0, "points.bought_before": 0, "points.link_odds": points,
+			"points.popularity": 0.3, "points.season": 0, "points.price_ratio_to_usual": 0, "points.past_answers": 0, "points.activity": 0, "log_odds": -3.75,
+			"code": 188_283_778, "card_version": 2, "candidates": 1, "explored": 0}}
 	if diff := cmp.Diff(want, d.Alerts[0]); diff != "" {
 		t.Errorf("alert (-want +got):\n%s", diff)
 	}

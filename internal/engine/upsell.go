@@ -136,7 +136,7 @@ func (s *Shard) upsell(e *entry, o *order) {
 	answers, active := pastAnswers(&e.state), s.active(e, o.day)
 	for i := range steps {
 		st := &steps[i]
-		_, odds := chance(&sales.Link{Confidence: st.link.Score}, s.rules.ExpiryDays, s.rules.WindowDays)
+		odds := scorecard.LogOdds(bounded(evenly(st.link.Score, s.rules.ExpiryDays, s.rules.WindowDays)))
 		st.values = [upsellValues]float64{
 			scorecard.SwitchOdds:     odds,
 			scorecard.Repeated:       float64(s.daysWith(o, o.lines[st.line].typ, st.link.FromTier)),
@@ -157,7 +157,7 @@ func (s *Shard) upsell(e *entry, o *order) {
 		return // no room to remember the offer by, so none is made
 	}
 	s.offer(e, o, offer{kind: sales.Upsell, link: &best.link, from: line.item, to: to, choice: chosen, logOdds: best.logOdds, score: card,
-		values: best.values[:], of: len(steps), days: s.daysWith(o, line.typ, best.link.FromTier)})
+		values: best.values[:], of: len(steps), days: s.daysWith(o, line.typ, best.link.FromTier), stands: s.rules.ExpiryDays})
 }
 
 // stepsUp gives the steps that the customer may be offered.

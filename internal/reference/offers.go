@@ -124,7 +124,7 @@ func (m *Model) upsell(c *customer, o *order, before map[tierDay]bool) {
 		if slices.ContainsFunc(slices.Collect(maps.Keys(steps)), func(other window.Item) bool { return other.Type == it.Type }) {
 			continue // the first line of the type counts
 		}
-		steps[it] = &candidate{link: l, values: []float64{m.chance(&sales.Link{}, l.Score), float64(keptTo(o, before, it)), l.PriceRatio, c.answers(),
+		steps[it] = &candidate{link: l, values: []float64{odds(1 - math.Pow(1-l.Score, float64(m.rules.ExpiryDays)/float64(m.rules.WindowDays))), float64(keptTo(o, before, it)), l.PriceRatio, c.answers(),
 			float64(affinity.Stratum(active))}}
 		m.score(scorecard.Upsell(), steps[it])
 	}
@@ -212,7 +212,11 @@ func (m *Model) offer(c *customer, o *order, kind sales.AlertKind, k *candidate,
 	}
 	complained(a, weight)
 	if typical := k.link.TypicalMinor; typical > 0 {
-		value := int64(math.Round(m.probability(card, k) * m.known.margin(m.linkItem(k.link.To)) * float64(typical)))
+		margin, ok := m.known.margin(m.linkItem(k.link.To))
+		if !ok {
+			margin = 1
+		}
+		value := int64(math.Round(m.probability(card, k) * margin * float64(typical)))
 		a.ExpectedValueMinor, a.Currency = &value, c.currency
 	}
 }

@@ -24,20 +24,27 @@ type candidate struct {
 	bins    []int
 	logOdds float64
 	fitness float64
+	value   float64 // the probability times the margin, if that is known of all candidates
 }
 
-// candidates are what links lead to from the order's lines, without what the customer holds or was offered lately.
+// candidates are what links lead to from the order's lines and from what was bought lately, without what the customer holds or was offered
+// lately.
 func (m *Model) candidates(c *customer, o *order) []*candidate {
+	from := map[string]bool{}
+	for i, it := range o.items {
+		if m.linked(o, i) {
+			from[m.name(it).text] = true
+		}
+	}
+	for antecedent := range m.antecedents(c, o) {
+		from[antecedent] = true
+	}
 	found := map[string]*candidate{}
 	held := m.held(c, o.day-sales.Day(m.rules.WindowDays))
-	for i, it := range o.items {
-		if !m.linked(o, i) {
-			continue
-		}
-		for _, l := range m.known.leading[m.name(it).text] {
+	for antecedent := range from {
+		for _, l := range m.known.leading[antecedent] {
 			switch {
-			case held[l.To] || !m.follows(&l) || m.known.sells(m.linkItem(l.From)) && !m.known.sells(m.linkItem(l.To)) ||
-				m.saidLately(c, sales.CrossSell, name{level: l.Level, text: l.To}, o.day, false):
+			case held[l.To] || !m.follows(&l) || m.saidLately(c, sales.CrossSell, name{level: l.Level, text: l.To}, o.day, false):
 			case found[l.To] == nil:
 				found[l.To] = &candidate{link: l}
 			case rank(&l, &found[l.To].link) < 0:
@@ -48,9 +55,10 @@ func (m *Model) candidates(c *customer, o *order) []*candidate {
 	return slices.Collect(maps.Values(found))
 }
 
-// follows tells whether a link may be followed under the rules.
+// follows tells whether a link may be followed under the rules, and leads to what is sold.
 func (m *Model) follows(l *sales.Link) bool {
-	return l.Level == m.rules.LinkLevel && l.Via == "" && !m.excluded(l.To) && l.To != l.From && !m.useless(sales.CrossSell, l.To)
+	return l.Level == m.rules.LinkLevel && l.Via == "" && !m.excluded(l.To) && l.To != l.From && !m.useless(sales.CrossSell, l.To) &&
+		(!m.known.sells(m.linkItem(l.From)) || m.known.sells(m.linkItem(l.To)))
 }
 
 // rank orders links: by score, equal ones by name.
@@ -110,10 +118,31 @@ func (m *Model) look(c *customer, o *order, all []*candidate) {
 		if k.link.TypicalMinor > 0 && amount > 0 {
 			price = float64(k.link.TypicalMinor) * float64(lines) / float64(amount)
 		}
-		k.values = []float64{likeness[i], damped[i], float64(k.before), m.chance(&k.link, k.link.Confidence), k.link.Baseline, price, c.answers(),
+		given := 1 - math.Pow(1-k.link.Confidence, 30/float64(m.rules.WindowDays))
+		if k.link.Starts > 0 {
+			given = k.link.Within30.P
+		}
+		k.values = []float64{likeness[i], damped[i], float64(k.before), odds(given), k.link.Baseline, cmp.Or(k.link.Season, 1), price, c.answers(),
 			float64(affinity.Stratum(active))}
 		k.fitness = likeness[i] + damped[i] + 2*math.Log1p(float64(k.before))
 		m.score(scorecard.CrossSell(), k)
+	}
+	m.weighValues(all)
+}
+
+// weighValues says what candidates are worth, if that is known of all of them.
+func (m *Model) weighValues(all []*candidate) {
+	worth := func(k *candidate) float64 {
+		if margin, ok := m.known.margin(m.linkItem(k.link.To)); ok {
+			return margin * float64(k.link.TypicalMinor)
+		}
+		return 0
+	}
+	if slices.ContainsFunc(all, func(k *candidate) bool { return worth(k) <= 0 }) {
+		return
+	}
+	for _, k := range all {
+		k.value = m.probability(scorecard.CrossSell(), k) * worth(k)
 	}
 }
 
@@ -154,18 +183,8 @@ func standardised(all []*candidate, value func(*candidate) int64) []float64 {
 	return out
 }
 
-// chance is the log odds that a link's item is taken within the time of an offer: by the curve, if it has one, else as if the share came
-// evenly over the window.
-func (m *Model) chance(l *sales.Link, share float64) float64 {
-	p := 1 - math.Pow(1-share, float64(m.rules.ExpiryDays)/float64(m.rules.WindowDays))
-	if week := m.rules.ExpiryDays / 7; l.Starts > 0 && week < sales.CurveWeeks {
-		low := 0.0
-		if week > 0 {
-			low = float64(l.Curve[week-1])
-		}
-		weeks := float64(m.rules.ExpiryDays) / 7
-		p = low + (weeks-float64(week))*(float64(l.Curve[week])-low)
-	}
+// odds are the log odds of a probability, which is kept a little away from none and all.
+func odds(p float64) float64 {
 	p = max(0.0001, min(p, 1-0.0001))
 	return math.Log(p / (1 - p))
 }
@@ -249,7 +268,7 @@ func (m *Model) reasons(card *scorecard.Card, k *candidate) []string {
 // choose takes the best, or in a share of the events any of the first ten; and how probable that was.
 func (m *Model) choose(o *order, all []*candidate) (*candidate, float64) {
 	slices.SortFunc(all, func(a, b *candidate) int {
-		return cmp.Or(cmp.Compare(b.logOdds, a.logOdds), cmp.Compare(b.fitness, a.fitness), rank(&a.link, &b.link))
+		return cmp.Or(cmp.Compare(b.value, a.value), cmp.Compare(b.logOdds, a.logOdds), cmp.Compare(b.fitness, a.fitness), rank(&a.link, &b.link))
 	})
 	share, first := float64(m.rules.ExploreShare), min(10, len(all))
 	at := 0
@@ -284,8 +303,8 @@ func (k *Knowledge) sells(of window.Item) bool {
 	return false
 }
 
-// margin is the mean of the known ones, 1 if there is none.
-func (k *Knowledge) margin(of window.Item) float64 {
+// margin is the mean of the known ones.
+func (k *Knowledge) margin(of window.Item) (share float64, ok bool) {
 	n, sum := 0.0, 0.0
 	for _, p := range k.products {
 		if k.is(&p, of) && !math.IsNaN(p.MarginShare) {
@@ -293,8 +312,5 @@ func (k *Knowledge) margin(of window.Item) float64 {
 			sum += math.Round(1e6 * p.MarginShare)
 		}
 	}
-	if n == 0 {
-		return 1
-	}
-	return sum / n / 1e6
+	return sum / n / 1e6, n > 0
 }

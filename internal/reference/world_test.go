@@ -210,7 +210,8 @@ func (w *world) past() {
 	for i := range 12 {
 		for j := range 3 {
 			from, to, share := fmt.Sprintf("cat-%d", i), fmt.Sprintf("cat-%d", (i+5+2*j)%12), float64(3+j)/10
-			links = append(links, sales.Link{Kind: sales.CrossSellLink, Level: "category", From: from, To: to, Score: share, Confidence: share})
+			links = append(links, sales.Link{Kind: sales.CrossSellLink, Level: "category", From: from, To: to, Score: share, Confidence: share,
+				Season: float64(i) / 6, Starts: int64(i % 2), Within30: sales.Chance{P: share / 3}, TypicalMinor: int64(50 * i)})
 		}
 	}
 	w.learn(links...)

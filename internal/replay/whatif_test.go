@@ -79,7 +79,7 @@ func TestWhatIfExplained(t *testing.T) {
 		want  []string // of the reasons, those that must be there
 		only  []string // beside want, those that may
 	}{
-		"cooldown": {rulesBut(func(r *engine.Rules) { r.CooldownDays = 60 }), []string{"gone cooldown"}, []string{"changed weighed", "added outranked", "gone outranked", "added cap", "changed cap", "gone cap", "added cooldown", "changed cooldown", "changed link", "gone link", "added link", "changed silenced", "gone silenced", "added silenced"}},
+		"cooldown": {rulesBut(func(r *engine.Rules) { r.CooldownDays = 60 }), []string{"gone cooldown"}, []string{"changed weighed", "added weighed", "gone weighed", "added outranked", "gone outranked", "added cap", "changed cap", "gone cap", "added cooldown", "changed cooldown", "changed link", "gone link", "added link", "changed silenced", "gone silenced", "added silenced"}},
 		"no cap":   {rulesBut(func(r *engine.Rules) { r.Caps.CrossSell = 3 }), []string{"changed cap"}, []string{"changed weighed", "added cap", "gone cooldown", "added cooldown", "added outranked", "gone outranked", "gone cap", "changed cooldown"}},
 		"cap 0":    {rulesBut(func(r *engine.Rules) { r.Caps.CrossSell = 0 }), []string{"changed cap", "gone cap"}, []string{"changed weighed", "added cap", "added cooldown", "added outranked", "gone outranked", "gone cooldown"}},
 		"holdout":  {rulesBut(func(r *engine.Rules) { r.HoldoutShare = 0.9 }), []string{"changed holdout"}, nil},

@@ -51,7 +51,8 @@ type Link struct {
 	BaseCurve   [CurveWeeks]float32 // the same for equally active customers at the same time
 	CallFrom    int32               // days since From that hold the middle half of the extra purchases; both 0 = unknown
 	CallTo      int32
-	LearnedFrom Millis // event time that the counts begin at; 0 = unknown
+	LearnedFrom Millis  // event time that the counts begin at; 0 = unknown
+	Season      float64 // how often To came to customers of late over what half a year lets expect: 1 = as usual; 0 = unknown
 }
 
 // CurveWeeks is how many weeks a link's curve has: of 180 days the last week has five.

@@ -41,6 +41,9 @@ func fits(c *Card, m *sales.Model) bool {
 // Card is the definition.
 func (s *Score) Card() *Card { return s.card }
 
+// Constant is where the points begin.
+func (s *Score) Constant() float64 { return s.constant }
+
 // LogOdds adds up the attributes' points, before calibration: what ranks.
 func (s *Score) LogOdds(attributes []int) float64 {
 	z := s.constant
