@@ -29,7 +29,7 @@ import (
 	"leadline/internal/scorecard"
 	"leadline/internal/slipping"
 	"leadline/internal/wire"
-	"leadline/schemas"
+	"leadline/internal/wire/wiretest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -79,12 +79,8 @@ func newWorld(t *testing.T, leaveOut ...string) *world {
 		t.Fatal(err)
 	}
 	w.cluster = cluster
-	texts, ids := registry{}, map[string]int{}
-	for i, topic := range schemas.Topics() {
-		texts[i+1], _ = schemas.ForTopic(topic)
-		ids[schemas.Subject(topic)] = i + 1
-	}
-	w.decoder, w.encoder = wire.NewDecoder(texts), wire.NewEncoder(ids)
+	registry := wiretest.New()
+	w.decoder, w.encoder = registry.Decoder(), registry.Encoder()
 	w.engine = w.client(kgo.TransactionalID("engine"), kgo.RecordPartitioner(kgo.ManualPartitioner()))
 	return w
 }
@@ -105,16 +101,6 @@ func (w *world) client(opts ...kgo.Opt) *kgo.Client {
 		w.t.Fatal(err)
 	}
 	return cl
-}
-
-// registry is a SchemaSource in memory.
-type registry map[int]string
-
-func (r registry) SchemaByID(_ context.Context, id int) (string, error) {
-	if text, ok := r[id]; ok {
-		return text, nil
-	}
-	return "", wire.ErrUnknownSchema
 }
 
 // buy adds to what the customer bought, and gives what the shard tallies of it: the difference of all that it says about the customer.

@@ -1,7 +1,6 @@
 package book
 
 import (
-	"context"
 	"encoding/hex"
 	"fmt"
 	"maps"
@@ -23,7 +22,7 @@ import (
 	"leadline/internal/state"
 	"leadline/internal/window"
 	"leadline/internal/wire"
-	"leadline/schemas"
+	"leadline/internal/wire/wiretest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -61,10 +60,6 @@ type order struct {
 	minor    int64
 }
 
-type registry map[int]string
-
-func (r registry) SchemaByID(_ context.Context, id int) (string, error) { return r[id], nil }
-
 func newTown(t *testing.T) *town {
 	t.Helper()
 	broker, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(shardsN, prefix+"leadline.state", prefix+"customers"))
@@ -81,12 +76,8 @@ func newTown(t *testing.T) *town {
 		t.Fatal(err)
 	}
 	t.Cleanup(w.client.Close)
-	ids, texts := map[string]int{}, registry{}
-	for i, topic := range schemas.Topics() {
-		texts[i+1], _ = schemas.ForTopic(topic)
-		ids[schemas.Subject(topic)] = i + 1
-	}
-	w.enc, w.dec = wire.NewEncoder(ids), wire.NewDecoder(texts)
+	registry := wiretest.New()
+	w.enc, w.dec = registry.Encoder(), registry.Decoder()
 	adm := kadm.NewClient(w.client)
 	topics, err := adm.ListTopics(t.Context())
 	if err != nil {

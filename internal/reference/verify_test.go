@@ -44,9 +44,9 @@ func TestTicks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		time.Sleep(23*time.Hour + 58*time.Minute)
 		w := newWorld(t)
-		w.rules.ExpiryDays, w.rules.HoldoutShare = 1, 0
+		w.Rules.ExpiryDays, w.Rules.HoldoutShare = 1, 0
 		w.learn(sales.Link{Kind: sales.CrossSellLink, Level: "category", From: "coffee", To: "filters", Score: 0.5, Confidence: 0.5})
-		w.during(engine.Live, func() {
+		w.During(engine.Live, func() {
 			w.send(&sales.Purchase{EventID: "e", CustomerID: "cj-1", OccurredAt: millis(time.Now()), Currency: "USD", OrderID: "o", Lines: line("coffee")})
 			time.Sleep(5 * time.Minute) // past midnight
 		})
@@ -90,11 +90,11 @@ func TestTampered(t *testing.T) {
 			return on("alerts.cross-sell", func(at int, rec *kgo.Record) []*kgo.Record {
 				if at == 7 {
 					var a sales.Alert
-					w.check(w.dec.Alert(context.Background(), rec.Value, &a))
+					w.Check(w.Decoder.Alert(context.Background(), rec.Value, &a))
 					change(&a)
 					var err error
-					rec.Value, err = w.enc.AppendAlert(nil, &a)
-					w.check(err)
+					rec.Value, err = w.Encoder.AppendAlert(nil, &a)
+					w.Check(err)
 				}
 				return []*kgo.Record{rec}
 			})
@@ -102,13 +102,13 @@ func TestTampered(t *testing.T) {
 		journal := func(change func(*sales.Journal)) edit {
 			return on("leadline.journal", func(at int, rec *kgo.Record) []*kgo.Record {
 				var j sales.Journal
-				w.check(w.dec.Journal(context.Background(), rec.Value, &j))
+				w.Check(w.Decoder.Journal(context.Background(), rec.Value, &j))
 				if j.Partition == 1 {
 					change(&j)
 				}
 				var err error
-				rec.Value, err = w.enc.AppendJournal(nil, &j)
-				w.check(err)
+				rec.Value, err = w.Encoder.AppendJournal(nil, &j)
+				w.Check(err)
 				return []*kgo.Record{rec}
 			})
 		}

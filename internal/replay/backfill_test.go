@@ -26,7 +26,7 @@ func (w *world) createAlertTopics(prefix string, partitions int32) {
 	for _, t := range alertTopics() {
 		names = append(names, prefix+t)
 	}
-	if _, err := kadm.NewClient(w.client).CreateTopics(context.Background(), partitions, 1, nil, names...); err != nil {
+	if _, err := kadm.NewClient(w.Client).CreateTopics(context.Background(), partitions, 1, nil, names...); err != nil {
 		w.t.Fatal(err)
 	}
 }
@@ -38,7 +38,7 @@ func (w *world) saidOn(of string) (what map[string]sales.Alert, times map[string
 	for _, topic := range alertTopics() {
 		for _, rec := range w.allOf(of + topic) {
 			var a sales.Alert
-			if err := w.dec.Alert(w.t.Context(), rec.Value, &a); err != nil {
+			if err := w.Decoder.Alert(w.t.Context(), rec.Value, &a); err != nil {
 				w.t.Fatal(err)
 			}
 			what[topic+" "+alertName(&a)] = a
@@ -91,7 +91,7 @@ func TestBackfill(t *testing.T) {
 					missing++
 					continue
 				}
-				w.sendTo(&kgo.Record{Topic: shadowPrefix + topic, Partition: rec.Partition, Key: rec.Key, Value: rec.Value})
+				w.Write(&kgo.Record{Topic: shadowPrefix + topic, Partition: rec.Partition, Key: rec.Key, Value: rec.Value})
 			}
 		}
 		r, err := w.backfill(t.Context())
@@ -198,7 +198,7 @@ func TestBackfillOfALostTopic(t *testing.T) {
 		w := newWorld(t)
 		w.past()
 		lost := len(w.all("alerts.cross-sell"))
-		adm := kadm.NewClient(w.client)
+		adm := kadm.NewClient(w.Client)
 		if _, err := adm.DeleteTopics(t.Context(), prefix+"alerts.cross-sell"); err != nil {
 			t.Fatal(err)
 		}
@@ -229,9 +229,9 @@ func TestBackfillLeavesAlone(t *testing.T) {
 		w.learn(w.links()...)
 		orders := w.orders()
 		p, early := int32(1), int64(0)
-		w.during(engine.Data, func() {
+		w.During(engine.Data, func() {
 			w.send(orders[:150]...)
-			w.read()
+			w.Read()
 			time.Sleep(time.Hour) // timers have fired meanwhile, too
 			early = w.ends("alerts.cross-sell", p)
 			w.send(orders[150:]...)

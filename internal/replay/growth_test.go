@@ -22,18 +22,14 @@ import (
 func (w *world) grow(n int32) stream.Growth {
 	w.t.Helper()
 	time.Sleep(time.Minute) // the group forgets its members
-	admin := topics.New(w.client, nil, topics.Options{Prefix: prefix, Partitions: w.shards})
-	done, err := stream.Grow(w.t.Context(), stream.Config{Kafka: w.kafka(), Prefix: prefix}, n, false,
-		stream.GrowDeps{Decoder: w.dec, Encoder: w.enc, Alter: admin.Grow, Log: zap.NewNop()})
+	admin := topics.New(w.Client, nil, topics.Options{Prefix: prefix, Partitions: w.shards})
+	done, err := stream.Grow(w.t.Context(), stream.Config{Kafka: w.Kafka, Prefix: prefix}, n, false,
+		stream.GrowDeps{Decoder: w.Decoder, Encoder: w.Encoder, Alter: admin.Grow, Log: zap.NewNop()})
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	w.shards = n
-	w.client.Close()
-	if w.client, err = kgo.NewClient(append(w.kafka(), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerLinger(0))...); err != nil {
-		w.t.Fatal(err)
-	}
-	w.t.Cleanup(w.client.Close)
+	w.Open()
 	return done
 }
 
@@ -41,14 +37,14 @@ func (w *world) grow(n int32) stream.Growth {
 func (w *world) sequel(name string, from time.Time) {
 	w.t.Helper()
 	rng := rand.New(rand.NewPCG(3, 4))
-	w.during(engine.Data, func() {
+	w.During(engine.Data, func() {
 		for i := range 80 {
 			who := fmt.Sprintf("cj-%d", rng.IntN(25))
 			w.send(w.record(purchase(who, fmt.Sprint(name, i), fmt.Sprintf("cat-%d", rng.IntN(14)), from.Add(time.Duration(i)*time.Hour)), who))
 		}
 		w.send(w.record(&sales.Customer{CustomerID: "cj-3", OwnerID: "rep-2", UpdatedAt: millis(from)}, "cj-3"),
 			&kgo.Record{Topic: prefix + "customers", Key: []byte("cj-9")})
-		w.sendTo(&kgo.Record{Topic: prefix + "purchases", Partition: w.shards - 1, Key: []byte("cj-1"), Value: []byte("hello")})
+		w.Write(&kgo.Record{Topic: prefix + "purchases", Partition: w.shards - 1, Key: []byte("cj-1"), Value: []byte("hello")})
 	})
 }
 
@@ -72,7 +68,7 @@ func TestVerifyGoesOnAcrossGrowths(t *testing.T) {
 		}
 		between := time.Now()
 		second := w.grow(6)
-		w.rules.ExpiryDays = 9
+		w.Rules.ExpiryDays = 9
 		w.sequel("third", newYear.AddDate(0, 0, 2))
 		report = w.verify()
 		assertVerified(t, "after all", report)

@@ -65,7 +65,7 @@ func (w *world) bad() []*kgo.Record {
 	unknown := w.record(purchase("cj-2", "unknown", "cat-1", at), "cj-2")
 	binary.BigEndian.PutUint32(unknown.Value[1:], 7001)
 	// A schema whose defect takes many words: they are cut in the letter's header.
-	w.reg.set(7000, `{"type":"record","name":"`+strings.Repeat("Purchase", 200)+`","fields":[]}`)
+	w.Schemas.Register(7000, `{"type":"record","name":"`+strings.Repeat("Purchase", 200)+`","fields":[]}`)
 	strange := w.record(purchase("cj-2", "strange", "cat-1", at), "cj-2")
 	binary.BigEndian.PutUint32(strange.Value[1:], 7000)
 	return []*kgo.Record{
@@ -85,32 +85,32 @@ func (w *world) bad() []*kgo.Record {
 func (w *world) past() {
 	orders := w.orders()
 	w.learn(w.links()...)
-	w.during(engine.Data, func() {
+	w.During(engine.Data, func() {
 		w.send(orders[:100]...)
 		w.send(w.record(&sales.Customer{CustomerID: "cj-3", OwnerID: "rep-1", UpdatedAt: millis(newYear)}, "cj-3"),
 			w.record(&sales.Touchpoint{EventID: "t-1", CustomerID: "cj-4", OccurredAt: millis(newYear.AddDate(0, -2, 0)), Kind: sales.TouchVisit}, "cj-4"))
 	})
-	w.during(engine.Data, func() {
+	w.During(engine.Data, func() {
 		w.send(again(orders[60:100])...)
 		w.send(w.bad()...)
 		w.send(w.record(purchase("cj-5", "late", "cat-1", newYear.AddDate(-2, 0, 0)), "cj-5"))
 		w.unlearn(w.links()[3])
-		w.sendTo(w.record(&sales.Product{ProductID: "p-cat-2", Name: "COFFEE 12 OZ", Category: "cat-2", Type: "coffee", Brand: "Private"}, "p-cat-2"))
+		w.Write(w.record(&sales.Product{ProductID: "p-cat-2", Name: "COFFEE 12 OZ", Category: "cat-2", Type: "coffee", Brand: "Private"}, "p-cat-2"))
 		w.send(orders[100:180]...)
 	})
 	text, _ := schemas.ForTopic("purchases")
-	w.reg.set(7001, text) // too late for the record that was given up
-	w.rules.ExpiryDays, w.rules.CooldownDays, w.rules.Upsell.BrandTiers = 7, 20, map[string]int32{"Private": 3}
-	w.during(engine.Data, func() {
+	w.Schemas.Register(7001, text) // too late for the record that was given up
+	w.Rules.ExpiryDays, w.Rules.CooldownDays, w.Rules.Upsell.BrandTiers = 7, 20, map[string]int32{"Private": 3}
+	w.During(engine.Data, func() {
 		w.learn(link("cat-1", "coffee"))
 		w.send(w.outcome())
 		w.send(orders[180:240]...)
 		w.send(&kgo.Record{Topic: prefix + "customers", Key: []byte("cj-6")})
 	})
-	w.rules.HoldoutShare = 0.5
-	w.during(engine.Data, func() {
+	w.Rules.HoldoutShare = 0.5
+	w.During(engine.Data, func() {
 		w.send(orders[240:]...)
-		w.read()
+		w.Read()
 		w.send(&kgo.Record{Topic: prefix + "customers", Key: []byte("cj-7")})
 	})
 }
@@ -119,7 +119,7 @@ func (w *world) past() {
 func (w *world) outcome() *kgo.Record {
 	w.t.Helper()
 	var a sales.Alert
-	if err := w.dec.Alert(w.t.Context(), w.all("alerts.cross-sell")[0].Value, &a); err != nil {
+	if err := w.Decoder.Alert(w.t.Context(), w.all("alerts.cross-sell")[0].Value, &a); err != nil {
 		w.t.Fatal(err)
 	}
 	return w.record(&sales.Outcome{EventID: "out-1", AlertID: a.AlertID, CustomerID: a.CustomerID, Action: "phone", Result: "won",
@@ -169,9 +169,9 @@ func TestTicksAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		time.Sleep(23*time.Hour + 58*time.Minute)
 		w := newWorld(t)
-		w.rules.ExpiryDays = 1
+		w.Rules.ExpiryDays = 1
 		w.learn(link("coffee", "filters"))
-		w.during(engine.Live, func() {
+		w.During(engine.Live, func() {
 			w.send(w.record(purchase("cj-1", "e-1", "coffee", time.Now()), "cj-1"))
 			time.Sleep(5 * time.Minute) // past midnight
 		})
@@ -200,11 +200,11 @@ func TestTamperedTopics(t *testing.T) {
 		victim := w.all("alerts.cross-sell")[5]
 		change := func(edit func(*sales.Alert)) *kgo.Record {
 			var a sales.Alert
-			if err := w.dec.Alert(t.Context(), victim.Value, &a); err != nil {
+			if err := w.Decoder.Alert(t.Context(), victim.Value, &a); err != nil {
 				t.Fatal(err)
 			}
 			edit(&a)
-			value, err := w.enc.AppendAlert(nil, &a)
+			value, err := w.Encoder.AppendAlert(nil, &a)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -218,7 +218,7 @@ func TestTamperedTopics(t *testing.T) {
 			}
 		}
 		broken := append(slices.Clone(customer.Value[:len(customer.Value)-1]), 0xff)
-		w.sendTo(
+		w.Write(
 			change(func(a *sales.Alert) { a.AlertID = "7b8a2c1e-0000-5000-8000-000000000001" }),
 			change(func(a *sales.Alert) { a.Title, a.Score = "Buy now", 1 }),
 			change(func(*sales.Alert) {}),
@@ -317,7 +317,7 @@ func TestBesideALiveEngine(t *testing.T) {
 		w := newWorld(t)
 		w.learn(w.links()...)
 		orders := w.orders()
-		w.during(engine.Data, func() {
+		w.During(engine.Data, func() {
 			for len(orders) > 0 {
 				w.send(orders[:20]...)
 				orders = orders[20:]
@@ -335,12 +335,12 @@ func TestUntil(t *testing.T) {
 		w := newWorld(t)
 		w.learn(w.links()...)
 		orders := w.orders()
-		w.during(engine.Data, func() { w.send(orders[:150]...) })
+		w.During(engine.Data, func() { w.send(orders[:150]...) })
 		early := len(w.all("alerts.cross-sell"))
 		time.Sleep(time.Hour)
 		until := time.Now()
 		time.Sleep(time.Hour)
-		w.during(engine.Data, func() { w.send(orders[150:]...) })
+		w.During(engine.Data, func() { w.send(orders[150:]...) })
 		r := w.verify(func(o *Options) { o.Until = until })
 		verified(t, r)
 		if n := compared(r, "alerts.cross-sell"); n != int64(early) || early == 0 || early == len(w.all("alerts.cross-sell")) {
@@ -364,7 +364,7 @@ func TestEndsTakenInTheMiddleOfACommit(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(t)
 				w.past()
-				cl, err := kgo.NewClient(w.kafka()...)
+				cl, err := kgo.NewClient(w.Kafka...)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -400,7 +400,7 @@ func TestKnowledgeGoesBack(t *testing.T) {
 		for i := range 3 {
 			rec := w.record(purchase("cj", fmt.Sprint("e-", i), "coffee", newYear.AddDate(0, 0, -100+40*i)), "cj")
 			rec.Partition = p
-			w.sendTo(rec)
+			w.Write(rec)
 		}
 		partitions := int32(1)
 		for wire.Partition([]byte("cj"), partitions) != p {

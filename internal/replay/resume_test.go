@@ -33,7 +33,7 @@ func (w *world) tampered() {
 	victim := w.all("alerts.cross-sell")[7]
 	again := *victim
 	again.Offset = 0
-	w.sendTo(&again)
+	w.Write(&again)
 }
 
 // killedAfter runs a verification that keeps its state, and gives a copy of what it had kept when it had played so many commits: what
@@ -160,7 +160,7 @@ func TestSnapshotStartEqualsFullStart(t *testing.T) {
 		w := newWorld(t)
 		w.learn(w.links()...)
 		orders := w.orders()
-		w.during(engine.Data, func() { w.send(orders[:170]...) })
+		w.During(engine.Data, func() { w.send(orders[:170]...) })
 		time.Sleep(time.Hour)
 		since := time.Now()
 		time.Sleep(time.Hour)
@@ -170,8 +170,8 @@ func TestSnapshotStartEqualsFullStart(t *testing.T) {
 			t.Fatal(err)
 		}
 		verified(t, report)
-		w.rules.CooldownDays = 20
-		w.during(engine.Data, func() {
+		w.Rules.CooldownDays = 20
+		w.During(engine.Data, func() {
 			w.unlearn(w.links()[5])
 			w.send(orders[170:]...)
 		})

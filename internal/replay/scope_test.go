@@ -26,7 +26,7 @@ func TestScope(t *testing.T) {
 		own := map[string]int{}
 		for _, rec := range w.all("alerts.cross-sell") {
 			var a sales.Alert
-			if err := w.dec.Alert(t.Context(), rec.Value, &a); err != nil {
+			if err := w.Decoder.Alert(t.Context(), rec.Value, &a); err != nil {
 				t.Fatal(err)
 			}
 			own[a.CustomerID]++
@@ -37,8 +37,8 @@ func TestScope(t *testing.T) {
 		// Somebody has said the same alert once more: whoever asks about others does not hear of it.
 		for _, rec := range w.all("alerts.cross-sell") {
 			var a sales.Alert
-			if err := w.dec.Alert(t.Context(), rec.Value, &a); err == nil && a.AlertID == chosen.AlertID && a.Revision == 1 {
-				w.sendTo(&kgo.Record{Topic: rec.Topic, Partition: rec.Partition, Key: rec.Key, Value: rec.Value})
+			if err := w.Decoder.Alert(t.Context(), rec.Value, &a); err == nil && a.AlertID == chosen.AlertID && a.Revision == 1 {
+				w.Write(&kgo.Record{Topic: rec.Topic, Partition: rec.Partition, Key: rec.Key, Value: rec.Value})
 			}
 		}
 		for name, tc := range map[string]struct {
@@ -152,7 +152,7 @@ func TestTicksOfOtherShards(t *testing.T) {
 // that time does not pass between a customer's orders.
 func (w *world) absences() {
 	w.t.Helper()
-	w.rules.HoldoutShare = 0
+	w.Rules.HoldoutShare = 0
 	w.learn(link("coffee", "filters"))
 	buy := func(c, day int, category string) {
 		who := fmt.Sprint("silent-", c)
@@ -163,8 +163,8 @@ func (w *world) absences() {
 			buy(c, day, "tea")
 		}
 	}
-	w.during(engine.Live, func() {
-		w.read()
+	w.During(engine.Live, func() {
+		w.Read()
 		time.Sleep(time.Minute)
 		for c := range 6 {
 			buy(c, 5, "coffee")
@@ -178,21 +178,21 @@ func (w *world) absences() {
 func TestWarmUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		w.rules.WindowDays, w.rules.Declining.RecentDays, w.rules.Declining.BaselineDays, w.rules.CooldownDays, w.rules.ExpiryDays = 30, 10, 20, 20, 7
-		w.rules.SlackDays = 2
+		w.Rules.WindowDays, w.Rules.Declining.RecentDays, w.Rules.Declining.BaselineDays, w.Rules.CooldownDays, w.Rules.ExpiryDays = 30, 10, 20, 20, 7
+		w.Rules.SlackDays = 2
 		w.learn(w.links()...)
 		orders := w.orders()
-		w.during(engine.Data, func() {
+		w.During(engine.Data, func() {
 			for _, c := range []string{"cj-3", "cj-8", "cj-9"} {
 				w.send(w.record(&sales.Customer{CustomerID: c, OwnerID: "rep-1", Consent: map[string]bool{"rep": c != "cj-8"}, UpdatedAt: millis(newYear)}, c))
 			}
-			w.read()
+			w.Read()
 			for len(orders) > 0 {
 				w.send(orders[:20]...)
 				for p := range int32(testPartitions) {
-					w.sendTo(&kgo.Record{Topic: prefix + "purchases", Partition: p, Key: []byte("somebody"), Value: []byte("hello")})
+					w.Write(&kgo.Record{Topic: prefix + "purchases", Partition: p, Key: []byte("somebody"), Value: []byte("hello")})
 				}
-				w.read()
+				w.Read()
 				orders = orders[20:]
 				time.Sleep(time.Second)
 			}
@@ -204,7 +204,7 @@ func TestWarmUp(t *testing.T) {
 		if r := w.verify(); r.Verified {
 			t.Fatal("a history without a beginning was verified")
 		}
-		r := w.verify(func(o *Options) { o.WarmUp, o.Rules = true, &w.rules })
+		r := w.verify(func(o *Options) { o.WarmUp, o.Rules = true, &w.Rules })
 		verified(t, r)
 		all, unjudged := int64(0), int64(0)
 		for _, topic := range r.Topics {
@@ -231,12 +231,12 @@ func TestErased(t *testing.T) {
 			}
 			w.send(w.record(&sales.Customer{CustomerID: name, OwnerID: "rep-2", UpdatedAt: millis(newYear)}, name))
 		}
-		w.during(engine.Data, func() {
+		w.During(engine.Data, func() {
 			other("first") // a topic does not begin later because of a compaction
 			w.send(w.record(&sales.Customer{CustomerID: "cj-3", OwnerID: "rep-1", UpdatedAt: millis(newYear)}, "cj-3"))
-			w.read()
+			w.Read()
 			w.send(orders...)
-			w.read()
+			w.Read()
 			w.send(&kgo.Record{Topic: prefix + "customers", Key: []byte("cj-3")})
 			other("last") // what a topic ends with is never compacted
 		})

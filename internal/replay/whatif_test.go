@@ -153,7 +153,7 @@ func TestWhatIfAgainstTwoRuns(t *testing.T) {
 // decided plays all shards under the given rules and gives the alerts by name.
 func (w *world) decided(alter func(engine.Rules) (engine.Rules, error)) map[string]string {
 	w.t.Helper()
-	h, err := openHistory(w.t.Context(), w.options(), kadm.NewClient(w.client))
+	h, err := openHistory(w.t.Context(), w.options(), kadm.NewClient(w.Client))
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -6,26 +6,16 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"github.com/twmb/franz-go/pkg/kadm"
-	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"go.uber.org/goleak"
-	"go.uber.org/zap"
-	"go.uber.org/zap/zaptest"
 
-	"leadline/internal/engine"
-	"leadline/internal/intake"
 	"leadline/internal/sales"
-	"leadline/internal/state"
-	"leadline/internal/stream"
-	"leadline/internal/topics"
+	"leadline/internal/stream/streamtest"
 	"leadline/internal/wire"
-	"leadline/schemas"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -35,142 +25,20 @@ const (
 	prefix         = "acme."
 )
 
-// world is a cluster, a registry and a store, inside a synctest bubble.
+// world is a history that is made and played again, inside a synctest bubble.
 type world struct {
-	t       *testing.T
-	net     kfake.VirtualNetwork
-	cluster *kfake.Cluster
-	reg     *registry
-	enc     *wire.Encoder
-	dec     *wire.Decoder
-	store   state.Store
-	client  *kgo.Client
-	rules   engine.Rules
-	shards  int32
-}
-
-// registry is a schema source.
-type registry struct {
-	mu    sync.Mutex
-	texts map[int]string
-}
-
-func (r *registry) SchemaByID(_ context.Context, id int) (string, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if text, ok := r.texts[id]; ok {
-		return text, nil
-	}
-	return "", fmt.Errorf("schema %d: %w", id, wire.ErrUnknownSchema)
-}
-
-func (r *registry) set(id int, text string) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.texts[id] = text
+	*streamtest.World
+	t      *testing.T
+	shards int32
 }
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	w := &world{t: t, reg: &registry{texts: map[int]string{}}, store: state.NewMemory(), rules: engine.DefaultRules(), shards: testPartitions}
-	ids := map[string]int{}
-	for i, topic := range schemas.Topics() {
-		text, _ := schemas.ForTopic(topic)
-		w.reg.set(i+1, text)
-		ids[schemas.Subject(topic)] = i + 1
-	}
-	w.enc, w.dec = wire.NewEncoder(ids), wire.NewDecoder(w.reg)
-	seed := []kfake.Opt{kfake.NumBrokers(1), kfake.Ports(9092), kfake.ListenFn(w.net.Listen)}
-	for _, topic := range topics.Catalogue(topics.Options{Prefix: prefix, Partitions: testPartitions}) {
-		seed = append(seed, kfake.SeedTopics(topic.Partitions, prefix+topic.Name))
-	}
-	var err error
-	if w.cluster, err = kfake.NewCluster(seed...); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(w.cluster.Close)
-	if w.client, err = kgo.NewClient(append(w.kafka(), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerLinger(0))...); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(w.client.Close)
-	return w
-}
-
-func (w *world) kafka() []kgo.Opt {
-	return []kgo.Opt{kgo.SeedBrokers(w.cluster.ListenAddrs()...), kgo.Dialer(w.net.DialContext)}
-}
-
-// engine starts an engine, and stop ends it in good order.
-func (w *world) engine(clock engine.Clock) (stop func()) {
-	w.t.Helper()
-	rules := w.rules
-	r, err := stream.New(stream.Config{Kafka: w.kafka(), Prefix: prefix, InstanceID: "a", Clock: clock, MaxPoll: 40, CacheBytes: 20_000},
-		stream.Deps{Store: w.store, Decoder: w.dec, Encoder: w.enc, Rules: func() engine.Rules { return rules },
-			Log: zaptest.NewLogger(w.t, zaptest.Level(zap.ErrorLevel)), Registerer: prometheus.NewRegistry()})
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- r.Run(ctx) }()
-	stop = sync.OnceFunc(func() {
-		cancel()
-		if err := <-ended; err != nil {
-			w.t.Errorf("engine: %v", err)
-		}
-	})
-	w.t.Cleanup(stop)
-	w.eventually("engine is ready", func() bool { return r.Ready() == nil })
-	return stop
-}
-
-// eventually waits in virtual time.
-func (w *world) eventually(what string, ok func() bool) {
-	w.t.Helper()
-	for range 15_000 {
-		if ok() {
-			return
-		}
-		time.Sleep(20 * time.Millisecond)
-	}
-	w.t.Fatalf("not within five minutes: %s", what)
-}
-
-// read waits until the engine has committed the ends of all inputs.
-func (w *world) read() {
-	w.t.Helper()
-	w.eventually("everything is read", func() bool {
-		ctx, adm := context.Background(), kadm.NewClient(w.client)
-		have, err := adm.FetchOffsets(kadm.RequireStable(ctx), prefix+"leadline-engine")
-		if err != nil {
-			w.t.Fatal(err)
-		}
-		for _, in := range intake.Inputs {
-			ends, err := adm.ListCommittedOffsets(ctx, prefix+in.Topic)
-			if err != nil {
-				w.t.Fatal(err)
-			}
-			for p, end := range ends[prefix+in.Topic] {
-				if at, _ := have.Lookup(prefix+in.Topic, p); at.At != end.Offset {
-					return false
-				}
-			}
-		}
-		return true
-	})
-}
-
-// during plays one life of an engine, and waits until it has read all that was sent.
-func (w *world) during(clock engine.Clock, do func()) {
-	w.t.Helper()
-	stop := w.engine(clock)
-	do()
-	w.read()
-	stop()
+	return &world{World: streamtest.New(t, prefix, testPartitions), t: t, shards: testPartitions}
 }
 
 func (w *world) options() Options {
-	return Options{Kafka: w.kafka(), Prefix: prefix, Decoder: wire.NewDecoder(w.reg), Encoder: w.enc}
+	return Options{Kafka: w.Kafka, Prefix: prefix, Decoder: w.Schemas.Decoder(), Encoder: w.Encoder}
 }
 
 func (w *world) verify(edit ...func(*Options)) *Report {
@@ -200,14 +68,7 @@ func (w *world) send(records ...*kgo.Record) {
 	for _, rec := range records {
 		rec.Partition = wire.Partition(rec.Key, w.shards)
 	}
-	w.sendTo(records...)
-}
-
-func (w *world) sendTo(records ...*kgo.Record) {
-	w.t.Helper()
-	if err := w.client.ProduceSync(context.Background(), records...).FirstErr(); err != nil {
-		w.t.Fatal(err)
-	}
+	w.Write(records...)
 }
 
 var inputTopics = map[string]string{"*sales.Purchase": "purchases", "*sales.Touchpoint": "touchpoints", "*sales.Customer": "customers",
@@ -215,7 +76,7 @@ var inputTopics = map[string]string{"*sales.Purchase": "purchases", "*sales.Touc
 
 func (w *world) record(input any, key string) *kgo.Record {
 	w.t.Helper()
-	value, err := w.enc.AppendInput(nil, input)
+	value, err := w.Encoder.AppendInput(nil, input)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -239,17 +100,17 @@ func link(from, to string) *sales.Link {
 func (w *world) learn(links ...*sales.Link) {
 	w.t.Helper()
 	for _, l := range links {
-		value, err := w.enc.AppendLink(nil, l)
+		value, err := w.Encoder.AppendLink(nil, l)
 		if err != nil {
 			w.t.Fatal(err)
 		}
-		w.sendTo(&kgo.Record{Topic: prefix + "product-links", Key: []byte(l.Key()), Value: value})
+		w.Write(&kgo.Record{Topic: prefix + "product-links", Key: []byte(l.Key()), Value: value})
 	}
 }
 
 func (w *world) unlearn(l *sales.Link) {
 	w.t.Helper()
-	w.sendTo(&kgo.Record{Topic: prefix + "product-links", Key: []byte(l.Key())})
+	w.Write(&kgo.Record{Topic: prefix + "product-links", Key: []byte(l.Key())})
 }
 
 // all reads every committed record of a topic.
@@ -261,7 +122,7 @@ func (w *world) all(topic string) []*kgo.Record {
 // allOf is all for the full name.
 func (w *world) allOf(name string) []*kgo.Record {
 	w.t.Helper()
-	adm := kadm.NewClient(w.client)
+	adm := kadm.NewClient(w.Client)
 	ends, err := adm.ListCommittedOffsets(context.Background(), name)
 	if err != nil {
 		w.t.Fatal(err)
@@ -273,7 +134,7 @@ func (w *world) allOf(name string) []*kgo.Record {
 	var records []*kgo.Record
 	for _, p := range slices.Sorted(maps.Keys(ends[name])) {
 		begin, _ := begins.Lookup(name, p)
-		c := cursor{opts: w.kafka(), topic: name, p: p, pos: begin.Offset}
+		c := cursor{opts: w.Kafka, topic: name, p: p, pos: begin.Offset}
 		defer c.close()
 		for {
 			rec, err := c.next(context.Background(), ends[name][p].Offset)
@@ -294,7 +155,7 @@ func (w *world) forget(topic string, p int32, before int64) {
 	w.t.Helper()
 	var offsets kadm.Offsets
 	offsets.Add(kadm.Offset{Topic: prefix + topic, Partition: p, At: before})
-	if _, err := kadm.NewClient(w.client).DeleteRecords(context.Background(), offsets); err != nil {
+	if _, err := kadm.NewClient(w.Client).DeleteRecords(context.Background(), offsets); err != nil {
 		w.t.Fatal(err)
 	}
 }
@@ -302,7 +163,7 @@ func (w *world) forget(topic string, p int32, before int64) {
 // ends is where a partition ends, markers included.
 func (w *world) ends(topic string, p int32) int64 {
 	w.t.Helper()
-	ends, err := kadm.NewClient(w.client).ListCommittedOffsets(context.Background(), prefix+topic)
+	ends, err := kadm.NewClient(w.Client).ListCommittedOffsets(context.Background(), prefix+topic)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -318,9 +179,9 @@ func (w *world) shardOf(customer string) int32 {
 func (w *world) compact(topic string) {
 	w.t.Helper()
 	value := "compact"
-	if _, err := kadm.NewClient(w.client).AlterTopicConfigs(context.Background(), []kadm.AlterConfig{{Op: kadm.SetConfig, Name: "cleanup.policy", Value: &value}},
+	if _, err := kadm.NewClient(w.Client).AlterTopicConfigs(context.Background(), []kadm.AlterConfig{{Op: kadm.SetConfig, Name: "cleanup.policy", Value: &value}},
 		prefix+topic); err != nil {
 		w.t.Fatal(err)
 	}
-	w.cluster.Compact()
+	w.Cluster.Compact()
 }

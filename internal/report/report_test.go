@@ -14,16 +14,16 @@ import (
 	"leadline/internal/committed"
 	"leadline/internal/sales"
 	"leadline/internal/wire"
+	"leadline/internal/wire/wiretest"
 	"leadline/schemas"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-const partitions = 4
-
-type texts map[int]string
-
-func (x texts) SchemaByID(_ context.Context, id int) (string, error) { return x[id], nil }
+const (
+	partitions = 4
+	outcomesID = 70 // of the schema in the registry
+)
 
 func setup(t *testing.T, topic string) (*Reporter, *kadm.Client) {
 	t.Helper()
@@ -39,7 +39,7 @@ func setup(t *testing.T, topic string) (*Reporter, *kadm.Client) {
 	}
 	t.Cleanup(client.Close)
 	return &Reporter{Kafka: kafka, Prefix: "acme.", SchemaIDs: func(context.Context) (map[string]int, error) {
-		return map[string]int{schemas.Subject("outcomes"): 7}, nil
+		return map[string]int{schemas.Subject("outcomes"): outcomesID}, nil
 	}}, kadm.NewClient(client)
 }
 
@@ -55,7 +55,9 @@ func outcomes(n int) (all []*sales.Outcome) {
 func read(t *testing.T, r *Reporter, adm *kadm.Client) map[string]sales.Outcome {
 	t.Helper()
 	text, _ := schemas.ForTopic("outcomes")
-	decoder := wire.NewDecoder(texts{7: text})
+	registry := wiretest.New()
+	registry.Register(outcomesID, text)
+	decoder := registry.Decoder()
 	spans, err := committed.Whole(t.Context(), adm, "acme.outcomes")
 	if err != nil {
 		t.Fatal(err)

@@ -169,11 +169,7 @@ func (l *load) newSchemas(records []*kgo.Record, version int) {
 			continue
 		}
 		id := int(binary.BigEndian.Uint32(rec.Value[1:])) % schemaStep
-		l.w.reg.mu.Lock()
-		if text, ok := l.w.reg.texts[id]; ok {
-			l.w.reg.texts[id+version*schemaStep] = text
-		}
-		l.w.reg.mu.Unlock()
+		l.w.reg.Alias(id+version*schemaStep, id)
 		rec.Value = append([]byte(nil), rec.Value...)
 		binary.BigEndian.PutUint32(rec.Value[1:], uint32(id+version*schemaStep))
 	}

@@ -83,8 +83,8 @@ var engineMishaps = []mishap{
 	{"engine frozen past its session", 2, func(s *simulation) { s.freeze(35*time.Second + time.Duration(s.rng.IntN(20_000))*time.Millisecond) }},
 	{"engine frozen for a moment", 10, func(s *simulation) { s.freeze(s.while()) }},
 	{"registry away", 15, func(s *simulation) {
-		s.reg.set(true)
-		s.later(s.while(), func() { s.reg.set(false) })
+		s.reg.Down(true)
+		s.later(s.while(), func() { s.reg.Down(false) })
 	}},
 }
 

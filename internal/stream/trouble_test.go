@@ -140,9 +140,8 @@ func TestUnknownSchema(t *testing.T) {
 		}
 		w.send(unknown(7001, "cj-never"), unknown(7002, "cj-soon"))
 		time.Sleep(2 * time.Second)
-		w.reg.mu.Lock()
-		w.reg.texts[7002], _ = schemas.ForTopic("purchases")
-		w.reg.mu.Unlock()
+		text, _ := schemas.ForTopic("purchases")
+		w.reg.Register(7002, text)
 		w.eventually("all is read", w.allRead)
 		e.stop()
 		dead := w.all(deadLettersTopic)
@@ -161,14 +160,14 @@ func TestRegistryDown(t *testing.T) {
 		w.link("coffee", "filters")
 		e := w.engine("a")
 		e.ready()
-		w.reg.set(true)
+		w.reg.Down(true)
 		w.send(w.record(&sales.Touchpoint{EventID: "t-1", CustomerID: "cj-1", OccurredAt: millis(time.Now()), Kind: sales.TouchVisit}, "cj-1"))
 		w.buy("cj-1", "e-1", "coffee", time.Now())
 		time.Sleep(30 * time.Second)
 		if w.allRead() || len(w.all(deadLettersTopic)) > 0 {
 			t.Error("something was read without a schema")
 		}
-		w.reg.set(false)
+		w.reg.Down(false)
 		w.eventually("all is read", w.allRead)
 		e.stop()
 		if len(w.said()) != 1 || len(w.all(deadLettersTopic)) != 0 {

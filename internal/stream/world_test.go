@@ -29,7 +29,7 @@ import (
 	"leadline/internal/sales"
 	"leadline/internal/state"
 	"leadline/internal/wire"
-	"leadline/schemas"
+	"leadline/internal/wire/wiretest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -45,7 +45,7 @@ type world struct {
 	brokers []string
 	dial    func(ctx context.Context, network, address string) (net.Conn, error)
 	prefix  string
-	reg     *registry
+	reg     *wiretest.Registry
 	enc     *wire.Encoder
 	dec     *wire.Decoder
 	store   state.Store
@@ -54,32 +54,6 @@ type world struct {
 	rules   func() engine.Rules
 	ask     func(storeCall) error // before each call of an engine to the store
 	answer  func(storeCall) error // and after it
-}
-
-// registry is a schema source that can be down.
-type registry struct {
-	mu    sync.Mutex
-	texts map[int]string
-	down  bool
-}
-
-func (r *registry) SchemaByID(_ context.Context, id int) (string, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.down {
-		return "", errors.New("registry is down")
-	}
-	text, ok := r.texts[id]
-	if !ok {
-		return "", fmt.Errorf("schema %d: %w", id, wire.ErrUnknownSchema)
-	}
-	return text, nil
-}
-
-func (r *registry) set(down bool) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.down = down
 }
 
 func newWorld(t testing.TB, seed ...kfake.Opt) *world {
@@ -110,14 +84,8 @@ func newWorldOf(t testing.TB, partitions int32, seed ...kfake.Opt) *world {
 
 // bareWorld has no brokers yet.
 func bareWorld(t testing.TB) *world {
-	w := &world{t: t, reg: &registry{texts: map[int]string{}}, store: state.NewMemory(), rules: engine.DefaultRules,
-		n: testPartitions}
-	ids := map[string]int{}
-	for i, topic := range schemas.Topics() {
-		w.reg.texts[i+1], _ = schemas.ForTopic(topic)
-		ids[schemas.Subject(topic)] = i + 1
-	}
-	w.enc, w.dec = wire.NewEncoder(ids), wire.NewDecoder(w.reg)
+	w := &world{t: t, reg: wiretest.New(), store: state.NewMemory(), rules: engine.DefaultRules, n: testPartitions}
+	w.enc, w.dec = w.reg.Encoder(), w.reg.Decoder()
 	return w
 }
 
