@@ -29,6 +29,8 @@ func (w *world) week(n int32, days map[string]int64) {
 		}
 		if n == 2_460 {
 			cells = append(cells, sales.Cell{Row: engine.AttributeRow + "age=young", Col: engine.AttributeMembers, N: 100},
+				sales.Cell{Row: engine.AttributeRow + "age=young", Col: feedback.OfUse, Bucket: n, N: 4},
+				sales.Cell{Row: engine.AttributeRow + "age=young", Col: "won", Bucket: n, N: 1},
 				sales.Cell{Row: feedback.Row(sales.CrossSell, "BREAD"), Col: feedback.OfUse, Bucket: n, N: 2},
 				sales.Cell{Row: feedback.Row(sales.CrossSell, "BREAD"), Col: "won", Bucket: n, N: 1})
 		}
@@ -104,8 +106,10 @@ func TestQuietChannelsAreSaidOnce(t *testing.T) {
 					t.Errorf("%s: %+v", code, alerts[i])
 				}
 			}
-			if !slices.ContainsFunc(alerts[0].Reasons, func(r sales.Reason) bool { return r.Code == "members" && r.Value == 300 }) {
-				t.Errorf("%+v", alerts[0])
+			for code, value := range map[string]float64{"members": 300, "response": 0.25} {
+				if !slices.ContainsFunc(alerts[0].Reasons, func(r sales.Reason) bool { return r.Code == code && r.Value == value }) {
+					t.Errorf("%s: %+v", code, alerts[0])
+				}
 			}
 			if alerts[1].AlertID == alerts[0].AlertID || !slices.ContainsFunc(alerts[2:], func(a sales.Alert) bool { return a.AlertID == alerts[1].AlertID && a.Status == sales.Resolved }) {
 				t.Errorf("ids: %s", said)

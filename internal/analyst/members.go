@@ -68,7 +68,7 @@ func (s *session) named(ctx context.Context, said *channel.Saying, week int32, r
 	return reasons, missing
 }
 
-// membersOf says how many customers the channel has, and what is known of how it responds to offers.
+// membersOf says how many customers the channel has, and what is known of how it has responded.
 func (s *session) membersOf(row string) []sales.Reason {
 	sums := s.memory.sums
 	category, isCategory := strings.CutPrefix(row, engine.CategoryRow)
@@ -80,9 +80,21 @@ func (s *session) membersOf(row string) []sales.Reason {
 	if members > 0 {
 		reasons = append(reasons, sales.Reason{Code: "members", Text: fmt.Sprintf("%d customers belong to it.", members), Value: float64(members)})
 	}
-	won, judged := int64(0), int64(0)
-	for _, kind := range []sales.AlertKind{sales.CrossSell, sales.Upsell} {
-		for at, n := range sums.rows[rowKey{sales.TallyActivity, feedback.Row(kind, category)}] {
+	rows, what := []string{row}, "alerts about its customers"
+	if isCategory {
+		rows, what = []string{feedback.Row(sales.CrossSell, category), feedback.Row(sales.Upsell, category)}, "offers of it"
+	}
+	if won, judged := sums.responses(rows); judged > 0 {
+		reasons = append(reasons, sales.Reason{Code: "response", Value: float64(won) / float64(judged),
+			Text: fmt.Sprintf("Of %d %s that reps have reported on, %d led to a sale.", judged, what, won)})
+	}
+	return reasons
+}
+
+// responses counts the alerts of rows that reps have reported on, and how many of them led to a sale.
+func (s *sums) responses(rows []string) (won, judged int64) {
+	for _, row := range rows {
+		for at, n := range s.rows[rowKey{sales.TallyActivity, row}] {
 			switch at.col {
 			case engine.Won.String():
 				won += n
@@ -91,9 +103,5 @@ func (s *session) membersOf(row string) []sales.Reason {
 			}
 		}
 	}
-	if isCategory && judged > 0 {
-		reasons = append(reasons, sales.Reason{Code: "response", Value: float64(won) / float64(judged),
-			Text: fmt.Sprintf("Of %d offers of it that reps have reported on, %d were sold.", judged, won)})
-	}
-	return reasons
+	return max(0, won), max(0, judged)
 }

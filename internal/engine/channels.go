@@ -11,7 +11,8 @@ import (
 
 // Rows of the tally "activity" that count the purchase days of channels (package channel), by week: days on which a customer bought anything of a
 // category, and days with a purchase of customers whose profile has the value. Those of an attribute follow its value: when a profile changes, what the
-// window keeps moves to the new one. Their column AttributeMembers counts the customers.
+// window keeps moves to the new one. Their column AttributeMembers counts the customers; those of results (feedback.OfUse, Won …) count alerts that reps have
+// reported on, in the week in which they were opened, of whoever was of the segment then.
 const (
 	CategoryRow      = "category|"
 	AttributeRow     = "attribute|"

@@ -32,8 +32,8 @@ func (c *Customer) heard(ref alertRef) heard {
 	return all
 }
 
-// countHeard tallies what a report has changed in what is said about its alert.
-func (s *Shard) countHeard(r *Report, before, after heard) {
+// countHeard tallies what a report has changed in what is said about its alert, also for the segments that the customer is of now.
+func (s *Shard) countHeard(c *Customer, r *Report, before, after heard) {
 	if before == after {
 		return
 	}
@@ -47,6 +47,7 @@ func (s *Shard) countHeard(r *Report, before, after heard) {
 		if is != was {
 			t := &s.step.tally
 			t.outcomes = append(t.outcomes, sales.Cell{Row: row, Col: column, Bucket: week, N: is - was})
+			s.countSegments(c.Segments, column, week, is-was)
 		}
 	}
 }

@@ -73,7 +73,7 @@ func (s *Shard) report(e *entry, ev *sales.Event, day sales.Day) {
 		}
 	}
 	c.remember(r)
-	s.countHeard(&r, before, c.heard(ref))
+	s.countHeard(c, &r, before, c.heard(ref))
 	switch {
 	case handed && ref.at < 0:
 		s.handOver(e, ev, day)
@@ -184,7 +184,7 @@ func (s *Shard) takeBack(e *entry, ev *sales.Event, day sales.Day) {
 		c.TakenUp--
 	}
 	r.Undone, r.Ended = true, nil
-	s.countHeard(r, before, c.heard(r.ref()))
+	s.countHeard(c, r, before, c.heard(r.ref()))
 	spoken := r.Result == SurveyAnswered || r.Result == Assigned && c.Owner() != owner
 	code := sales.Reason{Code: "taken_back", Text: "The report that said " + r.Result.String() + " was taken back.", Evidence: outcomeEvidence(ev)}
 	if ended != nil {

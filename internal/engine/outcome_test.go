@@ -21,6 +21,12 @@ func TestWhatRepsSayAddsUp(t *testing.T) {
 		k := emptyKnowledge()
 		k.Links.Set(sales.Link{Kind: sales.CrossSellLink, Level: "category", From: "PASTA", To: "SAUCE", Score: 0.5, Confidence: 0.5})
 		r := newRig(t, k)
+		rules := testRules()
+		rules.Channels.Attributes = []string{"age"}
+		r.shard.SetRules(rules)
+		for _, who := range []string{"anna", "ben"} {
+			r.step([]sales.Event{{Kind: sales.CustomerEvent, Customer: &sales.Customer{CustomerID: who, Attributes: map[string]string{"age": "young"}}}}, 0)
+		}
 		alerts := map[string]string{}
 		for _, who := range []string{"anna", "ben", "carl"} {
 			d := r.step([]sales.Event{buy(who, noon, "pasta-"+who, "PASTA")}, 0)
@@ -50,7 +56,7 @@ func TestWhatRepsSayAddsUp(t *testing.T) {
 		got := map[string]int64{}
 		for _, d := range r.decisions {
 			for _, cell := range d.Tallies[2].Cells {
-				if strings.HasPrefix(cell.Row, "outcome|") {
+				if ofSegment := strings.HasPrefix(cell.Row, AttributeRow) && cell.Col != "" && cell.Col != AttributeMembers; ofSegment || strings.HasPrefix(cell.Row, "outcome|") {
 					got[cell.Row+" "+cell.Col] += cell.N
 				}
 			}
@@ -62,7 +68,7 @@ func TestWhatRepsSayAddsUp(t *testing.T) {
 	})
 }
 
-// dumbSums counts the alerts of each customer that the standing outcomes are about.
+// dumbSums counts the alerts of each customer that the standing outcomes are about, by what is offered and by the segment that anna and ben are of.
 func dumbSums(said []*sales.Outcome, undone map[string]bool) map[string]int64 {
 	columns := map[string]map[string]bool{}
 	for _, o := range said {
@@ -75,13 +81,18 @@ func dumbSums(said []*sales.Outcome, undone map[string]bool) map[string]int64 {
 		columns[o.CustomerID][o.Result] = true
 	}
 	sums := map[string]int64{}
-	row := feedback.Row(sales.CrossSell, "SAUCE")
-	for _, heard := range columns {
-		for result := range heard {
-			sums[row+" "+result]++
+	for who, heard := range columns {
+		rows := []string{feedback.Row(sales.CrossSell, "SAUCE")}
+		if who != "carl" {
+			rows = append(rows, AttributeRow+"age=young")
 		}
-		if (heard["contacted"] || heard["interested"] || heard["won"]) && !heard["not_useful"] {
-			sums[row+" of_use"]++
+		for _, row := range rows {
+			for result := range heard {
+				sums[row+" "+result]++
+			}
+			if (heard["contacted"] || heard["interested"] || heard["won"]) && !heard["not_useful"] {
+				sums[row+" of_use"]++
+			}
 		}
 	}
 	return sums
