@@ -9,8 +9,8 @@ registry, the rest is this file. It wants an installation into which exactly the
 
 What must hold (n violations of each are printed, the exit code is 1 if there is any):
 
-  sound      a cross-sell A -> B was opened by an order of that customer with A in it, B was not bought in the 180 days up to
-             and including that order, B had not been offered within the cool-down, no other offer was open, the link
+  sound      a cross-sell A -> B was opened by an order of that customer who bought A in it or in the 60 days before (the days
+             with the last 40 categories count), B was not bought in the 180 days up to and including that order, B had not been offered within the cool-down, no other offer was open, the link
              A -> B stood in the version of product-links that the journal names for that order, and was the best to B; the
              catalogue of that version has B, if it has A
   once       no (alert_id, revision) occurs twice on any alert topic
@@ -39,6 +39,7 @@ REGISTRY = os.environ.get("LEADLINE_REGISTRY_URL", "http://127.0.0.1:18081")
 PREFIX = os.environ.get("LEADLINE_TOPIC_PREFIX", "")
 ALERT_TOPICS = ["alerts.cross-sell", "alerts.upsell", "alerts.declining", "alerts.suppressed"]
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+RECENT_DAYS, ENOUGH = 60, 40  # what was bought lately: in so many days, and no further back than the day with so many categories
 
 
 class Violations:
@@ -250,6 +251,7 @@ class Customer:
         self.held = {}     # category -> day of the last line
         self.offered = {}  # category -> day of the last offer
         self.ledger = {}   # category -> day of the last cap
+        self.bought = defaultdict(set)  # day -> what was bought on it
         self.alerts = []   # opened so far
 
     def follow(self, orders):
@@ -260,6 +262,7 @@ class Customer:
                 continue
             for category in order.held:
                 self.held[category] = max(order.day, self.held.get(category, order.day))
+            self.bought[order.day] |= order.bought - self.check.excluded
             candidates = self.candidates(order, commit)
             for alert in self.check.opened.get(order.place, []):
                 self.sound(alert, order, candidates)
@@ -270,12 +273,21 @@ class Customer:
             for alert in self.check.capped.get(order.place, []):
                 self.ledger[alert["to_product"]] = order.day
 
+    def lately(self, order):
+        """What was bought in the order and lately."""
+        found = set()
+        for day in sorted((d for d in self.bought if d > order.day - RECENT_DAYS), reverse=True):
+            if len(found) >= ENOUGH:
+                break
+            found |= self.bought[day]
+        return found | order.bought - self.check.excluded
+
     def candidates(self, order, commit):
         """{to: (-score, from)} of what may be offered, with the best link to it."""
         excluded, days = self.check.excluded, self.check.window
         sold = self.check.products.at(commit["knowledge_version"])
         table, found = self.check.links.at(commit["knowledge_version"]), {}
-        for a in order.bought - excluded:
+        for a in self.lately(order):
             for score, b in table.get(a, ()):
                 if b == a or b in excluded or a in sold and b not in sold:
                     continue
@@ -288,8 +300,8 @@ class Customer:
 
     def sound(self, alert, order, candidates):
         a, b, text = alert["from_product"], alert["to_product"], describe(alert)
-        if a not in order.bought:
-            self.found.add("sound: A was bought in that order", text)
+        if a not in self.lately(order):
+            self.found.add("sound: A was bought in that order or lately", text)
         if order.day - self.held.get(b, -10**9) < self.check.window:
             self.found.add("sound: no B in the window", text)
         if order.day - self.offered.get(b, -10**9) < self.check.cooldown:
