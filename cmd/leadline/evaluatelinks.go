@@ -11,7 +11,7 @@ import (
 type evaluateLinksCmd struct {
 	Paths []string `arg:"" help:"Files or directories with purchases and products, as load takes them."`
 	Cuts  []string `name:"cut" required:"" sep:"none" placeholder:"DAY/DAYS" help:"Learn before this day and judge by so many days from it on, for example 2017-11-02/60. May be given again."`
-	Level string   `default:"type" enum:"category,type,product" help:"What is offered: category, type (with its category) or product."`
+	Level string   `default:"type" enum:"product,type,category,department" help:"What is offered: product, type (with its category), category or department."`
 
 	ExcludeDepartment []string `sep:"none" placeholder:"NAME" help:"No merchandise: products of this department. May be given again."`
 	ExcludeCategory   []string `sep:"none" placeholder:"NAME" help:"No merchandise: products of this category. May be given again."`

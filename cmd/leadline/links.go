@@ -18,7 +18,7 @@ type linksCmd struct {
 	From string `arg:"" optional:"" help:"Links from items with this in their names."`
 	To   string `arg:"" optional:"" help:"Links to items with this in their names. When both are whole names, with the time to the second purchase."`
 
-	Level      string `help:"product, type, category or department; by default all."`
+	Level      string `help:"product, type, category or department; by default all. With --from-files what links lead between, by default as the rules say."`
 	Kind       string `help:"CROSS_SELL or UPSELL; by default both."`
 	Via        string `help:"How the first item came: bought, or a kind of touch, for example product_view; by default all."`
 	Q          string `help:"Only links at this false discovery rate, for example 0.01."`

@@ -40,6 +40,9 @@ func (cmd linksCmd) batch(ctx context.Context, p *process) (*learned, error) {
 		return nil, err
 	}
 	l := &learned{rules: app.LinkRules(c, c.Rules), upTo: sales.Calendar{}.Day(sales.Millis(at.UnixMilli())) - 1}
+	if cmd.Level != "" {
+		l.rules.Level = cmd.Level
+	}
 	l.Batch, err = readBatch(ctx, p, cmd.FromFiles, l.rules, c.Rules.Links.ExcludeCategories, l.upTo)
 	return l, err
 }
@@ -56,12 +59,12 @@ func settled(sums map[evaluate.Place]int64, today sales.Day) map[evaluate.Place]
 
 // All gives the links as an analyst would publish them at the end of the day.
 func (l *learned) All() ([]sales.Link, int64, error) {
-	return l.Counts(l.rules.WindowDays, l.upTo).Links(l.rules, l.rules.Calendar.Start(l.upTo+1)-1), 0, nil
+	return l.Counts(l.rules, l.upTo).Links(l.rules, l.rules.Calendar.Start(l.upTo+1)-1), 0, nil
 }
 
 // readBatch takes the products and what was bought up to the day.
 func readBatch(ctx context.Context, p *process, paths []string, rules affinity.LinkRules, excluded []string, upTo sales.Day) (*evaluate.Batch, error) {
-	b := evaluate.NewBatch(rules.Level == "type", excluded, rules.Calendar)
+	b := evaluate.NewBatch(rules.Level, excluded, rules.Calendar)
 	rejected, err := load.Each(ctx, load.Options{Paths: paths, Stdin: p.stdin}, func(record any) error {
 		switch r := record.(type) {
 		case *sales.Product:

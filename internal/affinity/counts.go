@@ -24,9 +24,12 @@ const (
 const DefaultMaxCandidates = 512
 
 // Counts is everyone's sums, as tallies add to them. Cells may come in any order and from any number of shards: the sums are the same,
-// as long as no antecedent has more consequents than it keeps (row).
+// as long as no antecedent has more consequents than it keeps (row), and there are no more antecedents than are followed (follow).
 type Counts struct {
 	maxCandidates int
+	maxFollowed   int
+	followed      int   // how many items are
+	bar           int64 // who came no more often than this, after some were let go, is not followed
 	customers     int64 // who hold anything, as far as has been told
 	crowd         sums  // how they came and left, of late
 	ids           map[string]uint32
@@ -42,12 +45,14 @@ type itemCount struct {
 	changed bool  // since Saved
 	parts   int   // of its row, as they were last written or read
 	holders int64 // as far as has been told
+	starts  int64 // how often it came
 	lines   int64
 	amount  int64
 	came    sums // by Came
 	left    sums // by Left, of late
 	heldAt  sums // by Came: what came while it was held
-	row     row  // of the pairs of which it is the antecedent
+	row     row  // of the pairs of which it is the antecedent; empty unless followed
+	follows bool // it is followed
 }
 
 // typeCount is what is known of one type's tiers.
@@ -59,7 +64,7 @@ type typeCount struct {
 
 // NewCounts has counted nothing. Of each antecedent it keeps sums of so many consequents at most.
 func NewCounts(maxCandidates int) *Counts {
-	return &Counts{maxCandidates: maxCandidates, ids: map[string]uint32{}, types: map[string]*typeCount{}}
+	return &Counts{maxCandidates: maxCandidates, maxFollowed: MaxAntecedents, ids: map[string]uint32{}, types: map[string]*typeCount{}}
 }
 
 // Add adds cells of the tallies "pairs" and "tiers"; those of other kinds, and columns that it does not know, mean nothing here.
@@ -98,6 +103,7 @@ func (c *Counts) addPairs(cell *sales.Cell) {
 			item.left.add(cell.Bucket, cell.N)
 		} else {
 			item.came.add(cell.Bucket, cell.N)
+			item.starts += cell.N
 		}
 	case cell.Col == HeldCol:
 		c.item(cell.Row).heldAt.add(cell.Bucket, cell.N)
@@ -126,6 +132,9 @@ func (c *Counts) addPair(came, other uint32, bucket int32, n int64) {
 }
 
 func (c *Counts) addTo(antecedent, consequent uint32, bucket int32, n int64) {
+	if !c.follow(antecedent) {
+		return
+	}
 	item := &c.items[antecedent]
 	item.changed = true
 	item.row.add(c, consequent, bucket, n)

@@ -15,6 +15,7 @@ import (
 //	("", now)                      customers, in the row of no name; holders of the item
 //	("", Came), (HeldCol, Came)    as tallied; in the row of no name how customers came and left
 //	("", Left), (B, Left)          departures that are not settled
+//	(evictedCol, 0)                in the row of no name: how often what is not followed came at most
 //	(LinesCol, 0), (AmountCol, 0)  of all time
 //	(evictedCol, 0)                the largest count of a consequent that has left the row
 //	(B, CameAfter …)               what came together, as entry keeps it
@@ -93,6 +94,9 @@ func (c *Counts) Saved() {
 // crowdRow is the row of all customers.
 func (c *Counts) crowdRow() Row {
 	row := Row{Cells: []sales.Cell{{Bucket: now, N: c.customers}}}
+	if c.bar > 0 {
+		row.Cells = append(row.Cells, sales.Cell{Col: evictedCol, N: c.bar})
+	}
 	for _, s := range c.crowd {
 		row.Cells = append(row.Cells, sales.Cell{Bucket: s.bucket, N: int64(s.n)})
 	}
@@ -146,9 +150,12 @@ func shortened(cells []sales.Cell) []sales.Cell {
 func (c *Counts) Restore(name string, cells []sales.Cell) error {
 	if name == "" {
 		for _, cell := range cells {
-			if cell.Bucket == now {
+			switch {
+			case cell.Col == evictedCol:
+				c.bar = cell.N
+			case cell.Bucket == now:
 				c.customers = cell.N
-			} else {
+			default:
 				c.crowd.add(cell.Bucket, cell.N)
 			}
 		}
@@ -180,6 +187,7 @@ func (c *Counts) restoreCell(id uint32, col string, bucket int32, n int64) {
 		item.left.add(bucket, n)
 	case col == "":
 		item.came.add(bucket, n)
+		item.starts += n
 	case col == HeldCol:
 		item.heldAt.add(bucket, n)
 	case col == LinesCol:
@@ -189,6 +197,10 @@ func (c *Counts) restoreCell(id uint32, col string, bucket int32, n int64) {
 	case col == evictedCol:
 		item.row.evicted = n
 	case col[0] != LinesCol[0]:
+		if !item.follows {
+			item.follows = true
+			c.followed++
+		}
 		to := c.id(col)
 		e := c.items[id].row.take(to)
 		switch bucket {

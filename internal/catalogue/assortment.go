@@ -6,7 +6,7 @@ import (
 	"leadline/internal/window"
 )
 
-// assortment is what the products of a category, or of a type, come to.
+// assortment is what the products of a category, of a type, or of a department come to.
 type assortment struct {
 	products         int
 	margins          int   // products whose margin is known
@@ -23,9 +23,9 @@ func marginOf(share float64) int64 {
 	return int64(math.Round(share * millionths))
 }
 
-// count adds a product to its category and its type, or takes it away.
+// count adds a product to its category, its type and its department, or takes it away.
 func (c *Catalogue) count(p *product, n int) {
-	for _, of := range []window.Item{{Category: p.item.Category}, {Type: p.item.Type}} {
+	for _, of := range []window.Item{{Category: p.item.Category}, {Type: p.item.Type}, {Department: p.depart}} {
 		a := c.about[of]
 		if a == nil {
 			a = &assortment{}
@@ -39,15 +39,22 @@ func (c *Catalogue) count(p *product, n int) {
 	}
 }
 
-// Sells tells whether any product is of the category or type that the item names.
+// Sells tells whether any product is what the item stands for (window.StandIn).
 func (c *Catalogue) Sells(of window.Item) bool {
+	if of.Product != "" {
+		_, ok := c.products[of.Product]
+		return ok
+	}
 	a := c.about[of]
 	return a != nil && a.products > 0
 }
 
-// Margin is the mean margin, as a share of the price, of the products of the category or type that the item names; ok is false when no
-// margin is known.
+// Margin is the mean margin, as a share of the price, of the products that the item stands for; ok is false when no margin is known.
 func (c *Catalogue) Margin(of window.Item) (share float64, ok bool) {
+	if of.Product != "" {
+		p, ok := c.products[of.Product]
+		return float64(p.margin) / millionths, ok && p.margin >= 0
+	}
 	a := c.about[of]
 	if a == nil || a.margins == 0 {
 		return 0, false

@@ -19,7 +19,8 @@ type Catalogue struct {
 }
 
 type product struct {
-	item     window.Item
+	item     window.Item // without product and department
+	depart   string      // the category where no department is known
 	brand    string
 	explicit int32 // the product's own tier, 0 when it has none
 	size     Size
@@ -49,10 +50,15 @@ func (c *Catalogue) Set(p sales.Product) {
 	if typ == "" {
 		typ = p.Category
 	}
+	depart := p.Department
+	if depart == "" {
+		depart = p.Category
+	}
 	brand := c.name(p.Brand)
 	c.Delete(p.ProductID)
 	made := product{
 		item:     window.Item{Category: c.name(p.Category), Type: c.name(typ), Tier: c.tier(p.Tier, brand)},
+		depart:   c.name(depart),
 		brand:    brand,
 		explicit: p.Tier,
 		size:     ParseSize(p.Name),
@@ -85,6 +91,21 @@ func (c *Catalogue) Item(productID, category string) window.Item {
 	item := p.item
 	if category != "" && category != item.Category {
 		item.Category = category
+	}
+	return item
+}
+
+// ItemAt is the same item with what links of the level (sales.LinkLevels) call it. An unknown product is of the category's department.
+func (c *Catalogue) ItemAt(level, productID, category string) window.Item {
+	item := c.Item(productID, category)
+	switch level {
+	case sales.LevelProduct:
+		item.Product = productID
+	case sales.LevelDepartment:
+		item.Department = category
+		if p, ok := c.products[productID]; ok {
+			item.Department = p.depart
+		}
 	}
 	return item
 }

@@ -94,22 +94,19 @@ func (s *Shard) number(kind sales.AlertKind, id window.ItemID) int32 {
 		return noNumber
 	case kind == sales.Upsell:
 		return s.level.of(id).typ
-	case s.offeredAsType(id) != s.level.types:
+	case s.items.Item(id).StandsFor() != s.level.is:
 		return noNumber
 	default:
 		return s.level.of(id).number
 	}
 }
 
-// offeredAsType tells whether a cross-sell item stands for a type or for a category (level.item): an open offer stays what it
-// was when the rules change the level.
-func (s *Shard) offeredAsType(id window.ItemID) bool { return s.items.Item(id).Type != "" }
-
-// offerName is what an offered item is called: upsell is about types, cross-sell about categories or types. It is a part of the alert's
-// id, so it hangs on the offer alone.
+// offerName is what an offered item is called: upsell is about types, cross-sell about what links led between when it was made. It is a part of
+// the alert's id, so it hangs on the offer alone.
 func (s *Shard) offerName(kind sales.AlertKind, id window.ItemID) string {
-	if kind == sales.Upsell || s.offeredAsType(id) {
-		return s.items.Item(id).Type
+	it := s.items.Item(id)
+	if kind == sales.Upsell {
+		return it.Type
 	}
-	return s.items.Item(id).Category
+	return it.At(it.StandsFor())
 }

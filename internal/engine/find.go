@@ -69,14 +69,11 @@ func (s *Shard) offeredAs(e *entry, said Said, id uuid.UUID, left *int) bool {
 }
 
 // linkedFrom is what an offer of the item would say that it follows from, had it been made for the line: the line's item for an upsell, else what stands
-// for its category or type. One that the dictionary has not got was never offered from.
+// for it at the offer's level. One that the dictionary has not got was never offered from.
 func (s *Shard) linkedFrom(said Said, line window.ItemID) (window.ItemID, bool) {
 	if said.Kind == sales.Upsell {
 		return line, s.level.of(line).typ == s.level.of(said.Item).typ
 	}
-	have := s.items.Item(line)
-	if s.offeredAsType(said.Item) {
-		return s.items.Find(window.Item{Type: have.Type})
-	}
-	return s.items.Find(window.Item{Category: have.Category})
+	level := s.items.Item(said.Item).StandsFor()
+	return s.items.Find(window.StandIn(level, s.items.Item(line).At(level)))
 }

@@ -199,7 +199,7 @@ func TestPairsAgainstContribution(t *testing.T) {
 		rules := testRules()
 		rules.WindowDays = rapid.SampledFrom([]int{180, 40, 13}).Draw(t, "window")
 		rules.SlackDays = rapid.SampledFrom([]int{5, 30}).Draw(t, "slack")
-		rules.LinkLevel = rapid.SampledFrom([]string{levelCategory, levelType}).Draw(t, "level")
+		rules.LinkLevel = rapid.SampledFrom(sales.LinkLevels()).Draw(t, "level")
 		events := withoutOldRefunds(worldEvents(t))
 		events = withoutOldTouches(events, rules.WindowDays)
 		one, rough := newRig(t, k), newRig(t, k)

@@ -6,16 +6,11 @@ import (
 	"leadline/internal/window"
 )
 
-// The levels that links lead between.
-const (
-	levelCategory = "category"
-	levelType     = "type"
-)
-
-// level sees the dictionary as links do: by category or by type, numbered densely.
+// level sees the dictionary as links do: by what they call the items, numbered densely.
 type level struct {
 	items    *window.Items
-	types    bool
+	is       string          // of sales.LinkLevels
+	numbers  *window.Numbers // of the names at the level
 	excluded map[string]bool
 	facts    []fact  // by ItemID, as far as asked for
 	byName   ranking // of the level's numbers
@@ -30,13 +25,14 @@ type level struct {
 
 // fact is what the rules ask about an item all the time.
 type fact struct {
-	number    int32 // of its category or type, whichever the links are about
+	number    int32 // of its name at the level
 	typ, tier int32
-	takesPart bool // its category is not excluded from links
+	excluded  bool // its category is excluded from links
+	takesPart bool // it is not, and has a name at the level
 }
 
 func newLevel(items *window.Items, r *Rules) level {
-	l := level{items: items, types: r.LinkLevel == levelType, excluded: map[string]bool{}}
+	l := level{items: items, is: r.LinkLevel, numbers: items.By(r.LinkLevel), excluded: map[string]bool{}}
 	for _, name := range r.Links.ExcludeCategories {
 		l.excluded[name] = true
 	}
@@ -51,46 +47,26 @@ func (l *level) of(id window.ItemID) *fact {
 	return &l.facts[id]
 }
 
-// learn takes up what the dictionary has got since.
+// learn takes up what the dictionary has got since. What was bought while links led between something else has no name at the level if that is
+// the product or the department.
 func (l *level) learn() {
+	named := l.is == sales.LevelProduct || l.is == sales.LevelDepartment
 	for id := window.ItemID(len(l.facts)); int(id) < l.items.Len(); id++ {
 		it := l.items.Item(id)
-		f := fact{number: l.items.Category(id), typ: l.items.Type(id), tier: it.Tier, takesPart: !l.excluded[it.Category]}
-		if l.types {
-			f.number = f.typ
-		}
+		f := fact{number: l.numbers.Of(id), typ: l.items.Type(id), tier: it.Tier, excluded: l.excluded[it.Category]}
+		f.takesPart = !f.excluded && (!named || it.At(l.is) != "")
 		l.facts = append(l.facts, f)
 	}
 }
 
-func (l *level) name(n int32) string {
-	if l.types {
-		return l.items.TypeName(n)
-	}
-	return l.items.CategoryName(n)
-}
+func (l *level) name(n int32) string { return l.numbers.Name(n) }
 
-func (l *level) find(name string) (int32, bool) {
-	if l.types {
-		return l.items.FindType(name)
-	}
-	return l.items.FindCategory(name)
-}
+func (l *level) find(name string) (int32, bool) { return l.numbers.Find(name) }
 
-// item is what stands in a blob for the category or type itself.
-func (l *level) item(name string) window.Item {
-	if l.types {
-		return window.Item{Type: name}
-	}
-	return window.Item{Category: name}
-}
+// item is what stands in a blob for the name itself.
+func (l *level) item(name string) window.Item { return window.StandIn(l.is, name) }
 
-func (l *level) len() int {
-	if l.types {
-		return l.items.Types()
-	}
-	return l.items.Categories()
-}
+func (l *level) len() int { return l.numbers.Len() }
 
 // ranked is the order of the names, those of the pairs' own columns first, then those of touches.
 func (l *level) ranked() *ranking {
@@ -120,7 +96,7 @@ func touchCode(number int32) int32 { return ^(number + int32(len(pairColumns))) 
 // numberTouches gives numbers to touches that have none, and how many have.
 func (l *level) numberTouches(touches []window.Touch) int {
 	for _, t := range touches {
-		if t.About == window.NoItem || !l.of(t.About).takesPart {
+		if t.About == window.NoItem || l.of(t.About).excluded {
 			continue
 		}
 		at := l.touchAt(t)
@@ -137,7 +113,7 @@ func (l *level) numberTouches(touches []window.Touch) int {
 
 // touch is a touch's number; not ok when links have nothing to do with what it is about.
 func (l *level) touch(t window.Touch) (number int32, ok bool) {
-	if t.About == window.NoItem || !l.of(t.About).takesPart {
+	if t.About == window.NoItem || l.of(t.About).excluded {
 		return 0, false
 	}
 	return l.touchNumbers[l.touchAt(t)] - 1, true

@@ -243,15 +243,12 @@ func (s *Shard) overSince(e *entry, ep *Episode) (ending, bool) {
 
 // offers tells whether the item is what the episode offers, or better.
 func (s *Shard) offers(ep *Episode, item window.ItemID) bool {
-	have, to := s.level.of(item), s.level.of(ep.To)
-	switch {
-	case ep.Kind == sales.Upsell:
+	if ep.Kind == sales.Upsell {
+		have, to := s.level.of(item), s.level.of(ep.To)
 		return have.typ == to.typ && have.tier >= to.tier
-	case s.offeredAsType(ep.To):
-		return have.typ == to.typ
-	default:
-		return s.items.Category(item) == s.items.Category(ep.To)
 	}
+	names := s.items.By(s.items.Item(ep.To).StandsFor())
+	return names.Of(item) == names.Of(ep.To)
 }
 
 // maxUpdates is how many revisions of an episode may lie between its first and its last: more are not said.

@@ -51,7 +51,7 @@ func TestRulesWhenLooksWereARule(t *testing.T) {
 func TestPassed(t *testing.T) {
 	k := emptyKnowledge()
 	for _, l := range []sales.Link{{From: "PASTA", To: "SAUCE", Score: 3}, {From: "PASTA", To: "CHEESE", Score: 2}, {From: "TEA", To: "MILK", Score: 1}} {
-		l.Kind, l.Level, l.Confidence = sales.CrossSellLink, levelCategory, 0.5
+		l.Kind, l.Level, l.Confidence = sales.CrossSellLink, sales.LevelCategory, 0.5
 		k.Links.Set(l)
 	}
 	var told []string

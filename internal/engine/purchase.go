@@ -81,13 +81,21 @@ func (s *Shard) purchase(i int, ev *sales.Event) {
 	}
 }
 
+// MaxProducts is how long a shard's dictionary may get with a product in each item, when links lead between products: those beyond count as their
+// types and categories, and no links lead from or to them. More shards have room for more.
+const MaxProducts = window.MaxItems / 4 * 3
+
 // identify finds the items of the lines. If the dictionary has no room for them all, none is added.
 func (s *Shard) identify(o *order) bool {
 	before := s.items.Len()
 	o.lines = s.step.scratch.lines[:0]
 	for i := range o.Lines {
 		l := &o.Lines[i]
-		id, err := s.items.ID(s.step.batch.Knowledge.Catalogue.Item(l.ProductID, l.Category))
+		item := s.step.batch.Knowledge.Catalogue.ItemAt(s.level.is, l.ProductID, l.Category)
+		if _, known := s.items.Find(item); !known && s.items.Len() >= MaxProducts {
+			item.Product = "" // it takes no part in links, but everything else goes on
+		}
+		id, err := s.items.ID(item)
 		if err != nil {
 			s.items.Truncate(before)
 			s.level.forget()

@@ -6,7 +6,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"leadline/internal/channel"
@@ -19,7 +21,7 @@ import (
 type Rules struct {
 	WindowDays      int           `json:"window_days" yaml:"window_days"`           // the window at day d is (d − WindowDays, d]
 	SlackDays       int           `json:"slack_days" yaml:"slack_days"`             // kept beyond the window, so that late events see a whole one
-	LinkLevel       string        `json:"link_level" yaml:"link_level"`             // what links lead between: "category" or "type"
+	LinkLevel       string        `json:"link_level" yaml:"link_level"`             // what links lead between: one of sales.LinkLevels
 	CooldownDays    int           `json:"cooldown_days" yaml:"cooldown_days"`       // the same is not offered again for so long
 	ExpiryDays      int           `json:"expiry_days" yaml:"expiry_days"`           // an offer is open from its day on for so long
 	HoldoutShare    float64       `json:"holdout_share" yaml:"holdout_share"`       // of the customers, 0..1, are never told about
@@ -193,7 +195,7 @@ func (r Rules) Validate() error {
 	}
 	must(r.WindowDays >= 1 && r.WindowDays <= 730, "window_days %d: must be 1 to 730", r.WindowDays)
 	must(r.SlackDays >= 0 && r.SlackDays <= 30, "slack_days %d: must be 0 to 30", r.SlackDays)
-	must(r.LinkLevel == levelCategory || r.LinkLevel == levelType, "link_level %q: must be category or type", r.LinkLevel)
+	must(slices.Contains(sales.LinkLevels(), r.LinkLevel), "link_level %q: must be one of %s", r.LinkLevel, strings.Join(sales.LinkLevels(), ", "))
 	must(r.CooldownDays >= 1 && r.CooldownDays <= r.WindowDays, "cooldown_days %d: must be 1 to window_days", r.CooldownDays)
 	must(r.ExpiryDays >= 1 && r.ExpiryDays <= r.CooldownDays, "expiry_days %d: must be 1 to cooldown_days", r.ExpiryDays)
 	must(r.HoldoutShare >= 0 && r.HoldoutShare < 1, "holdout_share %g: must be 0 or more and below 1", r.HoldoutShare)

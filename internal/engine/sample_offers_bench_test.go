@@ -23,7 +23,7 @@ type endedOffer struct {
 // time, how far probability and outcome lie apart (ECE, over ten groups of equal size), and the log loss; cold with the prior points all year.
 func BenchmarkOffers(b *testing.B) {
 	products, events := sampleWorld(b)
-	for _, level := range []string{levelCategory, levelType} {
+	for _, level := range []string{sales.LevelCategory, sales.LevelType} {
 		for _, cold := range []bool{true, false} {
 			b.Run(fmt.Sprintf("%s/cold=%v", level, cold), func(b *testing.B) {
 				for b.Loop() {

@@ -16,16 +16,16 @@ import (
 // yet (affinity.Settled): a live run has told some of them.
 type Batch struct {
 	calendar  sales.Calendar
-	types     bool
+	level     string
 	excluded  []string // categories
 	catalogue *catalogue.Catalogue
 	customers map[string][]affinity.Bought
 	names     map[string]bool
 }
 
-// NewBatch counts items by type or by category, as the rule link_level has it.
-func NewBatch(types bool, excludeCategories []string, calendar sales.Calendar) *Batch {
-	return &Batch{calendar: calendar, types: types, excluded: excludeCategories, catalogue: catalogue.New(), customers: map[string][]affinity.Bought{},
+// NewBatch counts items of the level (sales.LinkLevels), as the rule link_level has it.
+func NewBatch(level string, excludeCategories []string, calendar sales.Calendar) *Batch {
+	return &Batch{calendar: calendar, level: level, excluded: excludeCategories, catalogue: catalogue.New(), customers: map[string][]affinity.Bought{},
 		names: map[string]bool{}}
 }
 
@@ -41,14 +41,11 @@ func (b *Batch) Purchase(p *sales.Purchase) error {
 	bought := b.customers[p.CustomerID]
 	for i := range p.Lines {
 		l := &p.Lines[i]
-		item := b.catalogue.Item(l.ProductID, l.Category)
+		item := b.catalogue.ItemAt(b.level, l.ProductID, l.Category)
 		if l.AmountMinor <= 0 || slices.Contains(b.excluded, item.Category) {
 			continue
 		}
-		name := item.Category
-		if b.types {
-			name = item.Type
-		}
+		name := item.At(b.level)
 		b.names[name] = true
 		bought = append(bought, affinity.Bought{Day: day, Item: name, Lines: 1, AmountMinor: l.AmountMinor})
 	}
@@ -74,11 +71,15 @@ func (b *Batch) Sums(window int, upTo sales.Day) map[Place]int64 {
 	return sums
 }
 
-// Counts are the same sums, ready to be judged.
-func (b *Batch) Counts(window int, upTo sales.Day) *affinity.Counts {
-	counts := affinity.NewCounts(max(len(b.names), 1)) // enough to keep all
+// Counts are the same sums, ready to be judged: all of them, unless there are more items than are followed anyway.
+func (b *Batch) Counts(rules affinity.LinkRules, upTo sales.Day) *affinity.Counts {
+	candidates := max(len(b.names), 1)
+	if candidates > affinity.MaxAntecedents {
+		candidates = rules.MaxCandidates
+	}
+	counts := affinity.NewCounts(candidates)
 	for _, id := range slices.Sorted(maps.Keys(b.customers)) {
-		counts.Add(sales.TallyPairs, affinity.Contribution(b.customers[id], window, upTo))
+		counts.Add(sales.TallyPairs, affinity.Contribution(b.customers[id], rules.WindowDays, upTo))
 	}
 	return counts
 }

@@ -20,9 +20,9 @@ func TestBatch(t *testing.T) {
 	line := func(product string, minor int64) sales.Line {
 		return sales.Line{ProductID: product, Quantity: 1, AmountMinor: minor}
 	}
-	made := func(types bool) *Batch {
-		b := NewBatch(types, []string{"BAGS"}, sales.Calendar{})
-		for _, p := range []sales.Product{{ProductID: "p1", Category: "PASTA", Type: "PENNE"}, {ProductID: "p2", Category: "SAUCE", Type: "PESTO"},
+	made := func(level string) *Batch {
+		b := NewBatch(level, []string{"BAGS"}, sales.Calendar{})
+		for _, p := range []sales.Product{{ProductID: "p1", Category: "PASTA", Type: "PENNE", Department: "GROCERY"}, {ProductID: "p2", Category: "SAUCE", Type: "PESTO"},
 			{ProductID: "p3", Category: "BAGS", Type: "PAPER"}} {
 			b.Product(&p)
 		}
@@ -32,9 +32,10 @@ func TestBatch(t *testing.T) {
 		return b
 	}
 	const upTo = begin + 200
-	for types, names := range map[bool][]string{false: {"PASTA", "SAUCE"}, true: {"PENNE", "PESTO"}} {
+	for level, names := range map[string][]string{sales.LevelCategory: {"PASTA", "SAUCE"}, sales.LevelType: {"PENNE", "PESTO"},
+		sales.LevelProduct: {"p1", "p2"}, sales.LevelDepartment: {"GROCERY", "SAUCE"}} {
 		pasta, sauce := names[0], names[1]
-		got := made(types).Sums(180, upTo)
+		got := made(level).Sums(180, upTo)
 		ann := affinity.Contribution([]affinity.Bought{{Day: begin, Item: pasta, Lines: 2, AmountMinor: 150}, {Day: begin + 30, Item: sauce, Lines: 1, AmountMinor: 200}}, 180, upTo)
 		bob := affinity.Contribution([]affinity.Bought{{Day: begin + 10, Item: sauce, Lines: 1, AmountMinor: 300}}, 180, upTo)
 		want := map[Place]int64{}
@@ -52,7 +53,7 @@ func TestBatch(t *testing.T) {
 			t.Errorf("%d cells, want %d: %v", len(got), len(want), Sorted(got))
 		}
 	}
-	err := made(true).Purchase(&sales.Purchase{EventID: "e7", Kind: sales.Refund})
+	err := made(sales.LevelType).Purchase(&sales.Purchase{EventID: "e7", Kind: sales.Refund})
 	if err == nil || !strings.Contains(err.Error(), "purchase e7 is a refund") {
 		t.Errorf("a refund: %v", err)
 	}

@@ -20,13 +20,11 @@ type Level string
 
 // The levels, from coarse to fine. A type is named together with its category.
 const (
-	ByCategory Level = "category"
-	ByType     Level = "type"
-	ByProduct  Level = "product"
+	ByDepartment Level = sales.LevelDepartment
+	ByCategory   Level = sales.LevelCategory
+	ByType       Level = sales.LevelType
+	ByProduct    Level = sales.LevelProduct
 )
-
-// Levels lists them.
-func Levels() []Level { return []Level{ByCategory, ByType, ByProduct} }
 
 // Merchandise says what of a history counts as something that can be offered.
 type Merchandise struct {
@@ -89,6 +87,8 @@ func (h *History) Product(p *sales.Product) {
 	name := noItem
 	switch {
 	case h.excluded["department "+p.Department] || h.excluded["category "+p.Category]:
+	case h.m.Level == ByDepartment:
+		name = cmp.Or(p.Department, p.Category)
 	case h.m.Level == ByCategory:
 		name = p.Category
 	case h.m.Level == ByType && p.Type != "":
@@ -137,7 +137,7 @@ func (h *History) item(l *sales.Line) (int32, bool) {
 	name, known := h.products[l.ProductID]
 	if !known && !h.excluded["category "+l.Category] {
 		switch h.m.Level {
-		case ByCategory:
+		case ByCategory, ByDepartment:
 			name = l.Category
 		case ByProduct:
 			name = l.ProductID

@@ -141,7 +141,7 @@ func (h *history) changeRules() {
 	if rapid.Bool().Draw(h.T, "push sooner") {
 		r.Declining.MinPrecision = 0.2
 	}
-	r.LinkLevel = rapid.SampledFrom([]string{"category", "type"}).Draw(h.T, "level")
+	r.LinkLevel = rapid.SampledFrom(sales.LinkLevels()).Draw(h.T, "level")
 	r.CooldownDays = min(r.WindowDays, pick("cooldown", 30, 5, 180))
 	r.ExpiryDays = min(r.CooldownDays, pick("expiry", 14, 1, 30))
 	r.Caps = engine.CapRules{CrossSell: pick("cross-sell cap", 1, 1, 2, 3, 0), Upsell: pick("upsell cap", 1, 1, 2, 0)}
@@ -177,9 +177,11 @@ func (h *history) changeRules() {
 }
 
 var (
-	categories = []string{"BREAD", "BUTTER", "CHEESE", "WINE", "BAGS"}
-	types      = []string{"BREAD", "RYE", "BUTTER", "GOUDA", "RED WINE"}
-	people     = []string{"anna", "ben", "carl"}
+	categories  = []string{"BREAD", "BUTTER", "CHEESE", "WINE", "BAGS"}
+	types       = []string{"BREAD", "RYE", "BUTTER", "GOUDA", "RED WINE"}
+	departments = []string{"BAKERY", "DAIRY"}
+	products    = []string{"p0", "p1", "p2", "p3"}
+	people      = []string{"anna", "ben", "carl"}
 )
 
 // learn now and then changes links, products and everyone's activity.
@@ -219,11 +221,9 @@ func (h *history) nextVersion() {
 }
 
 func (h *history) learnLink() {
-	level, names := "category", categories
-	if rapid.Bool().Draw(h.T, "of types") {
-		level, names = "type", types
-	}
-	name := rapid.SampledFrom(names)
+	level := rapid.SampledFrom(sales.LinkLevels()).Draw(h.T, "link level")
+	name := rapid.SampledFrom(map[string][]string{sales.LevelProduct: products, sales.LevelType: types, sales.LevelCategory: categories,
+		sales.LevelDepartment: append(departments, categories...)}[level])
 	share := float64(rapid.IntRange(1, 7).Draw(h.T, "score")) / 10
 	l := sales.Link{Kind: sales.CrossSellLink, Level: level, From: name.Draw(h.T, "from"), To: name.Draw(h.T, "to"), Score: share, Confidence: share,
 		TypicalMinor: int64(rapid.IntRange(0, 2).Draw(h.T, "typical")) * 333}
@@ -301,7 +301,7 @@ func (h *history) learnPopulation() {
 
 func (h *history) learnProduct() {
 	p := sales.Product{ProductID: h.product(), Name: "SOMETHING 10 OZ", Category: rapid.SampledFrom(append(categories, "")).Draw(h.T, "category"),
-		Type: rapid.SampledFrom(append(types, "")).Draw(h.T, "type"), Brand: rapid.SampledFrom([]string{"", "Private", "National"}).Draw(h.T, "brand"),
+		Type: rapid.SampledFrom(append(types, "")).Draw(h.T, "type"), Department: rapid.SampledFrom(append(departments, "")).Draw(h.T, "department"), Brand: rapid.SampledFrom([]string{"", "Private", "National"}).Draw(h.T, "brand"),
 		Tier: rapid.Int32Range(0, 3).Draw(h.T, "tier"), MarginShare: rapid.SampledFrom([]float64{math.NaN(), 0.1, 0.25, 1. / 3}).Draw(h.T, "margin")}
 	if rapid.IntRange(0, 9).Draw(h.T, "gone") == 0 {
 		h.learnt.Catalogue.Delete(p.ProductID)

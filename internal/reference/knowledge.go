@@ -125,16 +125,25 @@ func (k *Knowledge) counted(after, upTo sales.Day) float64 {
 	return sum
 }
 
-// item is what a line or touch is about: the category as it was sold, else the catalogue's; type and tier from the catalogue. Who has
+// item is what a line or touch is about: the category as it was sold, else the catalogue's; type and tier from the catalogue, and the product
+// or the department if links lead between them. Who has
 // no type is of the category's, who has no tier is of the brand's.
 func (k *Knowledge) item(productID, category string, r *engine.Rules) window.Item {
 	p, ok := k.products[productID]
-	if !ok {
-		return window.Item{Category: category, Type: category}
+	it := window.Item{Category: category, Type: category}
+	if ok {
+		it = window.Item{Category: cmp.Or(category, p.Category), Type: cmp.Or(p.Type, p.Category), Tier: p.Tier}
 	}
-	it := window.Item{Category: cmp.Or(category, p.Category), Type: cmp.Or(p.Type, p.Category), Tier: p.Tier}
-	if it.Tier <= 0 {
+	if ok && it.Tier <= 0 {
 		it.Tier = r.Upsell.BrandTiers[p.Brand]
+	}
+	switch {
+	case r.LinkLevel == sales.LevelProduct:
+		it.Product = productID
+	case r.LinkLevel == sales.LevelDepartment && ok:
+		it.Department = cmp.Or(p.Department, p.Category)
+	case r.LinkLevel == sales.LevelDepartment:
+		it.Department = category
 	}
 	return it
 }

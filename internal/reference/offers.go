@@ -12,31 +12,29 @@ import (
 	"leadline/internal/window"
 )
 
-// The levels that links lead between.
-const (
-	levelCategory = "category"
-	levelType     = "type"
-)
+// called is what links of a level call the item.
+func called(level string, it window.Item) string {
+	return map[string]string{sales.LevelProduct: it.Product, sales.LevelType: it.Type, sales.LevelCategory: it.Category, sales.LevelDepartment: it.Department}[level]
+}
 
 // name is what a link would call the item.
 func (m *Model) name(it window.Item) name {
-	if m.rules.LinkLevel == levelType {
-		return name{level: levelType, text: it.Type}
-	}
-	return name{level: levelCategory, text: it.Category}
+	return name{level: m.rules.LinkLevel, text: called(m.rules.LinkLevel, it)}
 }
 
 // is tells whether an item is what an offer names.
-func (n name) is(it window.Item) bool {
-	if n.level == levelType {
-		return it.Type == n.text
-	}
-	return it.Category == n.text
-}
+func (n name) is(it window.Item) bool { return called(n.level, it) == n.text }
 
-// linked tells whether a line takes part in links: merchandise that was paid for.
+// linked tells whether a line takes part in links: merchandise that was paid for, and that links have a name for.
 func (m *Model) linked(o *order, line int) bool {
-	return o.Lines[line].AmountMinor > 0 && !m.excluded(o.items[line].Category)
+	it, unnamed := o.items[line], false
+	switch m.rules.LinkLevel {
+	case sales.LevelProduct:
+		unnamed = it.Product == ""
+	case sales.LevelDepartment:
+		unnamed = it.Department == ""
+	}
+	return o.Lines[line].AmountMinor > 0 && !m.excluded(it.Category) && !unnamed
 }
 
 func (m *Model) excluded(category string) bool {
@@ -71,12 +69,13 @@ func (m *Model) held(c *customer, after sales.Day) map[string]bool {
 	return names
 }
 
-// linkItem is the item that stands for the category or type itself.
-func (m *Model) linkItem(text string) window.Item {
-	if m.rules.LinkLevel == levelType {
-		return window.Item{Type: text}
-	}
-	return window.Item{Category: text}
+// linkItem is the item that stands for what a link calls so.
+func (m *Model) linkItem(text string) window.Item { return standing(m.rules.LinkLevel, text) }
+
+// standing is the item that stands for a name at a level.
+func standing(level, text string) window.Item {
+	return map[string]window.Item{sales.LevelProduct: {Product: text}, sales.LevelType: {Type: text}, sales.LevelCategory: {Category: text},
+		sales.LevelDepartment: {Department: text}}[level]
 }
 
 // tierDay is a day on which a tier of a type was bought.
@@ -118,7 +117,7 @@ func (m *Model) upsell(c *customer, o *order, before map[tierDay]bool) {
 		}
 		l, ok := m.known.upsell(it.Type)
 		if !ok || l.FromTier != it.Tier || keptTo(o, before, it) < m.rules.Upsell.MinPurchases || m.wentUp(o, before, &l) ||
-			m.saidLately(c, sales.Upsell, name{level: levelType, text: it.Type}, o.day, false) || m.useless(sales.Upsell, l.To) {
+			m.saidLately(c, sales.Upsell, name{level: sales.LevelType, text: it.Type}, o.day, false) || m.useless(sales.Upsell, l.To) {
 			continue
 		}
 		if slices.ContainsFunc(slices.Collect(maps.Keys(steps)), func(other window.Item) bool { return other.Type == it.Type }) {
@@ -138,7 +137,7 @@ func (m *Model) upsell(c *customer, o *order, before map[tierDay]bool) {
 		}
 		to := window.Item{Category: from.Category, Type: from.Type, Tier: k.link.ToTier}
 		if m.meet(to) {
-			m.offer(c, o, sales.Upsell, k, propensity, name{levelType, from.Type, from.Tier}, name{levelType, to.Type, to.Tier},
+			m.offer(c, o, sales.Upsell, k, propensity, name{sales.LevelType, from.Type, from.Tier}, name{sales.LevelType, to.Type, to.Tier},
 				[]string{"repeated", "others_went_up"})
 		}
 	}

@@ -232,12 +232,13 @@ func (m *Model) idsOf(c *customer, s said) []string {
 			continue
 		}
 		for it := range c.bought[s.day] {
-			from, stands := name{level: levelCategory, text: it.Category}, window.Item{Category: it.Category}
+			var from name
+			var stands window.Item
 			switch {
 			case s.kind == sales.Upsell:
-				from, stands = name{levelType, it.Type, it.Tier}, it
-			case s.to.level == levelType:
-				from, stands = name{level: levelType, text: it.Type}, window.Item{Type: it.Type}
+				from, stands = name{sales.LevelType, it.Type, it.Tier}, it
+			default:
+				from, stands = name{level: s.to.level, text: called(s.to.level, it)}, standing(s.to.level, called(s.to.level, it))
 			}
 			if _, known := m.places[stands]; known && (s.kind != sales.Upsell || it.Type == s.to.text) {
 				ids = append(ids, m.alertID(c.id, &episode{kind: s.kind, event: p.event, from: from, to: s.to}))

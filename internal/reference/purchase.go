@@ -59,6 +59,9 @@ func (m *Model) identify(o *order) bool {
 	before := len(m.items)
 	for _, l := range o.Lines {
 		it := m.known.item(l.ProductID, l.Category, &m.rules)
+		if _, known := m.places[it]; !known && len(m.items) >= maxProducts {
+			it.Product = ""
+		}
 		if !m.meet(it) {
 			m.unmeet(before)
 			return false

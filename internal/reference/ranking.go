@@ -285,12 +285,18 @@ func (m *Model) lot(about string, o *order) uint64 {
 	return xxhash.Sum64String(m.prefix + "\x00" + about + "\x00" + o.EventID)
 }
 
-// is tells whether a product is of the category or type that the item names.
+// is tells whether a product is what the item stands for.
 func (k *Knowledge) is(p *sales.Product, of window.Item) bool {
-	if of.Type != "" {
+	switch {
+	case of.Product != "":
+		return p.ProductID == of.Product
+	case of.Department != "":
+		return cmp.Or(p.Department, p.Category) == of.Department
+	case of.Type != "":
 		return cmp.Or(p.Type, p.Category) == of.Type
+	default:
+		return p.Category == of.Category
 	}
-	return p.Category == of.Category
 }
 
 // sells tells whether any product is of what the item names.

@@ -168,10 +168,11 @@ func (m *Model) settle(c *customer) {
 
 // The most that one customer keeps, that one order has, and that one shard knows.
 const (
-	maxKept  = 40_000
-	maxPast  = 2_048 // items that a customer is remembered to have bought before
-	maxLines = 5_000
-	maxItems = 65_536
+	maxKept     = 40_000
+	maxPast     = 2_048 // items that a customer is remembered to have bought before
+	maxLines    = 5_000
+	maxItems    = 65_536
+	maxProducts = 49_152 // items, beyond which no new one is told by its product
 )
 
 // meet gives the item its place among those that the shard has met; false when there are too many.
@@ -182,7 +183,7 @@ func (m *Model) meet(it window.Item) bool {
 	if len(m.items) >= maxItems {
 		return false
 	}
-	it.Category, it.Type = strings.Clone(it.Category), strings.Clone(it.Type)
+	it.Category, it.Type, it.Product, it.Department = strings.Clone(it.Category), strings.Clone(it.Type), strings.Clone(it.Product), strings.Clone(it.Department)
 	m.places[it] = len(m.items)
 	m.items = append(m.items, it)
 	return true

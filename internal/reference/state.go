@@ -109,16 +109,18 @@ func reportOf(r *engine.Report, items *window.Items) *report {
 	return own
 }
 
-// offered is what an id in an episode names: of a cross-sell only the category or only the type, of an upsell type and tier.
+// offered is what an id in an episode names: of a cross-sell only the product, type, category or department, of an upsell type and tier.
 func offered(kind sales.AlertKind, id window.ItemID, items *window.Items) name {
 	if id == window.NoItem {
 		return name{}
 	}
 	it := items.Item(id)
-	if kind == sales.CrossSell && it.Type == "" {
-		return name{level: levelCategory, text: it.Category}
+	for _, level := range sales.LinkLevels() {
+		if text := called(level, it); kind == sales.CrossSell && text != "" && it == standing(level, text) {
+			return name{level: level, text: text}
+		}
 	}
-	return name{level: levelType, text: it.Type, tier: it.Tier}
+	return name{level: sales.LevelType, text: it.Type, tier: it.Tier}
 }
 
 func headLines(csn int64, day, look sales.Day, owner, rep string, contact engine.Consent, currency string) []string {
@@ -138,11 +140,15 @@ func purchaseLine(day sales.Day, refund bool, event uint64, order uint32) string
 }
 
 func boughtLine(day sales.Day, it window.Item, count, amount int64) string {
-	return fmt.Sprintf("bought on %s %q of type %q, tier %d: %d for %d", day, it.Category, it.Type, it.Tier, count, amount)
+	return fmt.Sprintf("bought on %s %s: %d for %d", day, words(it), count, amount)
 }
 
 func pastLine(it window.Item, p past) string {
-	return fmt.Sprintf("bought before %q of type %q, tier %d: on %d days, last on %s", it.Category, it.Type, it.Tier, p.days, p.last)
+	return fmt.Sprintf("bought before %s: on %d days, last on %s", words(it), p.days, p.last)
+}
+
+func words(it window.Item) string {
+	return fmt.Sprintf("%q of type %q, tier %d, product %q, department %q", it.Category, it.Type, it.Tier, it.Product, it.Department)
 }
 
 func lifetimeLine(h lifetime) string {

@@ -16,7 +16,7 @@ func (k LinkKind) String() string { return [...]string{"", "CROSS_SELL", "UPSELL
 // seen in purchases, never a cause. Two links can be compared by ==.
 type Link struct {
 	Kind           LinkKind
-	Level          string // "product", "type", "category" or "department"
+	Level          string // one of LinkLevels
 	From, To       string // items; equal for an upsell link
 	FromTier       int32  // 0 for cross-sell
 	ToTier         int32
@@ -53,6 +53,19 @@ type Link struct {
 	CallTo      int32
 	LearnedFrom Millis  // event time that the counts begin at; 0 = unknown
 	Season      float64 // how often To came to customers of late over what half a year lets expect: 1 = as usual; 0 = unknown
+}
+
+// The levels that links lead between, from fine to coarse.
+const (
+	LevelProduct    = "product"
+	LevelType       = "type"
+	LevelCategory   = "category"
+	LevelDepartment = "department"
+)
+
+// LinkLevels lists them.
+func LinkLevels() []string {
+	return []string{LevelProduct, LevelType, LevelCategory, LevelDepartment}
 }
 
 // CurveWeeks is how many weeks a link's curve has: of 180 days the last week has five.

@@ -5,7 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
+
+	"leadline/internal/sales"
 )
 
 // ItemID is an item's index in its shard's dictionary.
@@ -24,19 +27,30 @@ var (
 )
 
 // Items is a shard's dictionary. It only grows (but for a rollback), so an id once written to a blob keeps its meaning. It also
-// numbers the distinct categories and types densely, in the order of their first appearance.
+// numbers the distinct categories, types, products and departments densely, in the order of their first appearance.
 type Items struct {
-	items      []Item
-	ids        map[Item]ItemID
-	categories names
-	types      names
-	category   []int32 // by ItemID
-	typ        []int32 // by ItemID
+	items                                    []Item
+	ids                                      map[Item]ItemID
+	categories, types, products, departments Numbers
 }
 
 // NewItems is an empty dictionary.
 func NewItems() *Items {
-	return &Items{ids: map[Item]ItemID{}, categories: newNames(), types: newNames()}
+	return &Items{ids: map[Item]ItemID{}, categories: newNumbers(), types: newNumbers(), products: newNumbers(), departments: newNumbers()}
+}
+
+// By gives the numbers of what links of a level call the items.
+func (x *Items) By(level string) *Numbers {
+	switch level {
+	case sales.LevelProduct:
+		return &x.products
+	case sales.LevelType:
+		return &x.types
+	case sales.LevelDepartment:
+		return &x.departments
+	default:
+		return &x.categories
+	}
 }
 
 // ID gives the item's id and adds the item, with strings of its own, when it is new. ErrFull when there is no room.
@@ -47,12 +61,11 @@ func (x *Items) ID(it Item) (ItemID, error) {
 	if len(x.items) >= MaxItems {
 		return 0, ErrFull
 	}
-	it.Category, it.Type = strings.Clone(it.Category), strings.Clone(it.Type)
+	it.Category, it.Type = x.categories.add(it.Category), x.types.add(it.Type)
+	it.Product, it.Department = x.products.add(it.Product), x.departments.add(it.Department)
 	id := ItemID(len(x.items))
 	x.items = append(x.items, it)
 	x.ids[it] = id
-	x.category = append(x.category, x.categories.id(it.Category))
-	x.typ = append(x.typ, x.types.id(it.Type))
 	return id, nil
 }
 
@@ -63,10 +76,10 @@ func (x *Items) Item(id ItemID) Item { return x.items[id] }
 func (x *Items) Len() int { return len(x.items) }
 
 // Category is the item's category as a number below Categories.
-func (x *Items) Category(id ItemID) int32 { return x.category[id] }
+func (x *Items) Category(id ItemID) int32 { return x.categories.of[id] }
 
 // Type is the item's type as a number below Types.
-func (x *Items) Type(id ItemID) int32 { return x.typ[id] }
+func (x *Items) Type(id ItemID) int32 { return x.types.of[id] }
 
 // Categories is the number of distinct categories.
 func (x *Items) Categories() int { return len(x.categories.list) }
@@ -85,12 +98,8 @@ func (x *Items) Find(it Item) (ItemID, bool) { id, ok := x.ids[it]; return id, o
 
 // FindCategory gives the number of a category that some item has.
 func (x *Items) FindCategory(name string) (int32, bool) {
-	c, ok := x.categories.ids[name]
-	return c, ok
+	return x.categories.Find(name)
 }
-
-// FindType gives the number of a type that some item has.
-func (x *Items) FindType(name string) (int32, bool) { t, ok := x.types.ids[name]; return t, ok }
 
 // Truncate forgets the items from n on: the rollback of a step that added them.
 func (x *Items) Truncate(n int) {
@@ -100,22 +109,29 @@ func (x *Items) Truncate(n int) {
 	for _, it := range x.items[n:] {
 		delete(x.ids, it)
 	}
-	x.items, x.category, x.typ = x.items[:n], x.category[:n], x.typ[:n]
-	x.categories.truncate(highest(x.category))
-	x.types.truncate(highest(x.typ))
+	x.items = x.items[:n]
+	for _, level := range sales.LinkLevels() {
+		x.By(level).truncate(n)
+	}
 }
 
 // RunItems is how many items a run has at the most: with names of 256 bytes it stays near half a megabyte, which every Kafka
 // topic takes as one record.
 const RunItems = 1_000
 
-// AppendRun encodes the items from first on, at most RunItems of them; nil when there are none.
+// AppendRun encodes the items from first on, at most RunItems of them; nil when there are none. Where one has a product or a department a 0 comes
+// first, and each item's two names last: a run without is what earlier releases wrote and read.
 func (x *Items) AppendRun(first int) []byte {
 	if first >= len(x.items) {
 		return nil
 	}
 	items := x.items[first:min(len(x.items), first+RunItems)]
-	dst := binary.AppendUvarint(nil, uint64(len(items)))
+	fine := slices.ContainsFunc(items, func(it Item) bool { return it.Product != "" || it.Department != "" })
+	var dst []byte
+	if fine {
+		dst = append(dst, 0)
+	}
+	dst = binary.AppendUvarint(dst, uint64(len(items)))
 	for _, it := range items {
 		dst = appendName(dst, it.Category)
 		if it.Type == it.Category { // a quarter of all types: 0 says so, any other type is its length plus one
@@ -124,6 +140,9 @@ func (x *Items) AppendRun(first int) []byte {
 			dst = append(binary.AppendUvarint(dst, uint64(len(it.Type))+1), it.Type...)
 		}
 		dst = binary.AppendVarint(dst, int64(it.Tier))
+		if fine {
+			dst = appendName(appendName(dst, it.Product), it.Department)
+		}
 	}
 	return dst
 }
@@ -149,6 +168,10 @@ func (x *Items) AddRun(first int, run []byte) error {
 }
 
 func decodeRun(run []byte) ([]Item, error) {
+	fine := len(run) > 0 && run[0] == 0
+	if fine {
+		run = run[1:]
+	}
 	r := reader{b: run}
 	n := r.count(3)
 	items := make([]Item, 0, n)
@@ -159,6 +182,9 @@ func decodeRun(run []byte) ([]Item, error) {
 			it.Type = string(r.bytes(int(n - 1)))
 		}
 		it.Tier = int32(r.varint(math.MinInt32, math.MaxInt32))
+		if fine {
+			it.Product, it.Department = r.name(), r.name()
+		}
 		items = append(items, it)
 	}
 	if r.bad || len(r.b) != 0 {
@@ -171,27 +197,45 @@ func appendName(dst []byte, s string) []byte {
 	return append(binary.AppendUvarint(dst, uint64(len(s))), s...)
 }
 
-// names numbers strings in the order of their first appearance.
-type names struct {
+// Numbers numbers one of the items' names in the order of their first appearance.
+type Numbers struct {
 	ids  map[string]int32
 	list []string
+	of   []int32 // by ItemID
 }
 
-func newNames() names { return names{ids: map[string]int32{}} }
+func newNumbers() Numbers { return Numbers{ids: map[string]int32{}} }
 
-func (n *names) id(s string) int32 {
-	id, ok := n.ids[s]
+// Of is the number of the item's name, below Len.
+func (n *Numbers) Of(id ItemID) int32 { return n.of[id] }
+
+// Len is how many names there are.
+func (n *Numbers) Len() int { return len(n.list) }
+
+// Name gives the name of a number.
+func (n *Numbers) Name(number int32) string { return n.list[number] }
+
+// Find gives the number of a name that some item has.
+func (n *Numbers) Find(name string) (int32, bool) { number, ok := n.ids[name]; return number, ok }
+
+// add numbers the next item's name, and gives the one kept copy of it.
+func (n *Numbers) add(name string) string {
+	number, ok := n.ids[name]
 	if !ok {
-		id = int32(len(n.list))
-		n.ids[s] = id
-		n.list = append(n.list, s)
+		number, name = int32(len(n.list)), strings.Clone(name)
+		n.ids[name] = number
+		n.list = append(n.list, name)
 	}
-	return id
+	n.of = append(n.of, number)
+	return n.list[number]
 }
 
-func (n *names) truncate(length int) {
-	for _, s := range n.list[length:] {
-		delete(n.ids, s)
+// truncate forgets the items from n on.
+func (n *Numbers) truncate(items int) {
+	n.of = n.of[:items]
+	length := highest(n.of)
+	for _, name := range n.list[length:] {
+		delete(n.ids, name)
 	}
 	n.list = n.list[:length]
 }

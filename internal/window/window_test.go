@@ -265,7 +265,11 @@ func TestItems(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		name := rapid.SampledFrom([]string{"A", "B", "C", "", "\x00", "Ä ö"})
 		item := rapid.Custom(func(t *rapid.T) window.Item {
-			return window.Item{Category: name.Draw(t, "category"), Type: name.Draw(t, "type"), Tier: rapid.Int32Range(-2, 3).Draw(t, "tier")}
+			it := window.Item{Category: name.Draw(t, "category"), Type: name.Draw(t, "type"), Tier: rapid.Int32Range(-2, 3).Draw(t, "tier")}
+			if rapid.IntRange(0, 9).Draw(t, "fine") == 0 {
+				it.Product, it.Department = name.Draw(t, "product"), name.Draw(t, "department")
+			}
+			return it
 		})
 		x, copied := window.NewItems(), window.NewItems()
 		for range rapid.IntRange(0, 6).Draw(t, "runs") {

@@ -192,7 +192,7 @@ func currency(code string) *Poison {
 func capital(b byte) bool { return b >= 'A' && b <= 'Z' }
 
 // linkLevels are what links may lead between.
-var linkLevels = []string{"product", "type", "category", "department"}
+var linkLevels = sales.LinkLevels()
 
 // CheckLink holds a link to what decisions rest on: its kind, its names and shares within 0 and 1.
 func CheckLink(l *sales.Link) error {
