@@ -22,6 +22,11 @@ func (f *Filter) shows(r *Row, v *Verdict) bool {
 		(f.Segment == 0 || slices.Contains(r.Customer.Segments, f.Segment))
 }
 
+// asksAll tells whether q alone leaves anybody out.
+func (f *Filter) asksAll() bool {
+	return f.OwnerID == "" && f.Segment == 0 && f.Currency == "" && f.MinAtRiskMinor == 0
+}
+
 // Sort is what a list is ordered by.
 type Sort string
 
@@ -93,6 +98,9 @@ func (q *Question) Counting() Counting { return Counting{q.Recent, q.Baseline, q
 func (c *Counted) List(q Question, f Filter, by Sort) *List {
 	l := &List{Question: q, sort: by, study: c.study, Everyone: c.study.everyone}
 	sums := map[string]*Sum{}
+	if f.asksAll() {
+		l.rows = make([]Row, 0, l.study.fallen(f.MaxQ))
+	}
 	for _, p := range c.parts {
 		for i := range p.rows {
 			v := l.study.verdicts[l.study.place(&p.rows[i])]

@@ -91,6 +91,7 @@ type study struct {
 	question *Question
 	everyone Everyone
 	verdicts []*Verdict // by counts of days, as place has it; nil where nobody has them
+	counts   []int      // customers who have them
 	width    int
 	usual    frequency
 	rates    map[string]credibility
@@ -99,7 +100,7 @@ type study struct {
 // newStudy looks at everybody.
 func newStudy(q *Question, parts []*Part) *study {
 	s := &study{question: q, width: q.Baseline.Days() + 1, rates: map[string]credibility{}}
-	counts := make([]int, s.width*(q.Recent.Days()+1))
+	s.counts = make([]int, s.width*(q.Recent.Days()+1))
 	spends := map[string]*spend{}
 	for _, p := range parts {
 		s.usual.merge(p.usual)
@@ -114,24 +115,24 @@ func newStudy(q *Question, parts []*Part) *study {
 			r := &p.rows[i]
 			s.everyone.RecentDays += int64(r.Recent.Days)
 			s.everyone.BaselineDays += int64(r.Baseline.Days)
-			counts[s.place(r)]++
+			s.counts[s.place(r)]++
 		}
 	}
 	for currency, of := range spends {
 		s.rates[currency] = of.credibility()
 	}
-	s.judge(counts)
+	s.judge()
 	return s
 }
 
 func (s *study) place(r *Row) int { return int(r.Recent.Days)*s.width + int(r.Baseline.Days) }
 
 // judge makes the verdict of each pair of counts that somebody has.
-func (s *study) judge(counts []int) {
-	s.verdicts = make([]*Verdict, len(counts))
-	ties := make([]*tied, len(counts))
+func (s *study) judge() {
+	s.verdicts = make([]*Verdict, len(s.counts))
+	ties := make([]*tied, len(s.counts))
 	var all []*tied
-	for at, n := range counts {
+	for at, n := range s.counts {
 		if n == 0 {
 			continue
 		}
@@ -149,6 +150,16 @@ func (s *study) judge(counts []int) {
 			s.verdicts[at].Q = t.q
 		}
 	}
+}
+
+// fallen is how many customers' rates fell at such a q.
+func (s *study) fallen(maxQ float64) (n int) {
+	for at, v := range s.verdicts {
+		if v != nil && v.Ratio < 1 && v.Q <= maxQ {
+			n += s.counts[at]
+		}
+	}
+	return n
 }
 
 // weights leaves out the customers' own days.
