@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 
 	"leadline/internal/sales"
 	"leadline/internal/scorecard"
@@ -109,8 +110,8 @@ func (s *Shard) takeUp(e *entry, o *order) {
 		ended := e.state.close(at)
 		name := s.offerName(ended.Kind, ended.To)
 		end := ending{status: sales.Resolved, at: o.OccurredAt, code: "taken_up", value: float64(o.day - ended.Day),
-			title:    fmt.Sprintf("Customer %s has bought %s, which was offered on %s.", e.id, name, ended.Day),
-			text:     fmt.Sprintf("Bought %s on %s.", name, o.day),
+			title:    "Customer " + e.id + " has bought " + name + ", which was offered on " + ended.Day.String() + ".",
+			text:     "Bought " + name + " on " + o.day.String() + ".",
 			evidence: []sales.Evidence{o.evidence()}, details: map[string]float64{"days_to_take_up": float64(o.day - ended.Day)}}
 		if o.day >= ended.Day {
 			more(&e.state.TakenUp)
@@ -138,7 +139,7 @@ func (s *Shard) expireOffers(e *entry, due sales.Millis) {
 		ended := e.state.close(at)
 		s.example(&ended, false, +1)
 		s.sayEnd(e, &ended, ending{status: sales.Expired, at: due, code: "not_taken_up", value: float64(ended.ExpiryDay - ended.Day),
-			title: fmt.Sprintf("The offer of %s to customer %s of %s has run out.", s.offerName(ended.Kind, ended.To), e.id, ended.Day),
-			text:  fmt.Sprintf("Not bought within %d days.", ended.ExpiryDay-ended.Day)})
+			title: "The offer of " + s.offerName(ended.Kind, ended.To) + " to customer " + e.id + " of " + ended.Day.String() + " has run out.",
+			text:  "Not bought within " + strconv.Itoa(int(ended.ExpiryDay-ended.Day)) + " days."})
 	}
 }

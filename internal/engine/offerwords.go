@@ -6,6 +6,7 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"strconv"
 
 	"leadline/internal/sales"
 	"leadline/internal/scorecard"
@@ -110,34 +111,35 @@ func (f *offer) appendCardReasons(reasons []sales.Reason) []sales.Reason {
 	return reasons
 }
 
-// characteristicText is what a rep can say about the answer to a card's question.
+// characteristicText is what a rep can say about the answer to a card's question. Each offer says three of them, so they are put together
+// without fmt, which takes several times as long.
 func characteristicText(name string, v float64, f *offer) string {
 	switch to := f.link.To; name {
 	case scorecard.NameSimilarity:
-		return to + than(v, " goes with what the customer has bought lately %s most alternatives do.", "better than", "as well as", "less than")
+		return to + " goes with what the customer has bought lately " + than(v, "better than", "as well as", "less than") + " most alternatives do."
 	case scorecard.NameDamped:
-		return than(v, "Those who bought the same came to "+to+" %s to most alternatives.", "more often than", "as often as", "less often than")
+		return "Those who bought the same came to " + to + " " + than(v, "more often than", "as often as", "less often than") + " to most alternatives."
 	case scorecard.NameBoughtBefore:
 		if v == 0 {
 			return "Has not bought " + to + " before, as far as is remembered."
 		}
-		return fmt.Sprintf("Bought %s on %s before, and not for long.", to, inDays(int(v)))
+		return "Bought " + to + " on " + inDays(int(v)) + " before, and not for long."
 	case scorecard.NameLinkOdds:
-		return fmt.Sprintf("By the link alone %.1f in 100 take it within %d days.", 100*scorecard.Logistic(v), f.linkDays())
+		return "By the link alone " + decimal(100*scorecard.Logistic(v), 1) + " in 100 take it within " + inDays(f.linkDays()) + "."
 	case scorecard.NamePopularity:
-		return fmt.Sprintf("%.0f in 100 of all customers hold %s.", 100*v, to)
+		return decimal(100*v, 0) + " in 100 of all customers hold " + to + "."
 	case scorecard.NameSeason:
-		return fmt.Sprintf("%s sells %.1f times as well lately as its last half year lets expect.", to, v)
+		return to + " sells " + decimal(v, 1) + " times as well lately as its last half year lets expect."
 	case scorecard.NamePrice:
-		return fmt.Sprintf("A line of %s costs %.1f times what this customer's lines cost.", to, v)
+		return "A line of " + to + " costs " + decimal(v, 1) + " times what this customer's lines cost."
 	case scorecard.NameRepeated:
-		return fmt.Sprintf("Bought the lower tier on %s.", inDays(int(v)))
+		return "Bought the lower tier on " + inDays(int(v)) + "."
 	case scorecard.NameTierPrice:
-		return fmt.Sprintf("The higher tier costs %.1f times as much.", v)
+		return "The higher tier costs " + decimal(v, 1) + " times as much."
 	case scorecard.NameAnswers:
-		return than(v-0.1, "Has taken up earlier offers %s customers do whose answers are not known.", "more often than", "as often as", "less often than")
+		return "Has taken up earlier offers " + than(v-0.1, "more often than", "as often as", "less often than") + " customers do whose answers are not known."
 	default:
-		return than(v-usualActivity, "Buys %s a usual customer.", "more than", "as much as", "less than")
+		return "Buys " + than(v-usualActivity, "more than", "as much as", "less than") + " a usual customer."
 	}
 }
 
@@ -152,13 +154,16 @@ func (f *offer) linkDays() int {
 // usualActivity is the class of a customer with some forty lines in the window.
 const usualActivity = 10
 
-// than puts more, equal or less into a sentence.
-func than(v float64, sentence, more, equal, less string) string {
+// than says more, equal or less.
+func than(v float64, more, equal, less string) string {
 	switch {
 	case v > 0:
-		return fmt.Sprintf(sentence, more)
+		return more
 	case v < 0:
-		return fmt.Sprintf(sentence, less)
+		return less
 	}
-	return fmt.Sprintf(sentence, equal)
+	return equal
 }
+
+// decimal is a number with so many places after the point.
+func decimal(v float64, places int) string { return strconv.FormatFloat(v, 'f', places, 64) }
