@@ -78,7 +78,7 @@ func (s *session) addChannels(ctx context.Context, e *edition) error {
 			if week == last && said.Status == sales.Opened { // of weeks long ago nobody knows any more who was missed
 				named, missing := s.named(ctx, &said, week, rules)
 				a.Reasons = append(a.Reasons, named...)
-				maps.Copy(a.Details, missing)
+				a.Details = a.Details.With(missing)
 			}
 			if err := s.addQuiet(e, &said, a); err != nil {
 				return err
@@ -151,12 +151,12 @@ func (s *session) quietAlert(said *channel.Saying, week int32, r channel.Rules) 
 	a := &sales.Alert{AlertID: engine.EpisodeID(s.cfg.Prefix, sales.Channel, name, uint64(said.Opened)).String(), Revision: said.Revision, Kind: sales.Channel, Status: said.Status,
 		SubjectType: "channel", SubjectID: name, WindowStart: calendar.Start(weekStart(week + 1 - int32(r.RecentWeeks+r.BaselineWeeks))), WindowEnd: over,
 		EventTime: over, DetectedAt: max(over, s.memory.sums.reached(sales.TallyActivity)), Arm: sales.Treatment, Propensity: 1,
-		KnowledgeVersion: fmt.Sprintf("%s:%d", s.topics.of(sales.TallyActivity), s.memory.sums.progress[sales.TallyActivity].next), RunID: sales.LiveRun,
-		Details: map[string]float64{"weeks_quiet": float64(week - said.Opened), "times_quiet": float64(said.Times), "times_back": float64(said.Returned)}}
+		KnowledgeVersion: fmt.Sprintf("%s:%d", s.topics.of(sales.TallyActivity), s.memory.sums.progress[sales.TallyActivity].next), RunID: sales.LiveRun}
+	details := map[string]float64{"weeks_quiet": float64(week - said.Opened), "times_quiet": float64(said.Times), "times_back": float64(said.Returned)}
 	if said.Status == sales.Expired {
 		a.Title = fmt.Sprintf("%s has been quiet for %d weeks: it is not compared any more.", what, week-said.Opened)
 		a.Reasons = []sales.Reason{{Code: "gone", Text: a.Title, Value: float64(week - said.Opened)}}
-		a.Grade = engine.Grade(a.Kind, a.Score)
+		a.Grade, a.Details = engine.Grade(a.Kind, a.Score), sales.NumbersOf(details)
 		return a
 	}
 	a.Score = math.Max(0, math.Min(0.99, said.Missing()))
@@ -177,8 +177,9 @@ func (s *session) quietAlert(said *channel.Saying, week int32, r channel.Rules) 
 		a.Reasons = append(a.Reasons, sales.Reason{Code: "before", Value: float64(said.Returned), Baseline: float64(said.Times - 1),
 			Text: fmt.Sprintf("It was quiet %d times before, and has come back %d times.", said.Times-1, said.Returned)})
 	}
-	maps.Copy(a.Details, map[string]float64{"recent_days": float64(said.Recent), "baseline_days": float64(said.Before), "expected_days": said.Expected,
+	maps.Copy(details, map[string]float64{"recent_days": float64(said.Recent), "baseline_days": float64(said.Before), "expected_days": said.Expected,
 		"p_value": said.P, "q_value": said.Q, "moves": said.Moves})
+	a.Details = sales.NumbersOf(details)
 	return a
 }
 

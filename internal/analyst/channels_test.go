@@ -98,7 +98,7 @@ func TestQuietChannelsAreSaidOnce(t *testing.T) {
 			said, alerts := w.channelAlerts()
 			all[i] = said
 			if first := alerts[1]; !slices.ContainsFunc(first.Reasons, func(r sales.Reason) bool { return r.Code == "response" && r.Value == 0.5 }) ||
-				first.Score < 0.4 || first.Details["expected_days"] == 0 || first.Kind != sales.Channel {
+				first.Score < 0.4 || first.Details.Of("expected_days") == 0 || first.Kind != sales.Channel {
 				t.Errorf("%+v", first)
 			}
 			for i, code := range map[int]string{0: "no_year", 1: "no_year", 4: "last_year"} {

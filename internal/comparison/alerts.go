@@ -68,7 +68,7 @@ func (w alerts) Alert(dst []byte, a *sales.Alert) (topic string, value []byte, h
 	v = appendText(appendText(appendText(v, a.AlertID), kind), a.CustomerID)
 	v = appendOptional(appendOptional(v, a.FromProduct), a.ToProduct)
 	v = binary.AppendVarint(v, int64(a.EventTime))
-	v = appendShare(appendShare(v, a.Details[confidence]), a.Details[lift])
+	v = appendShare(appendShare(v, a.Details.Of(confidence)), a.Details.Of(lift))
 	return w.topic, appendText(v, cause), nil, nil
 }
 

@@ -37,13 +37,13 @@ type Job struct {
 // link is a rule as seen from what was bought, with the details that its alerts share.
 type link struct {
 	to      string
-	details map[string]float64
+	details sales.Numbers
 }
 
 func newJob(rules []Rule, first func()) *Job {
 	j := &Job{rules: map[string][]link{}, first: first}
 	for _, r := range rules {
-		j.rules[r.From] = append(j.rules[r.From], link{r.To, map[string]float64{confidence: r.Confidence, lift: r.Lift}})
+		j.rules[r.From] = append(j.rules[r.From], link{r.To, sales.Numbers{{Name: confidence, Value: r.Confidence}, {Name: lift, Value: r.Lift}}})
 	}
 	return j
 }

@@ -126,7 +126,7 @@ type ending struct {
 func (s *Shard) sayEnd(e *entry, ep *Episode, end ending) {
 	ep.Updates++
 	a := s.alert(e, ep, end.status, end.at)
-	a.Title, a.Details = end.title, end.details
+	a.Title, a.Details = end.title, sales.NumbersOf(end.details)
 	if a.Title == "" {
 		a.Title = fmt.Sprintf("The %s alert about customer %s has ended: %s", ep.Kind, e.id, end.text)
 	}

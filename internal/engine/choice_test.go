@@ -113,7 +113,7 @@ func TestEndedOffersAreExamples(t *testing.T) {
 				switch code := a.Reasons[0].Code; {
 				case a.Kind != sales.CrossSell && a.Kind != sales.Upsell || a.SuppressedBy != sales.NotSuppressed:
 				case a.Status == sales.Opened:
-					codes[a.AlertID] = uint64(a.Details["code"])
+					codes[a.AlertID] = uint64(a.Details.Of("code"))
 				case code == "taken_up" || code == "not_taken_up":
 					want[a.Kind.String()+" "+scorecard.Col(codes[a.AlertID], code == "taken_up")]++
 				}

@@ -162,8 +162,8 @@ func (s *Shard) openDecline(e *entry, d decline, day sales.Day, due sales.Millis
 	a.Reasons = append([]sales.Reason{{Code: "fewer_purchase_days", Text: fmt.Sprintf("%s with a purchase where %.1f were to be expected.", inDays(d.recent), d.expected),
 		Value: float64(d.recent), Baseline: d.expected, Weight: 1 - d.p}}, a.Reasons...)
 	a.Reasons = seldomUseful(a.Reasons, weight)
-	a.Details = map[string]float64{"recent_days": float64(d.recent), "baseline_days": float64(d.before), "expected_days": d.expected,
-		"p_value": d.p}
+	a.Details = sales.NumbersOf(map[string]float64{"recent_days": float64(d.recent), "baseline_days": float64(d.before), "expected_days": d.expected,
+		"p_value": d.p})
 }
 
 // noSpell is why the customer does not count as declining, empty if it does.

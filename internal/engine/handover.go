@@ -60,7 +60,7 @@ func (s *Shard) handOver(e *entry, ev *sales.Event, day sales.Day) {
 	a.Reasons = append([]sales.Reason{
 		{Code: "handed_over", Text: "Handed over by " + orNobody(o.RepID) + " from the list. " + o.Note, Value: float64(d.recent), Baseline: d.expected,
 			Weight: 1, Evidence: outcomeEvidence(ev)}}, a.Reasons...)
-	a.Details = numbersOf(o.Attributes)
+	a.Details = sales.NumbersOf(numbersOf(o.Attributes))
 }
 
 // leftInPeace tells whether reports stand against a declining alert on the day: what silences it, and that the spell of the last purchase was

@@ -55,29 +55,28 @@ func (s *Shard) offer(e *entry, o *order, f offer) {
 	e.state.Said = append(e.state.Said, Said{Kind: f.kind, Capped: capped, Item: f.to, Day: o.day})
 	a := s.alert(e, &ep, sales.Opened, o.OccurredAt)
 	a.Propensity *= f.propensity
+	var details *sheet
 	if f.kind == sales.CrossSell {
-		a.Title, a.Reasons, a.Details = s.crossSellWords(e, o, &f)
+		a.Title, a.Reasons, details = s.crossSellWords(e, o, &f)
 	} else {
-		a.Title, a.Reasons, a.Details = s.upsellWords(e, o, &f)
+		a.Title, a.Reasons, details = s.upsellWords(e, o, &f)
 	}
 	a.Reasons = seldomUseful(f.appendCardReasons(a.Reasons), weight)
-	s.value(e, a, &f)
+	margin, known := s.margin(&f)
+	if f.link.TypicalMinor > 0 {
+		value := int64(math.Round(f.probability() * margin * float64(f.link.TypicalMinor)))
+		a.ExpectedValueMinor, a.Currency = &value, e.state.Window.Currency()
+	}
+	a.Details = details.filled(&f, o.day, margin, known)
 }
 
-// value says what the offer is worth: the probability times the margin of a typical line. Where the catalogue knows no margin, it is the
-// whole line's amount.
-func (s *Shard) value(e *entry, a *sales.Alert, f *offer) {
-	if f.link.TypicalMinor <= 0 {
-		return
-	}
-	margin, known := s.step.batch.Knowledge.Catalogue.Margin(s.level.item(f.link.To))
+// margin is the share of a line's amount that the offer would earn, and whether the catalogue knows it; else it is the whole line's.
+func (s *Shard) margin(f *offer) (share float64, known bool) {
+	share, known = s.step.batch.Knowledge.Catalogue.Margin(s.level.item(f.link.To))
 	if !known {
-		margin = 1
+		share = 1
 	}
-	value := int64(math.Round(f.probability() * margin * float64(f.link.TypicalMinor)))
-	a.ExpectedValueMinor, a.Currency = &value, e.state.Window.Currency()
-	a.Details["margin"] = margin
-	a.Details["margin_known"] = flag(known)
+	return share, known
 }
 
 func flag(b bool) float64 {

@@ -3,7 +3,6 @@ package engine
 import (
 	"cmp"
 	"fmt"
-	"maps"
 	"math"
 	"slices"
 	"strconv"
@@ -15,10 +14,11 @@ import (
 // linkWords is what all offers by one link say alike. Alerts share the texts.
 type linkWords struct {
 	title, link, notHeld string
-	details              map[string]float64
+	details              *sheet
 }
 
-func (s *Shard) words(r *resolved) *linkWords {
+func (s *Shard) words(f *offer) *linkWords {
+	r := f.resolved
 	if r.words != nil {
 		return r.words
 	}
@@ -28,28 +28,28 @@ func (s *Shard) words(r *resolved) *linkWords {
 		link: fmt.Sprintf("%d of %d customers who bought %s also bought %s; of all customers %.0f in 100 did.",
 			l.Both, l.FromHolders, l.From, l.To, 100*l.Baseline),
 		notHeld: fmt.Sprintf("No %s in the last %d days.", l.To, s.rules.WindowDays),
-		details: map[string]float64{"confidence": l.Confidence, "baseline": l.Baseline, "lift": l.Lift, "lift_low": l.LiftLow, "lift_high": l.LiftHigh,
-			"g_squared": l.GSquared, "q": l.Q, "support": float64(l.Both), "link_score": l.Score, "link_chance": r.chance,
-			"learned_from": float64(l.LearnedFrom), "learned_to": float64(l.LearnedTo)},
 	}
+	shared := map[string]float64{"confidence": l.Confidence, "baseline": l.Baseline, "lift": l.Lift, "lift_low": l.LiftLow, "lift_high": l.LiftHigh,
+		"g_squared": l.GSquared, "q": l.Q, "support": float64(l.Both), "link_score": l.Score, "link_chance": r.chance,
+		"learned_from": float64(l.LearnedFrom), "learned_to": float64(l.LearnedTo)}
 	if l.Starts > 0 {
 		for within, c := range map[string]sales.Chance{"within_30": l.Within30, "within_90": l.Within90, "within_180": l.Within180} {
-			w := r.words.details
-			w[within], w[within+"_low"], w[within+"_high"], w[within+"_baseline"] = c.P, c.Low, c.High, c.Baseline
+			shared[within], shared[within+"_low"], shared[within+"_high"], shared[within+"_baseline"] = c.P, c.Low, c.High, c.Baseline
 		}
 		w := l.Within180
 		r.words.link += fmt.Sprintf(" Within 180 days after %s, %.0f in 100 come to buy %s (%.0f to %.0f), of others as active %.0f: %.1f times as likely.",
 			l.From, 100*w.P, l.To, 100*w.Low, 100*w.High, 100*w.Baseline, l.Lift)
 		if l.CallTo > 0 {
 			r.words.link += fmt.Sprintf(" Best called %d to %d days after.", l.CallFrom, l.CallTo)
-			r.words.details["call_from"], r.words.details["call_to"] = float64(l.CallFrom), float64(l.CallTo)
+			shared["call_from"], shared["call_to"] = float64(l.CallFrom), float64(l.CallTo)
 		}
 	}
+	r.words.details = newSheet(f, shared)
 	return r.words
 }
 
-func (s *Shard) crossSellWords(e *entry, o *order, f *offer) (title string, reasons []sales.Reason, details map[string]float64) {
-	l, w := f.link, s.words(f.resolved)
+func (s *Shard) crossSellWords(e *entry, o *order, f *offer) (title string, reasons []sales.Reason, details *sheet) {
+	l, w := f.link, s.words(f)
 	title = "Offer " + l.To + " to customer " + e.id + ", who has just bought " + l.From + w.title
 	bought := "Bought " + l.From + " on " + f.since.String() + "."
 	if f.since != o.day {
@@ -60,30 +60,7 @@ func (s *Shard) crossSellWords(e *entry, o *order, f *offer) (title string, reas
 		sales.Reason{Code: "bought", Text: bought, Value: float64(f.antecedents), Weight: 1, Evidence: []sales.Evidence{o.evidence()}},
 		sales.Reason{Code: "link", Text: w.link, Value: l.Confidence, Baseline: l.Baseline, Weight: l.Lift},
 		sales.Reason{Code: "not_held", Text: w.notHeld})
-	details = f.withDecision(w.details)
-	details["antecedents"], details["days_since"] = float64(f.antecedents), float64(o.day-f.since)
-	details["by_value"] = flag(f.byValue)
-	return title, reasons, details
-}
-
-// pointsOf begins the names under which the details have the card's points.
-const pointsOf = "points."
-
-// withDecision gives the details with what the decision rested on: the answers to the card's questions and, behind pointsOf, what points each got.
-// With the constant they add up to the log odds.
-func (f *offer) withDecision(shared map[string]float64) map[string]float64 {
-	const decision, more = 6, 5 // how many names there are below, and by those who add to them
-	details := make(map[string]float64, len(shared)+2*len(f.values)+decision+more)
-	maps.Copy(details, shared)
-	card := f.score.Card()
-	for i, v := range f.values {
-		ch := &card.Characteristics[i]
-		details[ch.Name], details[pointsOf+ch.Name] = v, f.score.Points(i, v)
-	}
-	details[pointsOf+"constant"], details["log_odds"] = f.score.Constant(), f.logOdds
-	details["code"], details["card_version"] = float64(f.code), float64(card.Version)
-	details["candidates"], details["explored"] = float64(f.of), flag(f.explored)
-	return details
+	return title, reasons, w.details
 }
 
 // mostCardReasons is how many characteristics are named.
@@ -125,7 +102,7 @@ func characteristicText(name string, v float64, f *offer) string {
 		}
 		return "Bought " + to + " on " + inDays(int(v)) + " before, and not for long."
 	case scorecard.NameLinkOdds:
-		return "By the link alone " + decimal(100*scorecard.Logistic(v), 1) + " in 100 take it within " + inDays(f.linkDays()) + "."
+		return "By the link alone " + decimal(100*scorecard.Logistic(v), 1) + " in 100 take it within " + strconv.Itoa(f.linkDays()) + " days."
 	case scorecard.NamePopularity:
 		return decimal(100*v, 0) + " in 100 of all customers hold " + to + "."
 	case scorecard.NameSeason:

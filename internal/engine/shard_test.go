@@ -212,14 +212,14 @@ func TestEnvelope(t *testing.T) {
 		},
 		WindowStart: day - 179*sales.DayMillis, WindowEnd: day + sales.DayMillis, EventTime: noon, DetectedAt: noon, ExpiresAt: day + 14*sales.DayMillis,
 		FromProduct: "PASTA", ToProduct: "SAUCE", Arm: sales.Treatment, Propensity: 0.7, KnowledgeVersion: string(k.Version), RunID: "live",
-		Details: map[string]float64{"confidence": 0.5, "baseline": 0.25, "lift": 2, "lift_low": 0, "lift_high": 0, "g_squared": 30, "q": 0, "support": 50,
+		Details: sales.NumbersOf(map[string]float64{"confidence": 0.5, "baseline": 0.25, "lift": 2, "lift_low": 0, "lift_high": 0, "g_squared": 30, "q": 0, "support": 50,
 			"link_score": 1, "learned_from": 0, "learned_to": 0, "antecedents": 1, "days_since": 0, "by_value": 0,
 			"link_chance": 1 - math.Pow(0.5, 30./180), "margin": 1, "margin_known": 0, // of the whole line, as no margin is known
 			"similarity": 0, "damped_confidence": 0, "bought_before": 0, "link_odds": chance,
 			"popularity": 0.25, "season": 1, "price_ratio_to_usual": 3.01, "past_answers": 0.1, "activity": 0,
 			"points.constant": -4.5, "points.similarity": 0, "points.damped_confidence": 0, "points.bought_before": 0, "points.link_odds": points,
 			"points.popularity": 0.3, "points.season": 0, "points.price_ratio_to_usual": 0, "points.past_answers": 0, "points.activity": 0, "log_odds": -3.75,
-			"code": 188_283_778, "card_version": 2, "candidates": 1, "explored": 0}}
+			"code": 188_283_778, "card_version": 2, "candidates": 1, "explored": 0})}
 	if diff := cmp.Diff(want, d.Alerts[0]); diff != "" {
 		t.Errorf("alert (-want +got):\n%s", diff)
 	}

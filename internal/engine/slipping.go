@@ -220,6 +220,6 @@ func (s *Shard) openSlip(e *entry, v slip, day sales.Day, due sales.Millis) {
 		{Code: "fewer_lately", Text: fmt.Sprintf("%s with a purchase in the last 30, after %d in the 60 before.", inDays(recent), before),
 			Value: float64(recent), Baseline: float64(before) / 2}}, a.Reasons...)
 	a.Reasons = seldomUseful(a.Reasons, weight)
-	a.Details = map[string]float64{"probability": v.chance, "silent_days": float64(silent), "usual_gap_days": usual, "recent_days": float64(recent),
-		"days_before": float64(before)}
+	a.Details = sales.NumbersOf(map[string]float64{"probability": v.chance, "silent_days": float64(silent), "usual_gap_days": usual,
+		"recent_days": float64(recent), "days_before": float64(before)})
 }

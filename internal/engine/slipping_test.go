@@ -79,13 +79,13 @@ func TestSilenceTellsOnItsDay(t *testing.T) {
 			t.Errorf("after %d days of silence the push would fire: %t; it did after %d", ahead, fires, silent)
 		}
 	}
-	if weekly := (silent+145)%LookEvery == 0; weekly || opened.Reasons[0].Code != "slipping_away" || opened.Details["silent_days"] != float64(silent) || opened.Score < 0.5 {
+	if weekly := (silent+145)%LookEvery == 0; weekly || opened.Reasons[0].Code != "slipping_away" || opened.Details.Of("silent_days") != float64(silent) || opened.Score < 0.5 {
 		t.Errorf("after %d days: %+v", silent, opened)
 	}
 	back := last + sales.Day(silent) + 4
 	ended := declines(r.step([]sales.Event{ordered("anna", back)}, sales.Calendar{}.Start(back+1)-1))
-	if len(ended) != 1 || ended[0].AlertID != opened.AlertID || ended[0].Status != sales.Resolved || ended[0].Details["days_away"] != float64(silent+4) ||
-		ended[0].Details["days_to_return"] != 4 {
+	if len(ended) != 1 || ended[0].AlertID != opened.AlertID || ended[0].Status != sales.Resolved || ended[0].Details.Of("days_away") != float64(silent+4) ||
+		ended[0].Details.Of("days_to_return") != 4 {
 		t.Errorf("on return: %+v", ended)
 	}
 }

@@ -197,7 +197,7 @@ func (s *Shard) noUpsell(e *entry, o *order, typ int32, l *sales.Link) PassedWhy
 	}
 }
 
-func (s *Shard) upsellWords(e *entry, o *order, f *offer) (title string, reasons []sales.Reason, details map[string]float64) {
+func (s *Shard) upsellWords(e *entry, o *order, f *offer) (title string, reasons []sales.Reason, details *sheet) {
 	l := f.link
 	title = fmt.Sprintf("Offer customer %s a better %s: tier %d on %s within %d, never tier %d, and %.0f in 100 like them have gone up.",
 		e.id, l.From, l.FromTier, inDays(f.days), s.rules.WindowDays, l.ToTier, 100*l.Confidence)
@@ -207,7 +207,7 @@ func (s *Shard) upsellWords(e *entry, o *order, f *offer) (title string, reasons
 		{Code: "others_went_up", Text: fmt.Sprintf("%d of %d customers who kept to tier %d went up.", l.Both, l.FromHolders, l.FromTier),
 			Value: l.Confidence, Weight: l.Score},
 	}
-	details = map[string]float64{"confidence": l.Confidence, "from_tier": float64(l.FromTier), "to_tier": float64(l.ToTier),
-		"price_ratio": l.PriceRatio, "link_score": l.Score, "days": float64(f.days)}
-	return title, reasons, f.withDecision(details)
+	details = newSheet(f, map[string]float64{"confidence": l.Confidence, "from_tier": float64(l.FromTier), "to_tier": float64(l.ToTier),
+		"price_ratio": l.PriceRatio, "link_score": l.Score, "days": float64(f.days)})
+	return title, reasons, details
 }

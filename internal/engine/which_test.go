@@ -22,14 +22,13 @@ func TestPointsAddUp(t *testing.T) {
 		for _, d := range r.decisions {
 			for i := range d.Alerts {
 				a := &d.Alerts[i]
-				odds, ok := a.Details["log_odds"]
-				if !ok {
+				if a.Details.Place("log_odds") < 0 {
 					continue
 				}
-				sum := 0.0
-				for name, points := range a.Details {
-					if strings.HasPrefix(name, pointsOf) {
-						sum += points
+				odds, sum := a.Details.Of("log_odds"), 0.0
+				for _, n := range a.Details {
+					if strings.HasPrefix(n.Name, pointsOf) {
+						sum += n.Value
 					}
 				}
 				if math.Abs(sum-odds) > 1e-9 || math.Abs(scorecard.Logistic(odds)-a.Score) > 1.0/scoreOne {
@@ -88,8 +87,8 @@ func TestWhatWasBoughtLatelyLeadsToOffers(t *testing.T) {
 	r.step([]sales.Event{buy("dora", on(1), "e-2", "BUTTER"), buy("emma", on(1), "e-3", "TEA", "BREAD")}, 0)
 	r.step([]sales.Event{buy("emma", on(9), "e-4", "WINE")}, 0)
 	a := r.offered(t)
-	if a.FromProduct != "TEA" || a.ToProduct != "MILK" || a.Details["days_since"] != 8 || a.Details["antecedents"] != 1 {
-		t.Errorf("%s leads to %s after %g days, by %g antecedents", a.FromProduct, a.ToProduct, a.Details["days_since"], a.Details["antecedents"])
+	if a.FromProduct != "TEA" || a.ToProduct != "MILK" || a.Details.Of("days_since") != 8 || a.Details.Of("antecedents") != 1 {
+		t.Errorf("%s leads to %s after %g days, by %g antecedents", a.FromProduct, a.ToProduct, a.Details.Of("days_since"), a.Details.Of("antecedents"))
 	}
 	why := a.Reasons[0]
 	if !strings.HasPrefix(why.Text, "Bought TEA on 2026-01-02, and came again on 2026-01-10.") || why.Evidence[0].EventID != "e-4" {
@@ -120,8 +119,8 @@ func TestRankedByWorthWhereMarginsAreKnown(t *testing.T) {
 		if !known {
 			want, byValue = "BUTTER", 0
 		}
-		if a := r.offered(t); a.ToProduct != want || a.Details["by_value"] != byValue {
-			t.Errorf("margins known: %v: offered %s, by value: %g", known, a.ToProduct, a.Details["by_value"])
+		if a := r.offered(t); a.ToProduct != want || a.Details.Of("by_value") != byValue {
+			t.Errorf("margins known: %v: offered %s, by value: %g", known, a.ToProduct, a.Details.Of("by_value"))
 		}
 	}
 }
@@ -137,8 +136,8 @@ func TestTheSeasonTells(t *testing.T) {
 		if season > 1 {
 			want = "MILK"
 		}
-		if a := r.offered(t); a.ToProduct != want || a.Details["season"] != max(1, season) {
-			t.Errorf("season %g: offered %s of season %g", season, a.ToProduct, a.Details["season"])
+		if a := r.offered(t); a.ToProduct != want || a.Details.Of("season") != max(1, season) {
+			t.Errorf("season %g: offered %s of season %g", season, a.ToProduct, a.Details.Of("season"))
 		}
 	}
 }

@@ -166,7 +166,7 @@ func TestThePushSpeaks(t *testing.T) {
 		t.Errorf("%d customers are said to be slipping away", len(slipping))
 	}
 	for _, a := range slipping {
-		if a.Score < 0.4 || a.Details["probability"] < 0.5 {
+		if a.Score < 0.4 || a.Details.Of("probability") < 0.5 {
 			t.Errorf("%+v", a)
 		}
 	}

@@ -124,5 +124,5 @@ type Alert struct {
 	KnowledgeVersion   string
 	RunID              string
 	SuppressedBy       Suppression
-	Details            map[string]float64
+	Details            Numbers
 }

@@ -7,6 +7,8 @@ import (
 	"reflect"
 	"slices"
 	"unsafe"
+
+	"leadline/internal/sales"
 )
 
 // append writes the Avro of the value at p by the current schema. It is the mirror of a projection, and maps are
@@ -39,6 +41,8 @@ func (s *shape) append(dst []byte, p unsafe.Pointer) ([]byte, error) {
 		return s.appendFloats(dst, p), nil
 	case dictKind:
 		return s.appendDict(dst, p)
+	case numbersKind:
+		return appendNumbers(dst, *(*sales.Numbers)(p)), nil
 	default:
 		return s.appendRecord(dst, p)
 	}
@@ -140,6 +144,17 @@ func (s *shape) appendDict(dst []byte, p unsafe.Pointer) ([]byte, error) {
 	default:
 		return appendEntries(dst, s.elem, *(*map[string]bool)(p))
 	}
+}
+
+// appendNumbers writes what is sorted already.
+func appendNumbers(dst []byte, numbers sales.Numbers) []byte {
+	if len(numbers) > 0 {
+		dst = binary.AppendVarint(dst, int64(len(numbers)))
+	}
+	for _, n := range numbers {
+		dst = binary.LittleEndian.AppendUint64(appendString(dst, n.Name), math.Float64bits(n.Value))
+	}
+	return append(dst, 0)
 }
 
 func appendEntries[V any](dst []byte, elem *shape, entries map[string]V) (_ []byte, err error) {

@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"time"
 	"unsafe"
+
+	"leadline/internal/sales"
 )
 
 // assigner puts parsed JSON into a struct. Strict is for what people write: unknown fields and unknown enum symbols are
@@ -76,6 +78,8 @@ func (a assigner) set(s *shape, p unsafe.Pointer, v any) (err error) {
 		err = setFloats(s.floats(p), v)
 	case dictKind:
 		err = a.dict(s, p, v)
+	case numbersKind:
+		err = a.numbers(s, (*sales.Numbers)(p), v)
 	case recordKind:
 		err = a.record(s, p, v)
 	}
@@ -176,6 +180,14 @@ func (a assigner) dict(s *shape, p unsafe.Pointer, v any) error {
 	}
 	reflect.NewAt(s.goType, p).Elem().Set(dict)
 	return nil
+}
+
+func (a assigner) numbers(s *shape, into *sales.Numbers, v any) error {
+	byName := shape{kind: dictKind, goType: reflect.TypeFor[map[string]float64](), elem: s.elem, limit: s.limit}
+	var m map[string]float64
+	err := a.dict(&byName, unsafe.Pointer(&m), v)
+	*into = sales.NumbersOf(m)
+	return err
 }
 
 func (a assigner) symbol(s *shape, v any) (string, error) {

@@ -103,7 +103,7 @@ func crossSell() *sales.Alert {
 			{Code: "none", Text: "No cereal in 180 days.", Baseline: 1}},
 		WindowStart: 1693744200250, WindowEnd: 1709296200250, EventTime: 1709296200250, DetectedAt: 1709296201000, ExpiresAt: 1710505801000,
 		FromProduct: "FLUID MILK PRODUCTS", ToProduct: "COLD CEREAL", Arm: sales.Treatment, Propensity: 0.9,
-		KnowledgeVersion: "forecasts:12,product-links:907,products:4012", RunID: "live", Details: map[string]float64{"lift": 1.6, "support": 212}}
+		KnowledgeVersion: "forecasts:12,product-links:907,products:4012", RunID: "live", Details: sales.NumbersOf(map[string]float64{"lift": 1.6, "support": 212})}
 }
 
 func BenchmarkEncodeAlert(b *testing.B) {

@@ -5,6 +5,8 @@ import (
 	"reflect"
 	"slices"
 	"unsafe"
+
+	"leadline/internal/sales"
 )
 
 // native gives the value at p as goavro wants it.
@@ -34,7 +36,7 @@ func (s *shape) branch() string {
 		return "double"
 	case listKind:
 		return "array"
-	case dictKind:
+	case dictKind, numbersKind:
 		return "map"
 	default:
 		return "leadline.v1." + s.goType.Name()
@@ -65,6 +67,12 @@ func (s *shape) nativeValue(p unsafe.Pointer) (any, error) {
 		return nativeFloats(s.floats(p)), nil
 	case dictKind:
 		return s.nativeDict(p)
+	case numbersKind:
+		dict := map[string]any{}
+		for _, n := range *(*sales.Numbers)(p) {
+			dict[n.Name] = n.Value
+		}
+		return dict, nil
 	default:
 		return s.nativeRecord(p)
 	}

@@ -178,7 +178,7 @@ func (w *writer) list(o *op, n *avro.SchemaNode) error {
 }
 
 func (w *writer) dict(o *op, n *avro.SchemaNode) error {
-	if o.shape.kind != dictKind {
+	if o.shape.kind != dictKind && o.shape.kind != numbersKind {
 		return errShape
 	}
 	o.code, o.minimum = opDict, w.skipperOf(n.Values).minimum+1

@@ -170,6 +170,9 @@ func (r *reader) floats(o *op, into []float32) *Poison {
 
 // dict reads a map of strings, of numbers or of consents. An empty one is nil.
 func (r *reader) dict(o *op, p unsafe.Pointer) *Poison {
+	if o.shape.kind == numbersKind {
+		return r.numbers(o, (*sales.Numbers)(p))
+	}
 	switch o.shape.goType.Elem().Kind() {
 	case reflect.String:
 		return readDict(r, o, (*map[string]string)(p))
@@ -178,6 +181,13 @@ func (r *reader) dict(o *op, p unsafe.Pointer) *Poison {
 	default:
 		return readDict(r, o, (*map[string]bool)(p))
 	}
+}
+
+func (r *reader) numbers(o *op, into *sales.Numbers) *Poison {
+	var byName map[string]float64
+	bad := readDict(r, o, &byName)
+	*into = sales.NumbersOf(byName)
+	return bad
 }
 
 func readDict[V any](r *reader, o *op, into *map[string]V) *Poison {
@@ -234,5 +244,7 @@ func (s *shape) blank(p unsafe.Pointer) {
 		clear(s.floats(p))
 	case dictKind:
 		*(*unsafe.Pointer)(p) = nil
+	case numbersKind:
+		*(*sales.Numbers)(p) = nil
 	}
 }

@@ -28,6 +28,7 @@ const (
 	listKind                    // slice
 	floatsKind                  // array of float32; all 0 = an empty list
 	dictKind                    // map with string keys
+	numbersKind                 // sales.Numbers: a map of doubles
 	recordKind                  // struct
 )
 
@@ -40,8 +41,8 @@ type shape struct {
 
 	name    string   // record
 	members []member // record
-	elem    *shape   // list and dict
-	limit   int      // list, dict and floats: most elements that are accepted
+	elem    *shape   // list, dict and numbers
+	limit   int      // list, dict, numbers and floats: most elements that are accepted
 
 	symbols  []string         // enum: Go value → symbol
 	codes    map[string]uint8 // enum: symbol → Go value
@@ -156,6 +157,8 @@ func (b binder) bindKind(s *shape, path string, n *avro.SchemaNode) {
 		s.kind, s.elem = listKind, b.bind(path, n.Items, t.Elem())
 	case n.Type == "array" && n.Items.Type == "float" && t.Kind() == reflect.Array && t.Elem().Kind() == reflect.Float32 && !s.optional:
 		s.kind, s.limit = floatsKind, t.Len()
+	case n.Type == "map" && t == reflect.TypeFor[sales.Numbers]() && !s.optional:
+		s.kind, s.elem = numbersKind, b.bind(path, n.Values, reflect.TypeFor[float64]())
 	case n.Type == "map" && t.Kind() == reflect.Map:
 		s.kind, s.elem = dictKind, b.bind(path, n.Values, t.Elem())
 	case n.Type == "record" && t.Kind() == reflect.Struct && !s.optional:

@@ -128,6 +128,12 @@ func fill(t *rapid.T, s *shape, p unsafe.Pointer) {
 			dict.SetMapIndex(reflect.ValueOf(fmt.Sprint("key", i)), elem.Elem())
 		}
 		reflect.NewAt(s.goType, p).Elem().Set(dict)
+	case numbersKind:
+		numbers := map[string]float64{}
+		for i := range rapid.IntRange(1, 3).Draw(t, "entries") {
+			numbers[fmt.Sprint("key", i)] = rapid.Float64().Draw(t, "double")
+		}
+		*(*sales.Numbers)(p) = sales.NumbersOf(numbers)
 	case recordKind:
 		for _, m := range s.members {
 			fill(t, m.shape, unsafe.Add(p, m.offset))
