@@ -145,7 +145,7 @@ func pages(roles Roles) []web.Page {
 		return nil
 	}
 	return []web.Page{{Path: desk.PagePath, Name: "Declining customers", Handler: desk.PageHandler()},
-		{Path: desk.LinksPagePath, Name: "Product links", Handler: desk.LinksPageHandler()}}
+		desk.PageOfLinks()}
 }
 
 // Customers is the tenant's book of customers.

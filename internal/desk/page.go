@@ -3,6 +3,8 @@ package desk
 import (
 	"embed"
 	"net/http"
+
+	"leadline/internal/web"
 )
 
 // Where the pages are, each with all that is under it. They hold no data: they ask for them, with the token if there is one.
@@ -19,9 +21,14 @@ func PageHandler() http.Handler {
 	return pageHandler(PagePath, "declining.html", "declining.css", "list.css", "list.js", "declining.js")
 }
 
+// PageOfLinks is the page of product links, and what it gives the page of alerts: beside an alert its link's numbers and curve.
+func PageOfLinks() web.Page {
+	return web.Page{Path: LinksPagePath, Name: "Product links", Handler: LinksPageHandler(), Script: "link.js", Style: "link.css"}
+}
+
 // LinksPageHandler serves the page of product links.
 func LinksPageHandler() http.Handler {
-	return pageHandler(LinksPagePath, "links.html", "links.css", "list.css", "list.js", "draw.js", "links.js")
+	return pageHandler(LinksPagePath, "links.html", "links.css", "link.css", "list.css", "list.js", "link.js", "draw.js", "links.js")
 }
 
 // pageHandler serves the page, and its files under it.

@@ -32,6 +32,7 @@ type town struct {
 	customers []*declining.Customer
 	items     *window.Items
 	links     []sales.Link
+	alerts    []web.Entry // of the page of live alerts
 	reading   atomic.Bool
 	counted   atomic.Int64 // how often everybody was asked
 
@@ -118,10 +119,14 @@ func (x *town) serve(t testing.TB, token string) (url string) {
 	t.Helper()
 	d := NewDeclining(x, engine.DefaultRules, nil, zap.NewNop())
 	metrics := prometheus.NewRegistry()
-	s, err := web.New(web.Options{Addr: "127.0.0.1:0", Metrics: metrics, Feed: web.NewFeed(10, metrics), Token: token, Log: zap.NewNop(),
+	feed := web.NewFeed(10, metrics)
+	for _, e := range x.alerts {
+		feed.Add(e)
+	}
+	s, err := web.New(web.Options{Addr: "127.0.0.1:0", Metrics: metrics, Feed: feed, Token: token, Log: zap.NewNop(),
 		Private: map[string]http.Handler{Path: d.Handler(), HandOverPath: NewHandOver(d, "acme.", x, func() sales.Millis { return handedAt }, zap.NewNop()).Handler(),
 			LinksPath: NewLinks(shop{x}, zap.NewNop()).Handler()},
-		Pages: []web.Page{{Path: PagePath, Name: "Declining customers", Handler: PageHandler()}, {Path: LinksPagePath, Name: "Product links", Handler: LinksPageHandler()}}})
+		Pages: []web.Page{{Path: PagePath, Name: "Declining customers", Handler: PageHandler()}, PageOfLinks()}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -48,6 +48,9 @@ type Page struct {
 	Path    string // with all that is under it
 	Name    string // in the navigation
 	Handler http.Handler
+	// Script and Style are files under Path that the page with alerts loads too, empty for none. A script that has a function linkOfAlert is asked by it
+	// for an element beside an alert.
+	Script, Style string
 }
 
 // Server listens from New on and answers from Run on.

@@ -1,17 +1,8 @@
-// Draws links: the network of the first ones, and one link's curves. The same links give the same picture.
+// Draws the network of the first links. The same links give the same picture.
 "use strict";
 
-const svg = (name, attributes, ...inside) => {
-  const e = document.createElementNS("http://www.w3.org/2000/svg", name);
-  for (const [key, value] of Object.entries(attributes)) e.setAttribute(key, value);
-  e.append(...inside);
-  return e;
-};
-const share = (p, digits = 0) => `${number(100 * p, digits || (p < 0.1 ? 1 : 0))}%`;
-const times = (n) => number(n, n < 10 ? 1 : 0);
 const chance = (l) => (l.within_90 ? l.within_90.p : l.confidence.value);
 const short = (text, most) => (text.length > most ? text.slice(0, most - 1) + "…" : text);
-const linkName = (l) => `${l.from} → ${l.to}`;
 
 // ring orders the items so that those with strong links stand near each other: from the one with the most links on, always the one that
 // is linked most with those placed last.
@@ -109,33 +100,4 @@ function drawNetwork(into, links, chosen, choose, chooseItem) {
   });
   into.replaceChildren(defs, ...arrows, ...nodes);
   return { low, high, lifts: [Math.min(...links.map((l) => l.lift.value)), most] };
-}
-
-// drawCurve draws how many have bought the second by each week, beside equally active customers, with intervals and the days to call.
-function drawCurve(into, l) {
-  const box = { left: 44, right: 546, top: 14, bottom: 262 };
-  const days = 182;
-  const known = [[30, l.within_30], [90, l.within_90], [180, l.within_180]];
-  const top = Math.max(...l.curve, ...l.base_curve, ...known.map(([, c]) => c.high)) * 1.08 || 1;
-  const unit = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.25].find((u) => top / u <= 6) || 0.25;
-  const x = (day) => box.left + ((box.right - box.left) * day) / days;
-  const y = (p) => box.bottom - ((box.bottom - box.top) * p) / top;
-  const parts = [];
-  if (l.call_to) {
-    parts.push(svg("rect", { class: "call-span", x: x(l.call_from), y: box.top, width: x(l.call_to) - x(l.call_from), height: box.bottom - box.top }));
-  }
-  for (let p = 0; p <= top; p += unit) {
-    parts.push(svg("line", { class: "axis", x1: box.left, x2: box.right, y1: y(p), y2: y(p) }),
-      svg("text", { class: "small", x: box.left - 6, y: y(p) + 4, "text-anchor": "end" }, share(p, unit < 0.01 ? 1 : 0)));
-  }
-  for (const day of [0, 30, 60, 90, 120, 150, 180]) parts.push(svg("text", { class: "small", x: x(day), y: box.bottom + 17, "text-anchor": "middle" }, String(day)));
-  parts.push(svg("text", { class: "small", x: (box.left + box.right) / 2, y: box.bottom + 34, "text-anchor": "middle" }, "days after the first"));
-  const week = (i) => Math.min(7 * (i + 1), 180);
-  const line = (curve) => `M${x(0)} ${y(0)} ` + curve.map((p, i) => `L${x(week(i)).toFixed(1)} ${y(p).toFixed(1)}`).join(" ");
-  parts.push(svg("path", { class: "base", d: line(l.base_curve) }), svg("path", { class: "curve", d: line(l.curve) }));
-  for (const [day, c] of known) {
-    parts.push(svg("line", { class: "band", x1: x(day), x2: x(day), y1: y(c.low), y2: y(c.high) }), svg("circle", { class: "dot-at", cx: x(day), cy: y(c.p), r: 4 }));
-    for (const p of [c.low, c.high]) parts.push(svg("line", { class: "band", x1: x(day) - 4, x2: x(day) + 4, y1: y(p), y2: y(p) }));
-  }
-  into.replaceChildren(svg("title", { id: "curve-title" }, `Share of customers who bought ${l.to} by days after ${l.from}`), ...parts);
 }

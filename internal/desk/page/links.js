@@ -25,14 +25,12 @@ function parameters() {
   return p;
 }
 
-const word = (symbol) => symbol.toLowerCase().replaceAll("_", " ");
-
 // begin fills the form: from the page's address if it has a question, so that a list can be passed on.
 async function begin() {
   const about = await askable(path, reading);
   if (!about) return;
   const f = form.elements;
-  const offer = (select, values) => select.replaceChildren(select.options[0], ...values.map((v) => new Option(word(v), v)));
+  const offer = (select, values) => select.replaceChildren(select.options[0], ...values.map((v) => new Option(words(v), v)));
   offer(f.level, about.levels);
   offer(f.via, about.vias);
   const given = new URLSearchParams(location.search);
@@ -75,7 +73,6 @@ async function show(more = false) {
   const again = shown.find((l) => l.key === chosen);
   if (again) choose(again); else unchoose();
 }
-const day = (text) => new Date(text).toLocaleDateString("en-GB", { day: "numeric", month: "short", year: "numeric", timeZone: "UTC" });
 
 function network() {
   const links = shown.filter((l) => l.kind === "CROSS_SELL").slice(0, drawn);
@@ -111,7 +108,7 @@ function row(l) {
   };
   made.dataset.key = l.key;
   set(".choose", l.from);
-  made.querySelector(".under").textContent = [l.level, l.via === "bought" ? "" : `after ${word(l.via)}`, l.kind === "UPSELL" ? `tier ${l.from_tier} to ${l.to_tier}` : ""].filter(Boolean).join(", ");
+  made.querySelector(".under").textContent = [l.level, l.via === "bought" ? "" : `after ${words(l.via)}`, l.kind === "UPSELL" ? `tier ${l.from_tier} to ${l.to_tier}` : ""].filter(Boolean).join(", ");
   set(".to", l.to);
   for (const [name, c] of [[".p30", l.within_30], [".p90", l.within_90], [".p180", l.within_180]]) {
     if (c) set(name, share(c.p), `${share(c.low)} to ${share(c.high)}`, `else ${share(c.baseline)}`);
@@ -149,8 +146,7 @@ async function choose(l, far = false) {
   address();
   let whole;
   try {
-    const asked = new URLSearchParams({ level: l.level, kind: l.kind, via: l.via });
-    whole = (await (await ask(`${path}/${encodeURIComponent(l.from)}/${encodeURIComponent(l.to)}?${asked}`, reading)).json()).links[0];
+    whole = (await (await ask(linkAddress(l), reading)).json()).links[0];
   } catch (e) {
     trouble(e.message);
     return;
@@ -160,26 +156,7 @@ async function choose(l, far = false) {
   at("none").hidden = true;
   at("chosen").hidden = false;
   at("chosen-name").textContent = linkName(whole);
-  at("says").textContent = whole.says;
-  const has = Boolean(whole.curve);
-  at("curve").toggleAttribute("hidden", !has);
-  at("chances").hidden = !has;
-  at("curve-key").textContent = has ? `Line: bought ${whole.to}, of ${number(whole.starts)} customers who came to hold ${whole.from}; bars: 95% intervals. Dashed: equally active customers.` +
-    (whole.call_to ? ` Shaded: days ${whole.call_from} to ${whole.call_to}, which hold the middle half of the extra purchases.` : "") : "When the second purchase comes is not known of this link.";
-  if (has) {
-    drawCurve(at("curve"), whole);
-    at("chances").tBodies[0].replaceChildren(...[["30 days", whole.within_30], ["90 days", whole.within_90], ["180 days", whole.within_180]].map(([name, c]) => {
-      const r = document.createElement("tr");
-      const head = element("th", name);
-      head.scope = "row";
-      r.append(head, element("td", `${share(c.p, 1)} (${share(c.low, 1)} to ${share(c.high, 1)})`, "number"), element("td", share(c.baseline, 1), "number"));
-      return r;
-    }));
-  }
-  const facts = [["times expected", `${times(whole.lift.value)} (${times(whole.lift.low)} to ${times(whole.lift.high)})`],
-    ["customers with both", `${number(whole.support)} of ${number(whole.from_holders)} with the first and ${number(whole.to_holders)} with the second`],
-    ["learned", `${whole.learned_from ? day(whole.learned_from) : "from the beginning"} to ${day(whole.learned_to)}`]];
-  at("figures").replaceChildren(...facts.flatMap(([name, value]) => [element("dt", name), element("dd", value)]));
+  showLink(at, whole);
   if (far) at("link").scrollIntoView({ block: "nearest" });
 }
 

@@ -38,12 +38,22 @@ function reason(r) {
   return item;
 }
 
+// points names what a scorecard gave, the most telling first; with where it begins they add up to the log odds.
+function points(d) {
+  const of = Object.entries(d).filter(([name, v]) => name.startsWith("points.") && name !== "points.constant" && v);
+  if (d.log_odds == null) return "";
+  const signed = (v) => (v < 0 ? "−" : "+") + number(Math.abs(v), 2);
+  of.sort(([, a], [, b]) => Math.abs(b) - Math.abs(a));
+  return `${signed(d["points.constant"])} to begin with, ${of.map(([name, v]) => `${name.slice(7).replaceAll("_", " ")} ${signed(v)}, `).join("")}together log odds of ${signed(d.log_odds)}`;
+}
+
 function facts(a) {
   const out = [];
   const fact = (name, value) => { if (value) out.push(element("dt", name), element("dd", value)); };
   fact(word(a.subject_type), a.subject_id);
   fact("rep", a.owner_id);
   if (a.expected_value_minor != null) fact("expected value", money(a.expected_value_minor, a.currency));
+  fact("points", points(a.details || {}));
   fact("decided", when(a.detected_at));
   if (a.expires_at) fact("expires", when(a.expires_at));
   fact("alert", `${a.alert_id}, revision ${a.revision}`);
@@ -67,6 +77,8 @@ function fill(row, a) {
   at(".number").title = "score, 0 to 1";
   at(".reasons").replaceChildren(...a.reasons.map(reason));
   at(".facts").replaceChildren(...facts(a));
+  const link = typeof linkOfAlert === "function" ? linkOfAlert(a) : null; // of the page of links, where there is one
+  if (link) at(".beside").replaceChildren(link);
   row.hidden = kind !== "" && kind !== row.dataset.kind;
 }
 
