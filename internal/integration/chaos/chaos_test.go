@@ -164,6 +164,9 @@ func (r *rig) play(ctx context.Context, seed uint64, faults []fault) (*verdict, 
 		return nil, err
 	}
 	r.say("%7.1f s  all is back, %d records are sent", time.Since(r.began).Seconds(), len(items))
+	if err := crm.silence(ctx); err != nil {
+		return nil, err
+	}
 	return r.end(ctx, crm)
 }
 
