@@ -141,6 +141,8 @@ func readHistory(ctx context.Context, p *process, h *evaluate.History, paths []s
 			h.Product(r)
 		case *sales.Purchase:
 			h.Purchase(r)
+		case *sales.Touchpoint:
+			h.Touchpoint(r)
 		}
 		return nil
 	})

@@ -27,12 +27,13 @@ type scratch struct {
 	steps       []upStep
 	cards       []*scorecard.Score
 
-	orderDays  []sales.Day
-	seasons    []slipping.Season   // by their day's last bits
-	slipCard   *scorecard.Score    // valid if known
-	slipBest   [slipping.Signs]int // attributes with the most points on it
-	slipKnown  bool
-	population *slipping.Population // nil: not looked up
+	orderDays   []sales.Day
+	orderBought []slipping.Bought   // on each of them
+	seasons     []slipping.Season   // by their day's last bits
+	slipCard    *scorecard.Score    // valid if known
+	slipBest    [slipping.Signs]int // attributes with the most points on it
+	slipKnown   bool
+	population  *slipping.Population // nil: not looked up
 
 	tiers    []tierUse
 	holdings holdings

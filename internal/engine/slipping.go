@@ -105,13 +105,14 @@ func (s *Shard) slipChance(c *Customer, at sales.Day) float64 {
 	if score.Probability(score.LogOdds(attributes[:])) < s.rules.Declining.least() {
 		return 0
 	}
-	s.slipAttributes(season, &l, &counts, &attributes)
+	s.slipAttributes(c, season, &l, &counts, &attributes)
 	return score.Probability(score.LogOdds(attributes[:]))
 }
 
 // slipAttributes are what the card asks of a customer.
-func (s *Shard) slipAttributes(season *slipping.Season, l *slipping.Look, counts *slipping.Counts, attributes *[slipping.Signs]int) {
+func (s *Shard) slipAttributes(c *Customer, season *slipping.Season, l *slipping.Look, counts *slipping.Counts, attributes *[slipping.Signs]int) {
 	var signs [slipping.Signs]float64
+	s.slipContext(c, season.At(), l)
 	season.Ask(l, counts, s.population(), &signs)
 	card := scorecard.Declining()
 	for i := range attributes {
@@ -136,6 +137,27 @@ func (s *Shard) slipLook(c *Customer, at sales.Day) slipping.Look {
 	}
 	ever := max(int(c.DaysEver), len(sc.orderDays)) - after
 	return slipping.Look{Days: sc.orderDays, First: c.FirstDay, Ever: ever}
+}
+
+// slipContext adds to a look what was bought on its days, and the touches.
+func (s *Shard) slipContext(c *Customer, at sales.Day, l *slipping.Look) {
+	sc := &s.step.scratch
+	sc.orderBought = sc.orderBought[:0]
+	lines := c.Window.Lines()
+	for _, day := range l.Days {
+		var b slipping.Bought
+		for len(lines) > 0 && lines[0].Day < day {
+			lines = lines[1:]
+		}
+		for len(lines) > 0 && lines[0].Day == day {
+			b.SpentMinor, b.Kinds, lines = b.SpentMinor+lines[0].AmountMinor, b.Kinds+1, lines[1:]
+		}
+		sc.orderBought = append(sc.orderBought, b)
+	}
+	l.Bought = sc.orderBought
+	for _, t := range c.Window.Touches() {
+		l.Touch(t.Kind, t.Day, at)
+	}
 }
 
 // seasons is how many are kept: those of the looks of a step, of the week after them and of a horizon before them.
@@ -182,7 +204,7 @@ func (s *Shard) teach(e *entry, day sales.Day) {
 		}
 	}
 	var attributes [slipping.Signs]int
-	s.slipAttributes(season, &l, &counts, &attributes)
+	s.slipAttributes(&e.state, season, &l, &counts, &attributes)
 	card := scorecard.Declining()
 	s.step.tally.examples = append(s.step.tally.examples, example{card: card.Name, code: card.Code(attributes[:]),
 		taken: season.Slipped(counts.InWindow, inHorizon), week: day.Week(), n: 1})

@@ -48,15 +48,30 @@ type History struct {
 	names     []string
 	ids       map[string]int32
 	customers map[string]*customer
-	first     sales.Day // of all purchases
+	touches   map[string][]touch // by customer, of those too who have bought nothing
+	first     sales.Day          // of all purchases
 	last      sales.Day
 }
 
 // customer is one customer's purchases.
 type customer struct {
-	id     string
-	bought []bought // merchandise, by day and item, once the history is complete
-	visits []slipping.Visit
+	id      string
+	bought  []bought // merchandise, by day and item, once the history is complete
+	visits  []slipping.Visit
+	kinds   []kind // categories, by day once the history is complete
+	touches []touch
+}
+
+// kind is a category that was bought on a day.
+type kind struct {
+	day      sales.Day
+	category string
+}
+
+// touch is one of whatever channel.
+type touch struct {
+	day  sales.Day
+	kind sales.TouchKind
 }
 
 // bought is an item on a day.
@@ -72,7 +87,7 @@ const noItem = ""
 
 // NewHistory is empty.
 func NewHistory(m Merchandise) *History {
-	h := &History{m: m, excluded: map[string]bool{}, products: map[string]string{}, ids: map[string]int32{}, customers: map[string]*customer{}}
+	h := &History{m: m, excluded: map[string]bool{}, products: map[string]string{}, ids: map[string]int32{}, customers: map[string]*customer{}, touches: map[string][]touch{}}
 	for _, d := range m.ExcludeDepartments {
 		h.excluded["department "+d] = true
 	}
@@ -115,6 +130,9 @@ func (h *History) Purchase(p *sales.Purchase) {
 	for i := range p.Lines {
 		came = came || p.Lines[i].Quantity > 0
 		visit.SpentMinor += p.Lines[i].AmountMinor
+		if p.Lines[i].Quantity > 0 {
+			c.kinds = append(c.kinds, kind{day, p.Lines[i].Category})
+		}
 		if item, ok := h.item(&p.Lines[i]); ok {
 			c.bought = append(c.bought, bought{day, item, 1, p.Lines[i].AmountMinor})
 		}
@@ -127,6 +145,11 @@ func (h *History) Purchase(p *sales.Purchase) {
 		h.first = day
 	}
 	h.last = max(h.last, day)
+}
+
+// Touchpoint takes a touch.
+func (h *History) Touchpoint(t *sales.Touchpoint) {
+	h.touches[t.CustomerID] = append(h.touches[t.CustomerID], touch{h.m.Calendar.Day(t.OccurredAt), t.Kind})
 }
 
 // item is what a line is about. A product that nobody told of is what the line says.
@@ -162,6 +185,8 @@ func (h *History) sorted() []*customer {
 		slices.SortFunc(c.bought, func(a, b bought) int { return cmp.Or(cmp.Compare(a.day, b.day), cmp.Compare(a.item, b.item)) })
 		c.bought = onceADay(c.bought)
 		c.visits = byDay(c.visits)
+		c.countKinds()
+		c.touches = h.touches[c.id]
 		all = append(all, c)
 	}
 	slices.SortFunc(all, func(a, b *customer) int { return cmp.Compare(a.id, b.id) })
@@ -194,6 +219,22 @@ func byDay(visits []slipping.Visit) []slipping.Visit {
 		days = append(days, v)
 	}
 	return days
+}
+
+// countKinds counts the categories of each visit.
+func (c *customer) countKinds() {
+	slices.SortFunc(c.kinds, func(a, b kind) int { return cmp.Or(cmp.Compare(a.day, b.day), cmp.Compare(a.category, b.category)) })
+	c.kinds = slices.Compact(c.kinds)
+	for i := range c.visits {
+		c.visits[i].Kinds = 0
+	}
+	at := 0
+	for _, k := range c.kinds {
+		for c.visits[at].Day < k.day {
+			at++
+		}
+		c.visits[at].Kinds++
+	}
 }
 
 // First and Last are the days of the first and the last purchase, 0 of an empty history.

@@ -24,6 +24,7 @@ type moment struct {
 type slipCase struct {
 	id      string
 	past    slipping.Past
+	touches []touch
 	slipped bool
 	lost    int64
 }
@@ -73,7 +74,7 @@ func (m *moment) look(c *customer, q slipping.Question, at sales.Day) (slipCase,
 		return slipCase{}, false
 	}
 	came, spent := c.ahead(at, at+sales.Day(q.HorizonDays))
-	k := slipCase{id: c.id, past: past, slipped: came == 0}
+	k := slipCase{id: c.id, past: past, touches: c.touches, slipped: came == 0}
 	if m.label == Halved {
 		k.slipped = q.Halved(window, came)
 	}

@@ -19,7 +19,7 @@ func scorePush(m *moment, t *trial) ([]float64, error) {
 		if q != m.question {
 			continue // the others are of shorter horizons
 		}
-		code := p.code(q, &k.past)
+		code := p.code(q, &k.past, k.touches)
 		e := sums[code]
 		e.Code = code
 		if k.slipped {
@@ -32,10 +32,12 @@ func scorePush(m *moment, t *trial) ([]float64, error) {
 	byCode := slices.SortedFunc(maps.Values(sums), func(a, b scorecard.Example) int { return cmp.Compare(a.Code, b.Code) })
 	model := scorecard.Learn(p.card, byCode)
 	score := scorecard.NewScore(p.card, &model)
-	return each(func(m *moment, past *slipping.Past) float64 {
-		p.code(m.question, past)
-		return score.Probability(score.LogOdds(p.attributes[:]))
-	})(m, t)
+	out := make([]float64, len(t.cases))
+	for i := range t.cases {
+		p.code(m.question, &t.cases[i].past, t.cases[i].touches)
+		out[i] = score.Probability(score.LogOdds(p.attributes[:]))
+	}
+	return out, nil
 }
 
 // push codes customers.
@@ -46,19 +48,23 @@ type push struct {
 	season     slipping.Season
 	asked      slipping.Question
 	days       []sales.Day
+	bought     []slipping.Bought
 	attributes [slipping.Signs]int
 }
 
-func (p *push) code(q slipping.Question, past *slipping.Past) uint64 {
+func (p *push) code(q slipping.Question, past *slipping.Past, touches []touch) uint64 {
 	if p.season.At() != past.At || p.asked != q {
 		p.season, p.asked = q.NewSeason(past.At, p.everyone.Sum, p.everyone.Level(past.At-1, slipping.LevelDays)), q
 	}
-	p.days = p.days[:0]
+	p.days, p.bought = p.days[:0], p.bought[:0]
 	for _, v := range past.Visits {
-		p.days = append(p.days, v.Day)
+		p.days, p.bought = append(p.days, v.Day), append(p.bought, slipping.Bought{SpentMinor: v.SpentMinor, Kinds: v.Kinds})
 	}
 	var signs [slipping.Signs]float64
-	l := slipping.Look{Days: p.days, First: past.First, Ever: past.Days}
+	l := slipping.Look{Days: p.days, Bought: p.bought, First: past.First, Ever: past.Days}
+	for _, t := range touches {
+		l.Touch(t.kind, t.day, past.At)
+	}
 	if c := p.season.Count(&l); c.InWindow > 0 {
 		p.season.Ask(&l, &c, &p.population, &signs)
 	}

@@ -49,6 +49,17 @@ func (m *Model) slipChance(c *customer, at sales.Day) float64 {
 	ever := max(int(c.before.days), len(days)+later) - later
 	season := engine.SlipQuestion.NewSeason(at, m.known.active, m.known.level(at-1))
 	look := slipping.Look{Days: days, First: c.before.first, Ever: ever}
+	for _, day := range days {
+		var b slipping.Bought
+		for _, s := range c.bought[day] {
+			b.SpentMinor += s.amount
+			b.Kinds++
+		}
+		look.Bought = append(look.Bought, b)
+	}
+	for t := range c.touches {
+		look.Touch(t.kind, t.day, at)
+	}
 	counts := season.Count(&look)
 	if counts.InWindow < fewestDays {
 		return 0

@@ -1,6 +1,7 @@
 package scorecard
 
 import (
+	"cmp"
 	"math"
 
 	"gonum.org/v1/gonum/mat"
@@ -15,7 +16,7 @@ import (
 const (
 	constantPrecision  = 1.0  // the constant: within one log odds
 	attributePrecision = 4.0  // an attribute: within a half
-	neighbourPrecision = 25.0 // two neighbours: within a fifth of each other's deviation
+	neighbourPrecision = 25.0 // two neighbours: within a fifth of each other's deviation, unless the card says otherwise
 )
 
 // closeBy is the gain of a step, per example, below which the search ends.
@@ -125,11 +126,12 @@ func (f *fit) slope(gradient []float64, curvature *mat.SymDense) {
 // penalties names the deviations that the prior holds against the weights: that of i, or of i from its neighbour j.
 func (f *fit) penalties(each func(i, j int, precision float64)) {
 	each(0, -1, constantPrecision)
+	neighbours := cmp.Or(f.card.Neighbours, neighbourPrecision)
 	for c, begin := range f.begins {
 		for a := range f.card.Characteristics[c].Prior {
 			each(begin+a, -1, attributePrecision)
 			if a > 0 {
-				each(begin+a, begin+a-1, neighbourPrecision)
+				each(begin+a, begin+a-1, neighbours)
 			}
 		}
 	}

@@ -19,13 +19,16 @@ func drawExamples(t *rapid.T, c *Card) []Example {
 func dumbLoss(c *Card, examples []Example, weights []float64) float64 {
 	square := func(x float64) float64 { return x * x }
 	sum := constantPrecision / 2 * square(weights[0]-c.Constant)
-	at := 1
+	at, neighbours := 1, neighbourPrecision
+	if c.Neighbours > 0 {
+		neighbours = c.Neighbours
+	}
 	for i := range c.Characteristics {
 		for a, prior := range c.Characteristics[i].Prior {
 			d := weights[at+a] - prior
 			sum += attributePrecision / 2 * d * d
 			if a > 0 {
-				sum += neighbourPrecision / 2 * square(d-(weights[at+a-1]-c.Characteristics[i].Prior[a-1]))
+				sum += neighbours / 2 * square(d-(weights[at+a-1]-c.Characteristics[i].Prior[a-1]))
 			}
 		}
 		at += len(c.Characteristics[i].Prior)

@@ -26,6 +26,10 @@ type Card struct {
 	Version         int32
 	Constant        float64 // log odds without examples, all characteristics as usual
 	Characteristics []Characteristic
+
+	// Neighbours is how near to each other's deviation neighbours are expected, as a precision; 0: within a fifth. It is higher where
+	// examples tell less than they are many, being of the same customers again and again.
+	Neighbours float64
 }
 
 // Characteristic is one question and the bins of its answers.

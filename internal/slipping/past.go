@@ -21,6 +21,7 @@ const KeptDays = 180
 type Visit struct {
 	Day        sales.Day
 	SpentMinor int64
+	Kinds      int32 // of items
 }
 
 // Past is what is known of a customer when the day At begins.

@@ -118,3 +118,32 @@ func TestTheExpectedRateIsThatOfAMoment(t *testing.T) {
 		}
 	})
 }
+
+// What was bought on the days, how the customer pauses, and touches, written out: ten days apart, dearer and of fewer kinds of late.
+func TestSignsOfBasketsPausesAndTouches(t *testing.T) {
+	l := &Look{First: lookDay - 100, Ever: 9}
+	for day := lookDay - 100; day < lookDay-10; day += 10 {
+		b := Bought{SpentMinor: 1_000, Kinds: 6}
+		if day >= lookDay-30 {
+			b = Bought{SpentMinor: 4_000, Kinds: 2}
+		}
+		l.Days, l.Bought = append(l.Days, day), append(l.Bought, b)
+	}
+	l.Days, l.Bought = append(l.Days, lookDay), append(l.Bought, Bought{SpentMinor: 1_000_000, Kinds: 99})
+	l.Touch(sales.TouchCampaignSent, lookDay-40, lookDay)
+	l.Touch(sales.TouchCall, lookDay-50, lookDay)
+	l.Touch(sales.TouchPageView, lookDay-3, lookDay)
+	l.Touch(sales.TouchCartAdd, lookDay, lookDay)
+	signs := ask(t, steady(1), 1, l)
+	usual := (7*6 + 2*2) / 9.0
+	for sign, want := range map[int]float64{SignSilence: 20, SignGap: 20.0 / 15, SignUneven: 0, SignEarlier: 3, SignEver: 9, SignBasket: 150.0 / 9, SignSpent: 80,
+		SignSpentWindow: 140, SignBreadth: math.Log((2*2 + 2*usual) / (4 * usual)), SignReached: 40, SignShown: 3} {
+		if math.Abs(signs[sign]-want) > 1e-9 {
+			t.Errorf("sign %d is %g, want %g", sign, signs[sign], want)
+		}
+	}
+	once := ask(t, steady(1), 1, &Look{First: lookDay - 50, Ever: 1, Days: []sales.Day{lookDay - 50}, Bought: []Bought{{}}, Reached: lookDay - Reach - 1})
+	if once[SignReached] != NotTouched || once[SignShown] != NotTouched || once[SignBreadth] != 0 || once[SignUneven] != 1 || once[SignGap] != 50.0/(noGap+5) {
+		t.Errorf("of one who bought once: %v", once)
+	}
+}

@@ -21,7 +21,7 @@ func visits(t *rapid.T) []Visit {
 	slices.Sort(days)
 	out := make([]Visit, len(days))
 	for i, d := range days {
-		out[i] = Visit{begin + sales.Day(d), rapid.Int64Range(0, 9_000).Draw(t, "minor")}
+		out[i] = Visit{Day: begin + sales.Day(d), SpentMinor: rapid.Int64Range(0, 9_000).Draw(t, "minor")}
 	}
 	return out
 }
@@ -57,7 +57,7 @@ func TestFeaturesSeeTheWindowAlone(t *testing.T) {
 				}
 			}
 		}
-		seen, _ := q.See(append(other, Visit{at, 5}), at)
+		seen, _ := q.See(append(other, Visit{Day: at, SpentMinor: 5}), at)
 		f := q.Features(&p)
 		if !slices.Equal(f, q.Features(&seen)) {
 			t.Fatalf("%v with another future and distant past %v", f, q.Features(&seen))
@@ -80,7 +80,7 @@ func TestFeaturesSeeTheWindowAlone(t *testing.T) {
 func TestFeaturesOfOneCustomer(t *testing.T) {
 	var all []Visit
 	for d := sales.Day(0); d <= 100; d += 10 {
-		all = append(all, Visit{begin + d, 500})
+		all = append(all, Visit{Day: begin + d, SpentMinor: 500})
 	}
 	q := Question{90, 30}
 	p, _ := q.See(all, begin+140)
