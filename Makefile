@@ -24,8 +24,10 @@ RESULTS ?= internal/bench/performance
 COMPARISON ?= $(wildcard $(RESULTS)/comparison.jsonl)
 # Which Go benchmarks run.
 BENCH ?= .
+# Where the engine's step only learns: files, and a function.
+LEARNING := internal/engine/(holdings|touched|buyers|tally|sums|examples|channels)\.go|Shard\)\.teach
 
-.PHONY: help build demo test simulate-faults downturn truth integration chaos verify format lint generated race fuzz bench report microbench clients servers-start servers-stop
+.PHONY: help build demo test simulate-faults downturn truth integration chaos verify format lint generated race fuzz bench report microbench learning-share clients servers-start servers-stop
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -94,6 +96,12 @@ report: build ## tables and pictures of what make bench measured into internal/b
 
 microbench: ## Go benchmarks with allocations; BENCH=regexp chooses
 	@go test -run '^$$' -bench '$(BENCH)' -benchmem ./...
+
+learning-share: ## what learning adds to the CPU of the engine's step, by a profile: BENCH=Step$ (the default here) or Sample$
+	@mkdir -p bin && go test -run '^$$' -bench '$(if $(filter .,$(BENCH)),Step$$,$(BENCH))' -o bin/engine.test -cpuprofile bin/step.prof ./internal/engine
+	@share() { go tool pprof -top -unit=ms -nodefraction=0 -nodecount=10000 -focus="$$1" bin/engine.test bin/step.prof 2>/dev/null | sed -n 's/^Showing nodes accounting for \([0-9]*\)ms.*/\1/p'; }; \
+	all=$$(share 'Shard\).Step$$') && learning=$$(share '$(LEARNING)') && \
+	echo "learning $$learning ms of $$all ms: adds $$((100 * learning / (all - learning))) in 100 to the rest of the step"
 
 servers-start: ## start a real Kafka, registry and Redis on loopback (deploy/local/servers)
 	@deploy/local/servers start

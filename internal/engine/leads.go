@@ -10,13 +10,12 @@ import (
 
 // resolved is a link with all that hangs on the knowledge alone, and the words about it once they were needed.
 type resolved struct {
-	link    *sales.Link
-	words   *linkWords
-	missing bool    // by the catalogue it is not sold
-	chance  float64 // that it is taken within linkDays
-	odds    float64 // log odds of that
-	season  float64 // 1 where none is known
-	worth   float64 // margin of a typical line, 0 where either is unknown
+	link   *sales.Link
+	words  *linkWords
+	chance float64 // that it is taken within linkDays
+	odds   float64 // log odds of that
+	season float64 // 1 where none is known
+	worth  float64 // margin of a typical line, 0 where either is unknown
 
 	oddsPoints, popularityPoints, seasonPoints float64 // on the card of cross-sell
 }
@@ -24,6 +23,8 @@ type resolved struct {
 // lead is where a link leads to, and how near that is: all that comparing asks of a link, in little memory.
 type lead struct {
 	to     int32   // the dictionary's number, −1 while no item has the name
+	gone   bool    // by the catalogue it is not sold
+	score  float64 // the link's, which tells mostly which of two is better
 	cosine float64 // c(A,B)/√(n(A)·n(B))
 	damped int64   // c(A,B)/(n(A)·n(B)^0.25), in parts
 }
@@ -62,7 +63,7 @@ func (s *Shard) lead(l *leads, from string) {
 		if k.Level != s.rules.LinkLevel || k.Via != "" || s.level.excluded[k.To] || k.To == k.From || s.useless(sales.CrossSell, k.To) {
 			continue
 		}
-		near := lead{to: -1, damped: int64(parts*k.Score + 0.5)}
+		near := lead{to: -1, gone: s.missing(k), score: k.Score, damped: int64(parts*k.Score + 0.5)}
 		if k.FromHolders > 0 && k.ToHolders > 0 {
 			near.cosine = float64(k.Both) / math.Sqrt(float64(k.FromHolders)*float64(k.ToHolders))
 		}
@@ -83,7 +84,7 @@ func (s *Shard) findLeads(l *leads) {
 }
 
 func (s *Shard) resolve(l *sales.Link) resolved {
-	r := resolved{link: l, missing: s.missing(l), season: cmp.Or(l.Season, 1)}
+	r := resolved{link: l, season: cmp.Or(l.Season, 1)}
 	r.chance, r.odds = chance(l, s.rules.WindowDays)
 	if margin, known := s.step.batch.Knowledge.Catalogue.Margin(s.level.item(l.To)); known {
 		r.worth = margin * float64(l.TypicalMinor)

@@ -33,6 +33,7 @@ var ageWeight = func() (w [recentDays]float64) {
 type candidate struct {
 	number  int32 // at the links' level; −1 while no item has the name
 	link    *resolved
+	score   float64            // the link's
 	cosine  int64              // to the antecedents, in parts
 	best    [antecedents]int64 // damped confidences, ascending, in parts
 	since   sales.Day          // on which what the link leads from was bought last
@@ -65,7 +66,7 @@ func (s *Shard) collect(e *entry, o *order) []candidate {
 		}
 		from := s.leadsFrom(line.number)
 		for i := range from.links {
-			s.consider(from.near[i].to, &from.links[i], o.day)
+			s.consider(&from.near[i], &from.links[i], o.day)
 		}
 	}
 	s.compare(e, o)
@@ -73,10 +74,11 @@ func (s *Shard) collect(e *entry, o *order) []candidate {
 	return sc.candidates
 }
 
-// consider takes up the item of a number, to which a link leads from what was bought on a day, and gives its place; −1 if it must not be offered.
-func (s *Shard) consider(number int32, l *resolved, bought sales.Day) int32 {
-	sc := &s.step.scratch
-	if number >= 0 && sc.taken.has(number) || l.missing {
+// consider takes up the item to which a link leads from what was bought on a day, and gives its place; −1 if it must not be offered. It looks at
+// hundreds of links an order, at most of them only as a lead.
+func (s *Shard) consider(to *lead, l *resolved, bought sales.Day) int32 {
+	sc, number := &s.step.scratch, to.to
+	if number >= 0 && sc.taken.has(number) || to.gone {
 		if s.step.batch.Explain {
 			sc.refused = append(sc.refused, refusal{number, l})
 		}
@@ -88,9 +90,9 @@ func (s *Shard) consider(number int32, l *resolved, bought sales.Day) int32 {
 		if number >= 0 {
 			sc.candidateAt.put(number, at)
 		}
-		sc.candidates = append(sc.candidates, candidate{number: number, link: l, since: bought})
-	} else if c := &sc.candidates[at]; better(l.link, c.link.link) {
-		c.link, c.since = l, bought
+		sc.candidates = append(sc.candidates, candidate{number: number, link: l, score: to.score, since: bought})
+	} else if c := &sc.candidates[at]; to.score > c.score || to.score == c.score && l != c.link && better(l.link, c.link.link) {
+		c.link, c.score, c.since = l, to.score, bought
 	}
 	return at
 }
@@ -152,7 +154,7 @@ func (s *Shard) compare(e *entry, o *order) {
 		from, weight := s.leadsFrom(f.number), ageWeight[max(0, o.day-day)]
 		for i := range from.near {
 			l := &from.near[i]
-			if at := s.consider(l.to, &from.links[i], day); at >= 0 {
+			if at := s.consider(l, &from.links[i], day); at >= 0 {
 				sc.candidates[at].add(l, weight)
 			}
 		}
