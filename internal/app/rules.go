@@ -83,6 +83,12 @@ func (r *liveRules) reload() {
 		r.log.Error("the rules stay as they were: the file can not be used", zap.Error(err))
 		return
 	}
+	if was := r.Rules().LinkLevel; rules.LinkLevel != was {
+		r.reloads.WithLabelValues("failed").Inc()
+		r.log.Error("the rules stay as they were: link_level cannot change where links have been counted; learn those of another level from the start, "+
+			"under another topic_prefix, with the history loaded again", zap.String("link_level", was), zap.String("wanted", rules.LinkLevel))
+		return
+	}
 	r.reloads.WithLabelValues("ok").Inc()
 	if before := r.Rules().Hash(); rules.Hash() != before {
 		r.current.Store(&rules)

@@ -53,20 +53,27 @@ func TestRulesReload(t *testing.T) {
 		expect("nothing happened", 40, 0, 0)
 		write("rules:\n  cooldown_days: 50\n# changed\n")
 		expect("changed", 50, 1, 0)
+		write("rules:\n  cooldown_days: 60\n  link_level: product\n")
+		expect("other links", 50, 1, 1)
+		if last := logs.All()[logs.Len()-1]; last.Level != zap.ErrorLevel || !strings.Contains(last.Message, "link_level cannot change") {
+			t.Errorf("other links are told as %v", last)
+		}
+		write("rules:\n  cooldown_days: 50\n# changed back\n")
+		expect("changed back", 50, 2, 1)
 		write("rules:\n  cooldown_dayz: 60\n# a mistake\n")
-		expect("mistake", 50, 1, 1)
+		expect("mistake", 50, 2, 2)
 		if last := logs.All()[logs.Len()-1]; last.Level != zap.ErrorLevel || !strings.Contains(last.ContextMap()["error"].(string), "cooldown_dayz") {
 			t.Errorf("the mistake is told as %v", last)
 		}
-		expect("still the same mistake", 50, 1, 1)
+		expect("still the same mistake", 50, 2, 2)
 		hangup <- os.Interrupt // any signal: main decides which
-		expect("asked again", 50, 1, 2)
+		expect("asked again", 50, 2, 3)
 		if err := os.Remove(path); err != nil {
 			t.Fatal(err)
 		}
-		expect("file gone", 50, 1, 3)
-		expect("still gone", 50, 1, 3)
+		expect("file gone", 50, 2, 4)
+		expect("still gone", 50, 2, 4)
 		write("rules:\n  cooldown_days: 60\n")
-		expect("back again", 60, 2, 3)
+		expect("back again", 60, 3, 4)
 	})
 }

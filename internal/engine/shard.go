@@ -137,7 +137,7 @@ func (s *Shard) Record(csn int64, inputs []sales.InputPosition) sales.ShardRecor
 		}
 	}
 	return sales.ShardRecord{Partition: s.cfg.Partition, CSN: csn, Inputs: inputs, Now: s.clock.now, RulesHash: s.hash,
-		Items: int32(s.items.Len())}
+		Items: int32(s.items.Len()), LinkLevel: s.rules.LinkLevel}
 }
 
 // Now is the time up to which timers have fired.

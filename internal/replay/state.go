@@ -173,6 +173,9 @@ func (st *states) compareRecord(read map[string]int64) {
 	if own.Partitions = st.record.Partitions; own.Partitions != 0 { // 0: of a release that did not say
 		own.Partitions = st.shadow.reader.Partitions
 	}
+	if st.record.LinkLevel == "" {
+		own.LinkLevel = ""
+	}
 	if st.record.RulesHash == "" { // of a growth, which is under no rules
 		own.RulesHash = ""
 	}

@@ -33,7 +33,8 @@ type ShardRecord struct {
 	RulesHash string
 	Items     int32 // length of the shard's item dictionary
 
-	Partitions int32 // how many shards there are; 0: a release that did not say
+	Partitions int32  // how many shards there are; 0: a release that did not say
+	LinkLevel  string // what the tally of pairs counts links between; empty: a release that did not say
 }
 
 // InputPosition is how far a shard has read an input, and the newest event time it saw there.

@@ -129,6 +129,7 @@ func (g *growth) record(c *growCommit, at positions) sales.ShardRecord {
 		rec.Inputs = append(rec.Inputs, sales.InputPosition{Topic: g.names.topic(in.Topic), Next: at[i]})
 	}
 	for _, source := range g.sources(c.p) {
+		rec.LinkLevel = source.LinkLevel
 		for i := range rec.Inputs {
 			rec.Inputs[i].Newest = earlier(rec.Inputs[i].Newest, newestOf(source, rec.Inputs[i].Topic))
 		}

@@ -64,7 +64,7 @@ func (rc *recovery) once(ctx context.Context) (state.Meta, error) {
 		if err != nil {
 			return state.Meta{}, err
 		}
-		if err := rc.r.counted(&last.record); err != nil {
+		if err := errors.Join(rc.r.counted(&last.record), rc.r.sameLevel(&last.record)); err != nil {
 			return state.Meta{}, err
 		}
 		if err := rc.at.agrees(rc.p, rc.r.names, &last.record); err != nil {

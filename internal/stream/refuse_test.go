@@ -17,6 +17,7 @@ import (
 
 	"leadline/internal/engine"
 	"leadline/internal/promise"
+	"leadline/internal/sales"
 )
 
 // refused waits for the engine to end by itself, and wants advice and the words in its error.
@@ -84,6 +85,18 @@ func (w *world) admin() *kadm.Client { return kadm.NewClient(w.client) }
 
 // afterSessionTimeout waits until the group has forgotten its static members, as tools want it.
 func afterSessionTimeout() { time.Sleep(2 * sessionTimeout) }
+
+func TestRefusesToCountLinksOfAnotherLevel(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := worked(t)
+		w.rules = func() engine.Rules {
+			r := engine.DefaultRules()
+			r.LinkLevel = sales.LevelProduct
+			return r
+		}
+		w.engine("a").refused("link_level product", "level category", "set link_level back to category")
+	})
+}
 
 func TestRefusesWhenTheGroupLostItsOffsets(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

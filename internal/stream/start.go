@@ -152,7 +152,7 @@ func (r *Runtime) firstOffsets(ctx context.Context) error {
 		if !ok {
 			continue
 		}
-		if err := r.counted(&last.record); err != nil {
+		if err := errors.Join(r.counted(&last.record), r.sameLevel(&last.record)); err != nil {
 			return err
 		}
 		if slices.Contains(shards, p) {
@@ -160,6 +160,17 @@ func (r *Runtime) firstOffsets(ctx context.Context) error {
 		}
 	}
 	return r.commitStarts(ctx, missing)
+}
+
+// sameLevel tells whether links lead between what they led between when the record was written: what was counted of other items would be mixed
+// up with what is counted from now on, and never come out again.
+func (r *Runtime) sameLevel(rec *sales.ShardRecord) error {
+	was, is := rec.LinkLevel, r.rules.get().LinkLevel
+	if was == "" || was == is { // empty: a release that did not say
+		return nil
+	}
+	return promise.Break(fmt.Sprintf("nothing was changed; set link_level back to %s, or learn links of the other level from the start: under another "+
+		"topic_prefix, with the history loaded again", was), "the rules say link_level %s, and shard %d has counted links of level %s", is, rec.Partition, was)
 }
 
 // counted tells whether the shards are as many as when the record was written: otherwise customers are kept by shards that are not
