@@ -119,6 +119,8 @@ type findings struct {
 	mu                          sync.Mutex
 	worlds, strange, falseLinks int    // strange are links that were not planted, false ones those in permuted data
 	found, permuted             [2]int // of planted links, those found; of permuted worlds, those with a link
+	faded                       int    // of planted links, those found when what is older fades as it does by default
+	both                        int64  // customers who hold both of a planted link, of all of them
 	within                      [3][2]int
 	curve                       [2]int // of all weeks: the interval holds the truth, and weeks
 	base                        []float64
@@ -157,9 +159,12 @@ func (f *findings) world(t *testing.T, seed int) {
 // check holds what was learned against what was planted. Curves are looked at whether or not their link was found: those that are found
 // were lucky.
 func (f *findings) check(c *Counts, s *shopping) {
-	published := map[[2]string]bool{}
+	published, faded := map[[2]string]bool{}, map[[2]string]bool{}
 	for _, l := range c.Links(truthRules(), s.end()) {
 		published[[2]string{l.From, l.To}] = true
+	}
+	for _, l := range c.Links(DefaultLinkRules(), s.end()) {
+		faded[[2]string{l.From, l.To}] = true
 	}
 	j := c.judge(truthRules(), s.end())
 	all := j.candidates()
@@ -169,6 +174,12 @@ func (f *findings) check(c *Counts, s *shopping) {
 		at, ok := find(all, from, to)
 		if l.Lift > 1 {
 			f.found[1]++
+			if faded[key] {
+				f.faded++
+			}
+			if ok {
+				f.both += all[at].table.both
+			}
 			if published[key] {
 				f.found[0]++
 				delete(published, key)
@@ -237,6 +248,8 @@ func TestTruth(t *testing.T) {
 	naive, _ := mean(f.naive)
 	adjusted, _ := mean(f.adjusted)
 	t.Logf("%d worlds: %d of %d planted links found (recall %.3f), %d others said", f.worlds, f.found[0], f.found[1], share(f.found), f.strange)
+	t.Logf("of them with the default half-life of %d days: %d (recall %.3f); customers with both, mean: %.0f", DefaultLinkRules().HalfLifeDays, f.faded,
+		share([2]int{f.faded, f.found[1]}), float64(f.both)/float64(f.found[1]))
 	t.Logf("permuted: %d of %d worlds show a link (%.3f), %d in all", f.permuted[0], f.permuted[1], share(f.permuted), f.falseLinks)
 	t.Logf("95%% intervals that hold the truth: by 30 days %.3f, by 90 %.3f, by 180 %.3f, all points of the curves %.3f", share(f.within[0]),
 		share(f.within[1]), share(f.within[2]), share(f.curve))
