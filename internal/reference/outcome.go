@@ -232,13 +232,10 @@ func (m *Model) idsOf(c *customer, s said) []string {
 			continue
 		}
 		for it := range c.bought[s.day] {
-			var from name
-			var stands window.Item
-			switch {
-			case s.kind == sales.Upsell:
+			text := called(s.to.level, it)
+			from, stands := name{level: s.to.level, text: text}, standing(s.to.level, text)
+			if s.kind == sales.Upsell {
 				from, stands = name{sales.LevelType, it.Type, it.Tier}, it
-			default:
-				from, stands = name{level: s.to.level, text: called(s.to.level, it)}, standing(s.to.level, called(s.to.level, it))
 			}
 			if _, known := m.places[stands]; known && (s.kind != sales.Upsell || it.Type == s.to.text) {
 				ids = append(ids, m.alertID(c.id, &episode{kind: s.kind, event: p.event, from: from, to: s.to}))
