@@ -66,11 +66,15 @@ func (w *world) play(happens fault) []string {
 		e = happens(w, e, part, func() { w.send(records...) })
 	}
 	w.eventually("everything is read", w.allRead)
+	time.Sleep(silence)
 	w.eventually("everything is projected", func() bool { return e.Ready() == nil && w.projected() })
 	e.stop()
 	w.sameState()
 	return w.said()
 }
+
+// silence is how long nothing comes until all shards know it and have taken their time to the end, which may fire timers under either clock.
+const silence = 2500 * time.Millisecond
 
 // allRead tells whether the group has committed the ends of all inputs.
 func (w *world) allRead() bool {

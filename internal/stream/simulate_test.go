@@ -291,7 +291,7 @@ func (s *simulation) settle() {
 		s.look()
 		return s.ready() && s.settled()
 	})
-	time.Sleep(2500 * time.Millisecond) // silence is known to be silence only after the next tick, which may fire timers under either clock
+	time.Sleep(silence)
 	s.within("the last tick is projected", s.settled)
 	s.say("everything is read and projected")
 	s.stopAll()
