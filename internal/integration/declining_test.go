@@ -73,6 +73,7 @@ func TestSilenceIsToldWithoutTraffic(t *testing.T) {
 	told(2)
 	engine.Kill()
 	engine = in.start("engine")
+	in.send(order("bob", 2_000, noon)) // what shows that it is at work
 	in.drained(engine)
 	engine.stop()
 	alerts := in.alerts()
