@@ -1,5 +1,5 @@
 // Package analyst is the role that turns the shards' tallies into what everyone knows: it sums the differences, keeps the sums in
-// leadline.knowledge-state, and publishes links (product-links), everyone's activity and what reps make of alerts (forecasts) and the points of
+// leadline.knowledge-state, and publishes links (product-links), everyone's activity and what reps make of alerts and have room for (forecasts) and the points of
 // scorecards (leadline.models). It says which channels have gone quiet (alerts.channel): of them no shard knows enough.
 //
 // It guarantees that each tally counts exactly once, whatever kills it: changed sums and the positions in the tally topics that they reach
@@ -43,8 +43,9 @@ type Config struct {
 type Deps struct {
 	Decoder    *wire.Decoder
 	Encoder    *wire.Encoder
-	Rules      func() affinity.LinkRules // may answer differently from one moment to the next, as may Channels
+	Rules      func() affinity.LinkRules // may answer differently from one moment to the next, as may Channels and Capacity
 	Channels   func() channel.Rules
+	Capacity   func() int                                       // alerts a week for which a rep has room, 0 = all
 	Members    func(context.Context, Channel) ([]Member, error) // ShownMembers at most, those who are missed most first; nil = nobody can tell
 	Log        *zap.Logger
 	Registerer prometheus.Registerer

@@ -8,9 +8,11 @@ import (
 	"leadline/internal/sales"
 )
 
-// addWeights says what reps make of alerts, per kind and segment, where that has changed. Where nobody complains any more it is taken back.
+// addWeights says what reps make of alerts, per kind and segment, and what alerts they have room for, where that has changed. Where nobody complains any
+// more, or there is room for all, it is taken back.
 func (s *session) addWeights(e *edition) error {
 	e.weights = s.memory.sums.weights()
+	maps.Copy(e.weights, s.memory.sums.leastWorths(s.deps.Capacity(), s.week()))
 	names := maps.Clone(e.weights)
 	maps.Copy(names, s.memory.weights)
 	for _, series := range slices.Sorted(maps.Keys(names)) {

@@ -28,7 +28,7 @@ type edition struct {
 	fittedIn int32
 	// countedIn is the block of event time in which the population was last learned.
 	countedIn int32
-	weights   map[string]float64 // by series
+	weights   map[string]float64 // of feedback, by series
 	quiet     quiet
 }
 
@@ -93,6 +93,7 @@ func (s *session) commit(ctx context.Context, records []*kgo.Record) error {
 func (s *session) compose(ctx context.Context, keep, whole bool) (*edition, error) {
 	e := &edition{}
 	s.memory.sums.forgetBuyers(s.cfg.Calendar.Day(s.memory.sums.reached(sales.TallyActivity)))
+	s.memory.sums.forgetDemand(s.week())
 	if err := s.addRows(e); err != nil {
 		return nil, err
 	}

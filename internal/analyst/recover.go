@@ -28,7 +28,7 @@ type memory struct {
 	fittedIn int32                  // week of event time in which the scorecards were last fitted
 
 	countedIn int32              // block of event time in which the population was last learned
-	weights   map[string]float64 // what reps make of alerts, by series
+	weights   map[string]float64 // what reps make of alerts and have room for, by series
 	quiet     quiet              // which channels have been quiet
 }
 

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -58,16 +59,17 @@ type world struct {
 	engine  *kgo.Client
 	random  *rand.Rand
 
-	csn    [shards]int64
-	keep   time.Duration                // how often analysts keep the sums of pairs
-	bought map[string][]affinity.Bought // by customer
-	told   map[string][]sales.Cell      // of each, by the tally of pairs
-	counts *affinity.Counts
-	offers *scorecard.Sums
-	buyers slipping.Cells
-	cells  map[string]int64 // every sum by its full name
-	days   map[sales.Day]float64
-	now    [shards]sales.Millis
+	csn      [shards]int64
+	capacity atomic.Int64                 // of reps
+	keep     time.Duration                // how often analysts keep the sums of pairs
+	bought   map[string][]affinity.Bought // by customer
+	told     map[string][]sales.Cell      // of each, by the tally of pairs
+	counts   *affinity.Counts
+	offers   *scorecard.Sums
+	buyers   slipping.Cells
+	cells    map[string]int64 // every sum by its full name
+	days     map[sales.Day]float64
+	now      [shards]sales.Millis
 }
 
 func newWorld(t *testing.T, leaveOut ...string) *world {
@@ -238,7 +240,7 @@ type member struct {
 func (w *world) start() *member {
 	l := &line{stack: w.stack}
 	a := New(Config{Prefix: "x.", Lateness: lateness, Keep: w.keep, Kafka: []kgo.Opt{kgo.SeedBrokers(w.cluster.ListenAddrs()...), kgo.Dialer(l.dial)}},
-		Deps{Decoder: w.decoder, Encoder: w.encoder, Rules: rules, Channels: channel.DefaultRules, Log: zap.NewNop(), Registerer: prometheus.NewRegistry()})
+		Deps{Decoder: w.decoder, Encoder: w.encoder, Rules: rules, Channels: channel.DefaultRules, Capacity: func() int { return int(w.capacity.Load()) }, Log: zap.NewNop(), Registerer: prometheus.NewRegistry()})
 	ctx, cancel := context.WithCancel(context.Background())
 	m := &member{Analyst: a, line: l, done: make(chan struct{})}
 	var err error

@@ -332,6 +332,7 @@ func (a *App) analyst(ctx context.Context, ready *readiness) error {
 		Encoder:    wire.NewEncoder(ids),
 		Rules:      func() affinity.LinkRules { return LinkRules(a.config, a.rules.Rules()) },
 		Channels:   func() channel.Rules { return a.rules.Rules().Channels },
+		Capacity:   func() int { return a.rules.Rules().Declining.CapacityPerWeek },
 		Members:    a.members,
 		Log:        a.log,
 		Registerer: a.metrics,

@@ -77,6 +77,9 @@ func (s *Shard) look(e *entry, day sales.Day, due sales.Millis) {
 		if v = s.slips(e, day); s.slipCard() != nil && why == PassedAlpha {
 			why = PassedPrecision
 		}
+		if v.held() {
+			why = PassedCapacity
+		}
 		if declines = why == ""; !declines && !v.fires {
 			s.pass(e, sales.Declining, "", due, why)
 		}
@@ -133,7 +136,7 @@ func (s *Shard) nextLook(c *Customer, day sales.Day) sales.Day {
 	return 0
 }
 
-// openSpell opens an alert about a customer that is declining, with the last purchase as a reason; the caller fills in the words.
+// openSpell opens an alert about a customer that is declining; the caller fills in the words.
 func (s *Shard) openSpell(e *entry, day sales.Day, due sales.Millis, score float64) *sales.Alert {
 	c := &e.state
 	last := c.Window.Last()
@@ -141,7 +144,13 @@ func (s *Shard) openSpell(e *entry, day sales.Day, due sales.Millis, score float
 	ep.Day, ep.Score, ep.Suppressed = day, partsOfOne(score), s.suppression(e)
 	c.open(ep)
 	c.Said = append(c.Said, Said{Kind: sales.Declining, Item: window.NoItem, Day: day, Event: last.Event})
-	a := s.alert(e, &ep, sales.Opened, due)
+	return s.spellAlert(e, &ep, due)
+}
+
+// spellAlert is the first revision about a spell, with the last purchase as a reason.
+func (s *Shard) spellAlert(e *entry, ep *Episode, due sales.Millis) *sales.Alert {
+	day, last := ep.Day, e.state.Window.Last()
+	a := s.alert(e, ep, sales.Opened, due)
 	purchases := sales.Source{Topic: s.cfg.Prefix + topicPurchases, Partition: last.Partition, Offset: last.Offset}
 	a.Reasons = []sales.Reason{{Code: "last_purchase", Text: "Last bought on " + s.cfg.Calendar.Day(last.At).String() + ".",
 		Value: float64(day - s.cfg.Calendar.Day(last.At)), Evidence: []sales.Evidence{{Source: purchases}}}}

@@ -2,7 +2,7 @@ package engine
 
 import "leadline/internal/sales"
 
-// Passed is an alert that was thought of and not said, not even to the ledger. What no link led to was not thought of; what might have been
+// Passed is an alert that was thought of and not said, not even to the ledger, where one for which the rep has no room stands under another name. What no link led to was not thought of; what might have been
 // said, had another candidate not been chosen, is not told.
 type Passed struct {
 	CustomerID string
@@ -28,6 +28,7 @@ const (
 	PassedAlpha     PassedWhy = "alpha"             // declining.alpha
 	PassedBaseline  PassedWhy = "min_baseline_days" // declining.min_baseline_days
 	PassedPrecision PassedWhy = "min_precision"     // declining.min_precision, and declining.alpha
+	PassedCapacity  PassedWhy = "capacity_per_week" // declining.capacity_per_week: others are worth more
 )
 
 func (s *Shard) pass(e *entry, kind sales.AlertKind, item string, at sales.Millis, why PassedWhy) {

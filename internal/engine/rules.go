@@ -86,6 +86,8 @@ type DeclineRules struct {
 	MinBaselineDays int     `json:"min_baseline_days" yaml:"min_baseline_days"` // days with a purchase in the baseline
 	// MinPrecision is how likely a customer must be to slip away for an alert, once that was learned: so at least such a share of these alerts is right.
 	MinPrecision precision `json:"min_precision,omitzero" yaml:"min_precision"`
+	// CapacityPerWeek is how many alerts a week that somebody slips away a rep has room for, on the average of four weeks: those that are worth most. 0: all.
+	CapacityPerWeek int `json:"capacity_per_week,omitzero" yaml:"capacity_per_week"`
 }
 
 // precision is left out in JSON where it is the default: rules from before it could be set are hashed without.
@@ -211,6 +213,7 @@ func (r Rules) Validate() error {
 		"declining: alpha %g and resolve_above %g: must be 0 < alpha <= resolve_above < 1", d.Alpha, d.ResolveAbove)
 	must(d.MinBaselineDays >= 1, "declining: min_baseline_days %d: must be 1 or more", d.MinBaselineDays)
 	must(d.MinPrecision > 0 && d.MinPrecision <= 1, "declining: min_precision %g: must be above 0 and at most 1", float64(d.MinPrecision))
+	must(d.CapacityPerWeek >= 0 && d.CapacityPerWeek <= 10_000, "declining: capacity_per_week %d: must be 0 (no bound) to 10000", d.CapacityPerWeek)
 	u := r.Upsell
 	must(u.MinPurchases >= 1, "upsell: min_purchases %d: must be 1 or more", u.MinPurchases)
 	must(u.MinPriceRatio >= 1 && u.MinPriceRatio < 1000, "upsell: min_price_ratio %g: must be 1 to 1000", u.MinPriceRatio)

@@ -21,6 +21,7 @@ import (
 	"leadline/internal/engine"
 	"leadline/internal/feedback"
 	"leadline/internal/sales"
+	"leadline/internal/scorecard"
 	"leadline/internal/window"
 )
 
@@ -73,7 +74,7 @@ func newStory(t *testing.T) *story {
 	return &story{t: t, rules: rules, alertIDs: map[string]string{}, last: map[string]string{},
 		shard: engine.NewShard(engine.Config{Partitions: 1, Clock: engine.Data, Rules: rules}),
 		knowledge: &engine.Knowledge{Version: "v1", Links: affinity.NewTable(), Activity: activity.NewIndex(), Catalogue: catalogue.New(),
-			Feedback: feedback.NewTable()}}
+			Feedback: feedback.NewTable(), Models: scorecard.NewModels()}}
 }
 
 func (s *story) play(script string) string {
@@ -96,6 +97,7 @@ var (
 	upsellLine   = regexp.MustCompile(`^upsell (.+) from tier (\d) to (\d) (\d+)%$`)
 	productLine  = regexp.MustCompile(`^product (\S+) is (.+) in (.+), tier (\d)$`)
 	feedbackLine = regexp.MustCompile(`^reps find (\d+) of (\d+) (\S+) alerts (?:about|of) (.+) not useful$`)
+	roomLine     = regexp.MustCompile(`^(\S+) has room for alerts worth (\d+) or more$`)
 	activityLine = regexp.MustCompile(`^everyone buys on (\d+) days a day from (\S+) to (\S+)$`)
 	eventLine    = regexp.MustCompile(`^(\d{4}-\d\d-\d\d)(?: (\d\d:\d\d))? (.*)$`)
 )
@@ -109,6 +111,15 @@ func (s *story) one(line string) []string {
 			s.t.Fatalf("line %d: %v", s.line, err)
 		}
 		s.shard.SetRules(s.rules)
+		return nil
+	case line == "silence tells who slips away":
+		s.knowledge.Models.Set(engine.SilenceTellsPoints())
+		return nil
+	}
+	if m := roomLine.FindStringSubmatch(line); m != nil {
+		series, _ := feedback.CapacitySeries(feedback.DemandRow(m[1]))
+		s.knowledge.Feedback.Set(series, float64(s.int(m[2])))
+		s.knowledge.Version += "+"
 		return nil
 	}
 	if m := linkLine.FindStringSubmatch(line); m != nil {
@@ -293,6 +304,9 @@ func (s *story) step(events []sales.Event, now sales.Millis) []string {
 		if row, ok := strings.CutPrefix(cell.Row, "outcome|"); ok {
 			said = append(said, fmt.Sprintf("counts %s %s %+d", row, cell.Col, cell.N))
 		}
+		if rep, ok := strings.CutPrefix(cell.Row, feedback.DemandRow("")); ok {
+			said = append(said, fmt.Sprintf("counts what there is to say to %s %+d", rep, cell.N))
+		}
 	}
 	for _, c := range d.Changes {
 		if c.Blob == nil {
@@ -318,6 +332,9 @@ func inWords(a *sales.Alert) string {
 		}
 		if last := a.Reasons[len(a.Reasons)-1]; last.Code == "seldom_useful" {
 			text += fmt.Sprintf(", %s %.2f", last.Code, last.Value)
+		}
+		if worth := a.Details.Of("worth_minor"); worth > 0 {
+			text += fmt.Sprintf(", worth %.0f of at least %.0f", worth, a.Details.Of("least_worth_minor"))
 		}
 		if a.ExpiresAt != 0 {
 			text += ", until " + sales.Calendar{}.Day(a.ExpiresAt).String()

@@ -30,9 +30,15 @@ const (
 // slip is what the push says of a customer at a look.
 type slip struct {
 	chance  float64   // of slipping away, 0..1; 0 where it was not asked
-	fires   bool      // the chance is high enough
+	fires   bool      // the chance is high enough, and there is something to say, if only to the ledger
+	atRisk  float64   // where it is high enough: what the customer spends in a horizon, in minor units
+	worth   float64   // of an alert (feedback.Worth)
+	least   float64   // that the rep has room for
 	telling sales.Day // of the first look before the next weekly one at which silence alone would make it fire; 0 = none
 }
+
+// held tells whether the rep has no room for the alert.
+func (v *slip) held() bool { return v.worth < v.least }
 
 // slips asks the push about a customer that is in no spell. Nobody has learned the points yet: then it says nothing. If by the next look silence
 // alone would make it fire, it looks for the day on which that begins.
@@ -49,6 +55,7 @@ func (s *Shard) slips(e *entry, day sales.Day) (v slip) {
 		return slip{}
 	}
 	if v.fires {
+		s.weigh(e, day, &v)
 		return v
 	}
 	for next := day + 1; next < day+LookEvery; next++ {
@@ -218,7 +225,7 @@ func (s *Shard) slipLot(id string, day sales.Day) uint64 {
 	return xxhash.Sum64(b)
 }
 
-// openSlip says that the customer is slipping away.
+// openSlip says that the customer is slipping away: to the rep, or to the ledger.
 func (s *Shard) openSlip(e *entry, v slip, day sales.Day, due sales.Millis) {
 	l := s.slipLook(&e.state, day+1)
 	last := l.Days[len(l.Days)-1]
@@ -232,16 +239,25 @@ func (s *Shard) openSlip(e *entry, v slip, day sales.Day, due sales.Millis) {
 			before++
 		}
 	}
-	weight := s.weight(sales.Declining, e.state.Owner())
-	a := s.openSpell(e, day, due, v.chance*weight)
+	weight, say := s.weight(sales.Declining, e.state.Owner()), s.openSpell
+	if v.held() {
+		say = s.holdBack
+		s.pass(e, sales.Declining, "", due, PassedCapacity)
+	}
+	s.tellDemand(e, v.worth, day)
+	a := say(e, day, due, v.chance*weight)
 	a.Title = fmt.Sprintf("Customer %s is slipping away: nothing for %s, and usually bought every %.1f days. %.0f of 100 such customers will buy less than half as often.",
 		e.id, inDays(silent), usual, 100*v.chance)
-	a.Reasons = append([]sales.Reason{
+	reasons := []sales.Reason{
 		{Code: "slipping_away", Text: fmt.Sprintf("Nothing bought for %s, where %.1f were usual.", inDays(silent), usual),
 			Value: float64(silent), Baseline: usual, Weight: v.chance},
 		{Code: "fewer_lately", Text: fmt.Sprintf("%s with a purchase in the last 30, after %d in the 60 before.", inDays(recent), before),
-			Value: float64(recent), Baseline: float64(before) / 2}}, a.Reasons...)
-	a.Reasons = seldomUseful(a.Reasons, weight)
+			Value: float64(recent), Baseline: float64(before) / 2}}
+	if v.held() {
+		reasons = append(reasons, sales.Reason{Code: "no_room", Value: v.worth, Baseline: v.least,
+			Text: "Other customers of the rep are worth more, and there is no room for all of them."})
+	}
+	a.Reasons = seldomUseful(append(reasons, a.Reasons...), weight)
 	a.Details = sales.NumbersOf(map[string]float64{"probability": v.chance, "silent_days": float64(silent), "usual_gap_days": usual,
-		"recent_days": float64(recent), "days_before": float64(before)})
+		"recent_days": float64(recent), "days_before": float64(before), "at_risk_minor": v.atRisk, "worth_minor": v.worth, "least_worth_minor": v.least})
 }

@@ -14,9 +14,8 @@ import (
 	"leadline/internal/window"
 )
 
-// silenceTells is knowledge by which a customer slips away when MBG/NBD expects less than a third of its usual rate, and activity is even.
-func silenceTells() *Knowledge {
-	k := emptyKnowledge()
+// SilenceTellsPoints are points by which a customer slips away when MBG/NBD expects less than a third of its usual rate.
+func SilenceTellsPoints() sales.Model {
 	m := slipModel(func() float64 { return 0 })
 	expected := &m.Characteristics[slipping.SignExpected]
 	m.Constant = -4
@@ -25,7 +24,13 @@ func silenceTells() *Knowledge {
 			expected.Points[i] = 8
 		}
 	}
-	k.Models.Set(m)
+	return m
+}
+
+// silenceTells is knowledge of them, and of even activity.
+func silenceTells() *Knowledge {
+	k := emptyKnowledge()
+	k.Models.Set(SilenceTellsPoints())
 	for day := firstDay - 200; day < firstDay+400; day++ {
 		k.Activity.Set(day, 1_000, true)
 	}

@@ -5,10 +5,13 @@
 // counted are alerts, not reports: whoever reports twice about one counts once, and one alert reported as not useful is not of use, whatever else
 // was reported.
 //
+// In the same way it turns what there is to say, and how much of it a rep has room for, into the least that must be at stake (capacity.go).
+//
 // It is pure: integers and names in, weights out. Packages engine, analyst and intake import it.
 package feedback
 
 import (
+	"math"
 	"strings"
 
 	"leadline/internal/sales"
@@ -54,23 +57,29 @@ func SeriesOfKey(key string) string { return strings.TrimSuffix(key, keySuffix) 
 
 // Table is what is known of all segments. A nil Table knows of none.
 type Table struct {
-	weights map[string]float64 // by series
+	weights map[string]float64 // by series; of a CapacitySeries the least worth
 }
 
 // NewTable knows of no complaint.
 func NewTable() *Table { return &Table{weights: map[string]float64{}} }
 
-// IsSeries tells whether a series of the forecasts is a weight.
-func IsSeries(series string) bool { return strings.HasPrefix(series, seriesPrefix) }
+// IsSeries tells whether a series of the forecasts is a weight, or a least worth.
+func IsSeries(series string) bool {
+	return strings.HasPrefix(series, seriesPrefix) || strings.HasPrefix(series, capacityPrefix)
+}
 
-// Set takes a published weight. One that is no share is not believed.
-func (t *Table) Set(series string, weight float64) {
-	if IsSeries(series) && weight >= 0 && weight <= 1 {
-		t.weights[strings.Clone(series)] = weight
+// Set takes a published weight, or least worth. A weight that is no share is not believed, nor a worth that is no number.
+func (t *Table) Set(series string, value float64) {
+	most := 1.0
+	if strings.HasPrefix(series, capacityPrefix) {
+		most = math.MaxFloat64
+	}
+	if IsSeries(series) && value >= 0 && value <= most {
+		t.weights[strings.Clone(series)] = value
 	}
 }
 
-// Delete forgets a weight that was taken back.
+// Delete forgets what was taken back.
 func (t *Table) Delete(series string) { delete(t.weights, series) }
 
 // Weight is what an alert of the kind is worth in the segment, 0..1; 1 where nobody has complained.
@@ -82,4 +91,12 @@ func (t *Table) Weight(kind sales.AlertKind, segment string) float64 {
 		return w
 	}
 	return 1
+}
+
+// LeastWorth is what an alert that somebody slips away must be worth to be said to the rep, in minor units; 0 where there is room for all.
+func (t *Table) LeastWorth(owner string) float64 {
+	if t == nil {
+		return 0
+	}
+	return t.weights[capacityPrefix+owner]
 }

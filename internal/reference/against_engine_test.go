@@ -63,6 +63,9 @@ func (c *counts) add(h *history) {
 	for _, a := range h.said.Alerts {
 		c.of[fmt.Sprintf("%s %s", a.Kind, a.Reasons[0].Code)]++
 		c.of["suppressed by "+a.SuppressedBy.String()]++
+		if a.Kind == sales.Declining && a.SuppressedBy == sales.ByCap {
+			c.of["declining held back"]++
+		}
 		if a.Reasons[len(a.Reasons)-1].Code == "seldom_useful" {
 			c.of["complained"]++
 		}
@@ -79,7 +82,7 @@ func (c *counts) add(h *history) {
 func (c *counts) check(t *testing.T) {
 	for _, what := range []string{"cross-sell bought", "cross-sell taken_up", "cross-sell contradicted", "cross-sell not_taken_up", "cross-sell erased",
 		"cross-sell won", "cross-sell lost", "cross-sell survey_answered", "cross-sell taken_back", "cross-sell assigned", "declining survey_answered",
-		"declining handed_over", "declining taken_back", "suppressed by silenced", "complained", "unheeded", "upsell repeated", "upsell taken_up", "upsell not_taken_up", "declining fewer_purchase_days", "declining slipping_away",
+		"declining handed_over", "declining taken_back", "suppressed by silenced", "complained", "unheeded", "upsell repeated", "upsell taken_up", "upsell not_taken_up", "declining fewer_purchase_days", "declining slipping_away", "declining held back",
 		"declining came_back", "declining gone", "suppressed by holdout", "suppressed by cap", "suppressed by consent", "suppressed by ",
 		"dead letter time", "dead letter currency", "late", "redelivered", "timers"} {
 		if c.of[what] == 0 {
@@ -141,6 +144,7 @@ func (h *history) changeRules() {
 	if rapid.Bool().Draw(h.T, "push sooner") {
 		r.Declining.MinPrecision = 0.2
 	}
+	r.Declining.CapacityPerWeek = pick("capacity", 3, 3, 0)
 	r.LinkLevel = rapid.SampledFrom(sales.LinkLevels()).Draw(h.T, "level")
 	r.CooldownDays = min(r.WindowDays, pick("cooldown", 30, 5, 180))
 	r.ExpiryDays = min(r.CooldownDays, pick("expiry", 14, 1, 30))
@@ -196,7 +200,9 @@ func (h *history) learn() {
 		return
 	}
 	for range n {
-		switch rapid.IntRange(0, 11).Draw(h.T, "fact") {
+		switch rapid.IntRange(0, 12).Draw(h.T, "fact") {
+		case 12:
+			h.learnLeastWorth()
 		case 11:
 			h.learnPoints()
 		case 10:
@@ -266,6 +272,20 @@ func (h *history) learnWeight() {
 	weight := float64(rapid.IntRange(0, 10).Draw(h.T, "weight")) / 10
 	h.learnt.Feedback.Set(series, weight)
 	h.known.SetWeight(kind.String()+"|"+segment, weight)
+}
+
+// learnLeastWorth makes reps have room for more or less: a worth is at most a few cents here.
+func (h *history) learnLeastWorth() {
+	rep := rapid.SampledFrom([]string{"rep-1", "rep-2", "rep-1", "rep-2", "rep-8"}).Draw(h.T, "rep")
+	series, _ := feedback.CapacitySeries(feedback.DemandRow(rep))
+	if rapid.IntRange(0, 3).Draw(h.T, "room for all") == 0 {
+		h.learnt.Feedback.Delete(series)
+		h.known.DeleteLeastWorth(rep)
+		return
+	}
+	worth := rapid.SampledFrom([]float64{0.3, 0.6, 0.9, 1.5, 3, 9, 9, 9, -1, math.NaN(), math.Inf(1)}).Draw(h.T, "least worth")
+	h.learnt.Feedback.Set(series, worth)
+	h.known.SetLeastWorth(rep, worth)
 }
 
 // learnPoints makes the scorecard of slipping away say what it will.

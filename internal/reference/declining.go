@@ -77,8 +77,8 @@ func (m *Model) lookAt(c *customer, due sales.Millis) {
 	ep, telling := c.spell(), sales.Day(0)
 	switch {
 	case ep == nil:
-		var opened bool
-		if opened, telling = m.slip(c, day, due); !opened {
+		var leaving bool
+		if leaving, telling = m.slip(c, day, due); !leaving {
 			m.decline(c, day, due)
 		}
 	case c.daysWith(day-sales.Day(m.rules.WindowDays), day, anything) == 0:
@@ -137,11 +137,16 @@ func (m *Model) decline(c *customer, day sales.Day, due sales.Millis) {
 	m.openSpell(c, day, due, weight*max(0, min(0.99, 1-float64(t.recent)/t.expected)), "fewer_purchase_days")
 }
 
-// openSpell opens a spell for the reasons, and the last purchase.
+// openSpell opens a spell for the reasons.
 func (m *Model) openSpell(c *customer, day sales.Day, due sales.Millis, score float64, reasons ...string) {
 	ep := &episode{kind: sales.Declining, event: c.last.event, day: day, score: rounded(score), suppressed: m.suppression(c)}
 	c.open = append(c.open, ep)
 	c.said = append(c.said, said{kind: sales.Declining, day: day, event: c.last.event})
+	m.spellAlert(c, ep, due, reasons...)
+}
+
+// spellAlert says the first of a spell, for the reasons and the last purchase.
+func (m *Model) spellAlert(c *customer, ep *episode, due sales.Millis, reasons ...string) {
 	a := m.say(c, ep, sales.Opened, due)
 	for _, code := range reasons {
 		a.Reasons = append(a.Reasons, sales.Reason{Code: code})

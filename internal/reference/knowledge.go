@@ -3,6 +3,7 @@ package reference
 import (
 	"cmp"
 	"maps"
+	"math"
 	"slices"
 
 	"leadline/internal/engine"
@@ -20,12 +21,13 @@ type Knowledge struct {
 	complete sales.Day             // the last day that is known completely; valid if any is
 	any      bool
 	weights  map[string]float64 // what reps make of alerts, by kind and segment
+	least    map[string]float64 // what an alert of the push must be worth, by rep
 }
 
 // NewKnowledge knows nothing.
 func NewKnowledge() *Knowledge {
 	return &Knowledge{links: map[string]sales.Link{}, leading: map[string]map[string]sales.Link{}, products: map[string]sales.Product{},
-		models: map[string]sales.Model{}, activity: map[sales.Day]float64{}, weights: map[string]float64{}}
+		models: map[string]sales.Model{}, activity: map[sales.Day]float64{}, weights: map[string]float64{}, least: map[string]float64{}}
 }
 
 // SetLink takes up a link, or a later word on it.
@@ -80,6 +82,16 @@ func (k *Knowledge) SetWeight(segment string, weight float64) {
 
 // DeleteWeight says that nobody complains any more.
 func (k *Knowledge) DeleteWeight(segment string) { delete(k.weights, segment) }
+
+// SetLeastWorth says from which worth on a rep has room for alerts that somebody slips away.
+func (k *Knowledge) SetLeastWorth(rep string, worth float64) {
+	if worth >= 0 && worth <= math.MaxFloat64 {
+		k.least[rep] = worth
+	}
+}
+
+// DeleteLeastWorth says that the rep has room for all.
+func (k *Knowledge) DeleteLeastWorth(rep string) { delete(k.least, rep) }
 
 // weight is 1 where nobody complains.
 func (k *Knowledge) weight(kind sales.AlertKind, segment string) float64 {

@@ -256,11 +256,17 @@ func (k *Knowledge) take(ctx context.Context, o Options, topic string, rec *kgo.
 	default:
 		var f sales.Forecast
 		err = o.Decoder.Forecast(ctx, rec.Value, &f)
-		switch segment, isWeight := strings.CutPrefix(f.Series, "usefulness|"); {
+		segment, isWeight := strings.CutPrefix(f.Series, "usefulness|")
+		rep, isLeast := strings.CutPrefix(f.Series, "capacity|")
+		switch {
 		case errors.Is(err, wire.ErrTombstone):
-			k.DeleteWeight(strings.TrimSuffix(strings.TrimPrefix(string(rec.Key), "usefulness|"), "|always"))
+			series := strings.TrimSuffix(string(rec.Key), "|always")
+			k.DeleteWeight(strings.TrimPrefix(series, "usefulness|"))
+			k.DeleteLeastWorth(strings.TrimPrefix(series, "capacity|"))
 		case err == nil && isWeight:
 			k.SetWeight(strings.Clone(segment), f.Observed)
+		case err == nil && isLeast:
+			k.SetLeastWorth(strings.Clone(rep), f.Observed)
 		case err == nil && f.Series == sales.ActivitySeries:
 			k.SetActivity(o.Calendar.Day(f.PeriodStart), f.Observed, f.Complete)
 		}

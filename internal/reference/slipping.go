@@ -1,12 +1,14 @@
 package reference
 
 import (
+	"fmt"
 	"slices"
 
 	"leadline/internal/engine"
 	"leadline/internal/sales"
 	"leadline/internal/scorecard"
 	"leadline/internal/slipping"
+	"leadline/internal/window"
 )
 
 // slipHistory is how many days of history must be kept for the push to say anything, and fewestDays how many days with an order in 90.
@@ -82,15 +84,46 @@ func (m *Model) leaves(c *customer, at sales.Day) bool {
 	return m.learned() != nil && m.slipChance(c, at) >= float64(m.rules.Declining.MinPrecision)
 }
 
-// slip opens a spell if the customer slips away, and otherwise gives the day of the look before the next weekly one at which it will be said if
+// hasRoom tells whether the customer's rep has room for an alert that it slips away.
+func (m *Model) hasRoom(c *customer, day sales.Day) bool {
+	if m.rules.Declining.CapacityPerWeek == 0 {
+		return true
+	}
+	spent := int64(0)
+	for on, items := range c.bought {
+		for _, s := range items {
+			if on > day-90 && on <= day {
+				spent += s.amount
+			}
+		}
+	}
+	worth := m.slipChance(c, day+1) * max(1, float64(spent)*30/90) * (1 + float64(c.last.event)/(1<<40)/32)
+	return worth >= m.known.least[c.alertOwner()]
+}
+
+// holdBack says to the ledger, once in a cool-down, what the rep has no room for: under the name of the last purchase and the day.
+func (m *Model) holdBack(c *customer, day sales.Day, due sales.Millis, score float64) {
+	if m.saidLately(c, sales.Declining, name{}, day, true) {
+		return
+	}
+	event := window.EventHash(fmt.Sprintf("%x %s", c.last.event, day))
+	c.said = append(c.said, said{kind: sales.Declining, capped: true, day: day, event: event})
+	m.spellAlert(c, &episode{kind: sales.Declining, event: event, day: day, score: rounded(score), suppressed: sales.ByCap}, due, "slipping_away", "fewer_lately", "no_room")
+}
+
+// slip opens a spell if the customer slips away and the rep has room for it, and otherwise gives the day of the look before the next weekly one at which it will be said if
 // nothing happens; 0: none.
-func (m *Model) slip(c *customer, day sales.Day, due sales.Millis) (opened bool, telling sales.Day) {
+func (m *Model) slip(c *customer, day sales.Day, due sales.Millis) (leaving bool, telling sales.Day) {
 	if m.unspoken(c, day) {
 		return false, 0
 	}
 	if m.leaves(c, day+1) {
-		weight := m.known.weight(sales.Declining, c.alertOwner())
-		m.openSpell(c, day, due, weight*m.slipChance(c, day+1), "slipping_away", "fewer_lately")
+		score := m.known.weight(sales.Declining, c.alertOwner()) * m.slipChance(c, day+1)
+		if m.hasRoom(c, day) {
+			m.openSpell(c, day, due, score, "slipping_away", "fewer_lately")
+		} else {
+			m.holdBack(c, day, due, score)
+		}
 		return true, 0
 	}
 	if m.leaves(c, day+week+1) {

@@ -38,6 +38,7 @@ var whySentences = map[string]string{
 	string(engine.PassedPurchases): "the lower tier was not bought often enough (upsell.min_purchases)",
 	string(engine.PassedAlpha):     "the decline is not significant enough (declining.alpha and its windows)",
 	string(engine.PassedPrecision): "slipping away is not likely enough (declining.min_precision), nor the decline significant (declining.alpha)",
+	string(engine.PassedCapacity):  "of what the rep has room for (declining.capacity_per_week)",
 	string(engine.PassedBaseline):  "there are too few purchase days before (declining.min_baseline_days)",
 	whyHoldout:                     "the customer is on the other side of the experiment (holdout_share)",
 	whyConsent:                     "of the customer's consent",
@@ -99,6 +100,9 @@ func (s *side) alert(name string) *sales.Alert { return s.names[name] }
 
 // whyNot is the rule for which this side does not open what the other one does, empty if none stands against it.
 func (s *side) whyNot(a *sales.Alert, other *side) string {
+	if a.Kind == sales.Declining && a.SuppressedBy == sales.ByCap { // the alert that the rep gets has another name
+		return string(engine.PassedCapacity)
+	}
 	of := s.of(a.CustomerID)
 	for _, p := range of.passed {
 		if p.Kind == a.Kind && p.At == a.EventTime && (p.Item == a.ToProduct || p.Item == "") {

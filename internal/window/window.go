@@ -63,6 +63,9 @@ type Window struct {
 // another is below one in a thousand million.
 func EventHash(eventID string) uint64 { return xxhash.Sum64String(eventID) & (1<<40 - 1) }
 
+// Lot makes a lot in 0..1 of what an order is known by.
+func Lot(event uint64) float64 { return float64(event) / (1 << 40) }
+
 // OrderHash is what a refund finds its order by.
 func OrderHash(orderID string) uint32 { return uint32(xxhash.Sum64String(orderID) & (1<<24 - 1)) }
 
