@@ -221,7 +221,7 @@ func (s *Shard) recover(e *entry, o *order) {
 		return
 	}
 	d := s.decline(&c.Window, c.Day)
-	if d.p < s.rules.Declining.ResolveAbove || s.slipCard() != nil && s.slipChance(c, c.Day+1) >= s.rules.Declining.least() {
+	if d.p < s.rules.Declining.ResolveAbove || s.slipCard() != nil && s.slipChance(c, c.Day+1, c.Day+1) >= s.rules.Declining.least() {
 		return
 	}
 	ended := c.close(c.spell())

@@ -3,6 +3,7 @@ package engine
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 
 	"github.com/cespare/xxhash/v2"
@@ -46,9 +47,9 @@ func (s *Shard) slips(e *entry, day sales.Day) (v slip) {
 	if s.slipCard() == nil {
 		return slip{}
 	}
-	v.chance = s.slipChance(&e.state, day+1)
+	v.chance = s.slipChance(&e.state, day+1, day+1)
 	v.fires = v.chance >= s.rules.Declining.least()
-	if !v.fires && s.slipChance(&e.state, day+1+LookEvery) < s.rules.Declining.least() {
+	if !v.fires && s.slipChance(&e.state, day+1, day+1+LookEvery) < s.rules.Declining.least() {
 		return v
 	}
 	if s.unspoken(e, day) != "" {
@@ -59,7 +60,7 @@ func (s *Shard) slips(e *entry, day sales.Day) (v slip) {
 		return v
 	}
 	for next := day + 1; next < day+LookEvery; next++ {
-		if s.slipChance(&e.state, next+1) >= s.rules.Declining.least() {
+		if s.slipChance(&e.state, day+1, next+1) >= s.rules.Declining.least() {
 			v.telling = next
 			break
 		}
@@ -97,10 +98,14 @@ func (s *Shard) population() *slipping.Population {
 	return sc.population
 }
 
-// slipChance is the probability that the customer slips away, as of the start of a day and by what was bought before it; 0 for one with too few
+// slipChance is the probability that the customer slips away, as of the start of a day at, if nothing happens from the day known on: what has come
+// from there must not count, or the answer would hang on whether it came before the look or after it. 0 for one with too few
 // purchase days, and for one whom the push would not speak of whatever the dearer signs were: mostly that is the answer.
-func (s *Shard) slipChance(c *Customer, at sales.Day) float64 {
+func (s *Shard) slipChance(c *Customer, known, at sales.Day) float64 {
 	l, season := s.slipLook(c, at), s.season(at)
+	unknown, _ := slices.BinarySearch(l.Days, known)
+	later, _ := slices.BinarySearch(l.Days, at)
+	l.Days, l.Ever = l.Days[:unknown], l.Ever-(later-unknown)
 	counts := season.Count(&l)
 	if counts.InWindow < MinSlipDays {
 		return 0
@@ -112,14 +117,14 @@ func (s *Shard) slipChance(c *Customer, at sales.Day) float64 {
 	if score.Probability(score.LogOdds(attributes[:])) < s.rules.Declining.least() {
 		return 0
 	}
-	s.slipAttributes(c, season, &l, &counts, &attributes)
+	s.slipAttributes(c, known, season, &l, &counts, &attributes)
 	return score.Probability(score.LogOdds(attributes[:]))
 }
 
 // slipAttributes are what the card asks of a customer.
-func (s *Shard) slipAttributes(c *Customer, season *slipping.Season, l *slipping.Look, counts *slipping.Counts, attributes *[slipping.Signs]int) {
+func (s *Shard) slipAttributes(c *Customer, known sales.Day, season *slipping.Season, l *slipping.Look, counts *slipping.Counts, attributes *[slipping.Signs]int) {
 	var signs [slipping.Signs]float64
-	s.slipContext(c, season.At(), l)
+	s.slipContext(c, known, l)
 	season.Ask(l, counts, s.population(), &signs)
 	card := scorecard.Declining()
 	for i := range attributes {
@@ -146,8 +151,8 @@ func (s *Shard) slipLook(c *Customer, at sales.Day) slipping.Look {
 	return slipping.Look{Days: sc.orderDays, First: c.FirstDay, Ever: ever}
 }
 
-// slipContext adds to a look what was bought on its days, and the touches.
-func (s *Shard) slipContext(c *Customer, at sales.Day, l *slipping.Look) {
+// slipContext adds to a look what was bought on its days, and the touches before the day known.
+func (s *Shard) slipContext(c *Customer, known sales.Day, l *slipping.Look) {
 	sc := &s.step.scratch
 	sc.orderBought = sc.orderBought[:0]
 	lines := c.Window.Lines()
@@ -163,7 +168,7 @@ func (s *Shard) slipContext(c *Customer, at sales.Day, l *slipping.Look) {
 	}
 	l.Bought = sc.orderBought
 	for _, t := range c.Window.Touches() {
-		l.Touch(t.Kind, t.Day, at)
+		l.Touch(t.Kind, t.Day, known)
 	}
 }
 
@@ -211,7 +216,7 @@ func (s *Shard) teach(e *entry, day sales.Day) {
 		}
 	}
 	var attributes [slipping.Signs]int
-	s.slipAttributes(&e.state, season, &l, &counts, &attributes)
+	s.slipAttributes(&e.state, began, season, &l, &counts, &attributes)
 	card := scorecard.Declining()
 	s.step.tally.examples = append(s.step.tally.examples, example{card: card.Name, code: card.Code(attributes[:]),
 		taken: season.Slipped(counts.InWindow, inHorizon), week: day.Week(), n: 1})

@@ -80,7 +80,7 @@ func TestSilenceTellsOnItsDay(t *testing.T) {
 	e := r.shard.cache.entries["anna"]
 	r.shard.step.batch = &Batch{Knowledge: r.knowledge}
 	for ahead := 1; ahead <= silent; ahead++ {
-		if fires := r.shard.slipChance(&e.state, last+sales.Day(ahead)+1) >= r.shard.rules.Declining.least(); fires != (ahead == silent) {
+		if fires := r.shard.slipChance(&e.state, last+sales.Day(ahead)+1, last+sales.Day(ahead)+1) >= r.shard.rules.Declining.least(); fires != (ahead == silent) {
 			t.Errorf("after %d days of silence the push would fire: %t; it did after %d", ahead, fires, silent)
 		}
 	}

@@ -160,7 +160,7 @@ func (m *Model) spellAlert(c *customer, ep *episode, due sales.Millis, reasons .
 // comeBack ends a spell when an order shows that the customer buys as before, and does not slip away.
 func (m *Model) comeBack(c *customer, o *order) {
 	ep := c.spell()
-	if ep != nil && m.trend(c, c.day).p >= m.rules.Declining.ResolveAbove && !m.leaves(c, c.day+1) {
+	if ep != nil && m.trend(c, c.day).p >= m.rules.Declining.ResolveAbove && !m.leaves(c, c.day+1, c.day+1) {
 		m.sayEnd(c, ep, sales.Resolved, o.OccurredAt, "came_back", o.evidence())
 	}
 }

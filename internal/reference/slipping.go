@@ -40,14 +40,15 @@ func (m *Model) learned() *scorecard.Score {
 	return models.Learned(scorecard.Declining())
 }
 
-// slipChance is the probability that the customer slips away, at the start of a day; 0 if it is not for the push to say.
-func (m *Model) slipChance(c *customer, at sales.Day) float64 {
+// slipChance is the probability that the customer slips away, at the start of a day at, if nothing happens from the day known on; 0 if it is
+// not for the push to say.
+func (m *Model) slipChance(c *customer, known, at sales.Day) float64 {
 	score := m.learned()
-	days := slices.DeleteFunc(c.daysBefore(at), func(day sales.Day) bool { return day < at-slipping.Reach })
+	days := slices.DeleteFunc(c.daysBefore(known), func(day sales.Day) bool { return day < at-slipping.Reach })
 	if score == nil || len(days) == 0 {
 		return 0
 	}
-	later := len(c.daysBefore(1<<30)) - len(c.daysBefore(at))
+	later := len(c.daysBefore(1<<30)) - len(c.daysBefore(known))
 	ever := max(int(c.before.days), len(days)+later) - later
 	season := engine.SlipQuestion.NewSeason(at, m.known.active, m.known.level(at-1))
 	look := slipping.Look{Days: days, First: c.before.first, Ever: ever}
@@ -60,7 +61,7 @@ func (m *Model) slipChance(c *customer, at sales.Day) float64 {
 		look.Bought = append(look.Bought, b)
 	}
 	for t := range c.touches {
-		look.Touch(t.kind, t.day, at)
+		look.Touch(t.kind, t.day, known)
 	}
 	counts := season.Count(&look)
 	if counts.InWindow < fewestDays {
@@ -79,9 +80,9 @@ func (m *Model) slipChance(c *customer, at sales.Day) float64 {
 	return score.Probability(score.LogOdds(attributes))
 }
 
-// leaves tells whether the push would say, at the start of a day, that the customer slips away.
-func (m *Model) leaves(c *customer, at sales.Day) bool {
-	return m.learned() != nil && m.slipChance(c, at) >= float64(m.rules.Declining.MinPrecision)
+// leaves tells whether the push would say, at the start of a day at, that the customer slips away, if nothing happens from the day known on.
+func (m *Model) leaves(c *customer, known, at sales.Day) bool {
+	return m.learned() != nil && m.slipChance(c, known, at) >= float64(m.rules.Declining.MinPrecision)
 }
 
 // hasRoom tells whether the customer's rep has room for an alert that it slips away.
@@ -97,7 +98,7 @@ func (m *Model) hasRoom(c *customer, day sales.Day) bool {
 			}
 		}
 	}
-	worth := m.slipChance(c, day+1) * max(1, float64(spent)*30/90) * (1 + float64(c.last.event)/(1<<40)/32)
+	worth := m.slipChance(c, day+1, day+1) * max(1, float64(spent)*30/90) * (1 + float64(c.last.event)/(1<<40)/32)
 	return worth >= m.known.least[c.alertOwner()]
 }
 
@@ -117,8 +118,8 @@ func (m *Model) slip(c *customer, day sales.Day, due sales.Millis) (leaving bool
 	if m.unspoken(c, day) {
 		return false, 0
 	}
-	if m.leaves(c, day+1) {
-		score := m.known.weight(sales.Declining, c.alertOwner()) * m.slipChance(c, day+1)
+	if m.leaves(c, day+1, day+1) {
+		score := m.known.weight(sales.Declining, c.alertOwner()) * m.slipChance(c, day+1, day+1)
 		if m.hasRoom(c, day) {
 			m.openSpell(c, day, due, score, "slipping_away", "fewer_lately")
 		} else {
@@ -126,9 +127,9 @@ func (m *Model) slip(c *customer, day sales.Day, due sales.Millis) (leaving bool
 		}
 		return true, 0
 	}
-	if m.leaves(c, day+week+1) {
+	if m.leaves(c, day+1, day+week+1) {
 		for next := day + 1; next < day+week; next++ {
-			if m.leaves(c, next+1) {
+			if m.leaves(c, day+1, next+1) {
 				return false, next
 			}
 		}

@@ -138,9 +138,9 @@ type Bought struct {
 	Kinds      int32 // of items
 }
 
-// Touch takes up a touch; those from the look's day on do not count.
-func (l *Look) Touch(kind sales.TouchKind, day, at sales.Day) {
-	if day >= at {
+// Touch takes up a touch; those from the day known on do not count.
+func (l *Look) Touch(kind sales.TouchKind, day, known sales.Day) {
+	if day >= known {
 		return
 	}
 	switch kind {
