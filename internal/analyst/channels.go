@@ -101,9 +101,7 @@ func (s *session) addQuietRow(e *edition, row wire.KnowledgeRow) error {
 func firstWeek(channels map[string]channel.Weeks) int32 {
 	first := int32(math.MaxInt32)
 	for _, weeks := range channels {
-		for week := range weeks {
-			first = min(first, week)
-		}
+		first = min(first, weeks.First())
 	}
 	return first
 }
@@ -114,8 +112,8 @@ func (s *sums) channels() (everyone channel.Weeks, channels map[string]channel.W
 	for day, n := range s.days() {
 		everyone[day.Week()] += n
 	}
-	for key, row := range s.rows {
-		if key.kind != sales.TallyActivity || !strings.HasPrefix(key.row, engine.CategoryRow) && !strings.HasPrefix(key.row, engine.AttributeRow) {
+	for name, row := range s.activity() {
+		if !strings.HasPrefix(name, engine.CategoryRow) && !strings.HasPrefix(name, engine.AttributeRow) {
 			continue
 		}
 		weeks := channel.Weeks{}
@@ -124,7 +122,7 @@ func (s *sums) channels() (everyone channel.Weeks, channels map[string]channel.W
 				weeks[at.bucket] += n
 			}
 		}
-		channels[key.row] = weeks
+		channels[name] = weeks
 	}
 	return everyone, channels
 }

@@ -12,7 +12,7 @@ import (
 // more, or there is room for all, it is taken back.
 func (s *session) addWeights(e *edition) error {
 	e.weights = s.memory.sums.weights()
-	maps.Copy(e.weights, s.memory.sums.leastWorths(s.deps.Capacity(), s.week()))
+	maps.Copy(e.weights, s.memory.sums.leastWorths(s.deps.Capacity(), s.activeUntil().Week()))
 	names := maps.Clone(e.weights)
 	maps.Copy(names, s.memory.weights)
 	for _, series := range slices.Sorted(maps.Keys(names)) {
@@ -36,9 +36,9 @@ func (s *session) addWeights(e *edition) error {
 // weights gives the weight of each kind and segment of alerts about which anybody has complained, by series.
 func (s *sums) weights() map[string]float64 {
 	weights := map[string]float64{}
-	for key, row := range s.rows {
-		series, ok := feedback.Series(key.row)
-		if !ok || key.kind != sales.TallyActivity {
+	for name, row := range s.activity() {
+		series, ok := feedback.Series(name)
+		if !ok {
 			continue
 		}
 		var ofUse, notUseful int64

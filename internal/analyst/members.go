@@ -73,7 +73,7 @@ func (s *session) membersOf(row string) []sales.Reason {
 	sums := s.memory.sums
 	category, isCategory := strings.CutPrefix(row, engine.CategoryRow)
 	members := sums.rows[rowKey{sales.TallyActivity, row}][column{engine.AttributeMembers, 0}]
-	if isCategory && s.deps.Rules().Level == "category" {
+	if isCategory && s.deps.Rules().Level == sales.LevelCategory {
 		members = sums.counts.Holders(category)
 	}
 	var reasons []sales.Reason

@@ -14,8 +14,7 @@ import (
 func (s *session) addModels(e *edition) error {
 	sums := s.memory.sums
 	reached := s.cfg.Calendar.Day(sums.reached(sales.TallyExamples))
-	e.models, e.fittedIn = s.memory.models, reached.Week()
-	e.models = maps.Clone(s.memory.models)
+	e.models, e.fittedIn = maps.Clone(s.memory.models), reached.Week()
 	if e.fittedIn == s.memory.fittedIn {
 		return nil
 	}
@@ -26,24 +25,35 @@ func (s *session) addModels(e *edition) error {
 		}
 		m := scorecard.Learn(card, examples)
 		m.LearnedTo = s.cfg.Calendar.Start(reached)
-		if before, ok := s.memory.models[m.Name]; ok && samePoints(&before, &m) {
-			continue
-		}
-		value, err := s.deps.Encoder.AppendModel(nil, &m)
-		if err != nil {
+		if err := s.addModel(e, m); err != nil {
 			return err
 		}
-		e.models[m.Name] = m
-		e.add(s.topics.models, m.Name, value)
 	}
 	return nil
 }
 
-// samePoints tells whether a model says nothing else than the one before: examples that only fade change no probability by much.
-func samePoints(a, b *sales.Model) bool {
-	return a.Version == b.Version && !differ(a.Constant, b.Constant) && slices.Equal(a.Calibration, b.Calibration) &&
+// addModel says a model, unless it says nothing else than the one before.
+func (s *session) addModel(e *edition, m sales.Model) error {
+	if before, ok := e.models[m.Name]; ok && sameModel(&before, &m) {
+		return nil
+	}
+	value, err := s.deps.Encoder.AppendModel(nil, &m)
+	if err != nil {
+		return err
+	}
+	e.models[m.Name] = m
+	e.add(s.topics.models, m.Name, value)
+	return nil
+}
+
+// sameModel tells whether a model says nothing else than another: examples that only fade change no probability by much.
+func sameModel(a, b *sales.Model) bool {
+	alike := func(a, b []float64) bool {
+		return slices.EqualFunc(a, b, func(a, b float64) bool { return !differ(a, b) })
+	}
+	return a.Version == b.Version && !differ(a.Constant, b.Constant) && slices.Equal(a.Calibration, b.Calibration) && alike(a.Parameters, b.Parameters) &&
 		slices.EqualFunc(a.Characteristics, b.Characteristics, func(a, b sales.Characteristic) bool {
-			return a.Name == b.Name && slices.EqualFunc(a.Points, b.Points, func(a, b float64) bool { return !differ(a, b) })
+			return a.Name == b.Name && alike(a.Points, b.Points)
 		})
 }
 

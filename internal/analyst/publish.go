@@ -92,8 +92,7 @@ func (s *session) commit(ctx context.Context, records []*kgo.Record) error {
 // compose says what is to be written: changed rows, then changed statements, in an order that depends on the sums alone.
 func (s *session) compose(ctx context.Context, keep, whole bool) (*edition, error) {
 	e := &edition{}
-	s.memory.sums.forgetBuyers(s.cfg.Calendar.Day(s.memory.sums.reached(sales.TallyActivity)))
-	s.memory.sums.forgetDemand(s.week())
+	s.memory.sums.forgetActivity(s.activeUntil())
 	if err := s.addRows(e); err != nil {
 		return nil, err
 	}

@@ -2,14 +2,17 @@ package analyst
 
 import (
 	"cmp"
+	"iter"
 	"maps"
 	"slices"
 	"strings"
 
 	"leadline/internal/affinity"
+	"leadline/internal/feedback"
 	"leadline/internal/promise"
 	"leadline/internal/sales"
 	"leadline/internal/scorecard"
+	"leadline/internal/slipping"
 	"leadline/internal/wire"
 )
 
@@ -170,6 +173,30 @@ func (s *sums) committed(kept bool) {
 	if kept {
 		s.unkept = false
 		s.counts.Saved()
+	}
+}
+
+// activity gives the rows of the tally "activity" by name; cells may be dropped meanwhile.
+func (s *sums) activity() iter.Seq2[string, map[column]int64] {
+	return func(yield func(string, map[column]int64) bool) {
+		for key, row := range s.rows {
+			if key.kind == sales.TallyActivity && !yield(key.row, row) {
+				return
+			}
+		}
+	}
+}
+
+// forgetActivity drops what was counted so long ago, when the shards have come to a day, that nothing follows from it any more.
+func (s *sums) forgetActivity(reached sales.Day) {
+	for name, row := range s.activity() {
+		buyers, demand := slipping.CountsBuyers(name), feedback.CountsDemand(name)
+		for at := range row {
+			if buyers && slipping.Outlived(at.bucket, reached) || demand && feedback.Outlived(at.bucket, reached.Week()) {
+				delete(row, at)
+				s.changed[rowKey{sales.TallyActivity, name}] = struct{}{}
+			}
+		}
 	}
 }
 

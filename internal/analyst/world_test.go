@@ -363,7 +363,7 @@ func (w *world) checkModels() {
 	switch value, said := said[slipping.ModelName]; {
 	case said != ok:
 		w.t.Errorf("a population is said: %v, and there are customers to learn from: %v", said, ok)
-	case ok && w.decoder.Model(w.t.Context(), value, &published) != nil, ok && !sameParameters(&published, ptr(learned.Model())):
+	case ok && w.decoder.Model(w.t.Context(), value, &published) != nil, ok && !sameModel(&published, ptr(learned.Model())):
 		w.t.Errorf("the population is said to be %+v, want %+v", published, learned)
 	}
 	for _, card := range scorecard.Cards() {
@@ -375,7 +375,7 @@ func (w *world) checkModels() {
 		}
 		var got sales.Model
 		want := scorecard.Learn(card, examples)
-		if ok && w.decoder.Model(w.t.Context(), value, &got) != nil || ok && !samePoints(&got, &want) {
+		if ok && w.decoder.Model(w.t.Context(), value, &got) != nil || ok && !sameModel(&got, &want) {
 			w.t.Errorf("%s is said to be %+v, want %+v", card.Name, got, want)
 		}
 	}

@@ -37,7 +37,7 @@ func (f *Finding) fell(r Rules) bool {
 // it was, and counts in nobody's q. The findings are sorted by channel.
 func Test(everyone Weeks, channels map[string]Weeks, episodes map[string]Episode, week int32, r Rules) []Finding {
 	var fresh, open []Finding
-	t := tester{everyone: everyone, first: everyone.first(), week: week, rules: r}
+	t := tester{everyone: everyone, first: everyone.First(), week: week, rules: r}
 	for name, days := range channels {
 		t.days, t.until = days, week-int32(r.RecentWeeks)
 		into := &fresh
@@ -55,8 +55,8 @@ func Test(everyone Weeks, channels map[string]Weeks, episodes map[string]Episode
 	return found
 }
 
-// first is the first week of which anything is known, and that perhaps in part.
-func (w Weeks) first() int32 {
+// First is the first week of which anything is known, and that perhaps in part; the greatest number if there is none.
+func (w Weeks) First() int32 {
 	first := int32(math.MaxInt32)
 	for week := range w {
 		first = min(first, week)

@@ -13,7 +13,7 @@ import (
 //	activity  ("purchase-days", "") by day; (feedback.Row, result) alerts with such a report, by week of the alert;
 //	          (feedback.DemandRow, feedback.DemandCol) what the push would say to a rep, by week;
 //	          (CategoryRow and AttributeRow + channel, "") purchase days of channels, by week;
-//	          (slipping.BuyersRow + age, repeats and recency) customers at an age, by slipping.Block
+//	          (slipping.Cell: age, repeats and recency) customers at an age, by slipping.Block
 //	examples  (card, code and whether it was taken) offers that were told and have ended, by the week in which they would have run out
 const (
 	wordPrice    = "price:"

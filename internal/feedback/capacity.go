@@ -28,6 +28,12 @@ const (
 // DemandRow is the row of the shards' tallies that counts what the push would say to a rep.
 func DemandRow(owner string) string { return demandPrefix + owner }
 
+// CountsDemand tells whether a row of the shards' tallies is of DemandRow.
+func CountsDemand(row string) bool { return strings.HasPrefix(row, demandPrefix) }
+
+// Outlived tells whether what was counted in a week is compared no more in another.
+func Outlived(counted, week int32) bool { return counted < week-DemandWeeks }
+
 // CapacitySeries is under which name the least worth is published of a row that DemandRow has made; false for one that counts something else.
 func CapacitySeries(row string) (string, bool) {
 	owner, ok := strings.CutPrefix(row, demandPrefix)

@@ -55,19 +55,22 @@ func (c Cell) buyer() Buyer {
 	return b
 }
 
-// BuyersRow begins the rows of the tally "activity" that count cells: the age follows, the column is Col, and the bucket counts Blocks of the days
+// buyersRow begins the rows of the tally "activity" that count cells: the age follows, the column is Col, and the bucket counts Blocks of the days
 // on which the customers came to the age.
-const BuyersRow = "repeats|"
+const buyersRow = "repeats|"
+
+// CountsBuyers tells whether a row of the tally is of Row.
+func CountsBuyers(row string) bool { return strings.HasPrefix(row, buyersRow) }
 
 // Row is the row of the customers of an age.
-func (c Cell) Row() string { return BuyersRow + strconv.Itoa(int(c.Age)) }
+func (c Cell) Row() string { return buyersRow + strconv.Itoa(int(c.Age)) }
 
 // Col is the cell's column.
 func (c Cell) Col() string { return strconv.Itoa(c.Repeats) + "." + strconv.Itoa(c.Weeks) }
 
 // parseCell reads what Row and Col write; false: it is none of them.
 func parseCell(row, col string) (c Cell, ok bool) {
-	age, ok := strings.CutPrefix(row, BuyersRow)
+	age, ok := strings.CutPrefix(row, buyersRow)
 	if !ok {
 		return c, false
 	}
