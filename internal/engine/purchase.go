@@ -92,8 +92,10 @@ func (s *Shard) identify(o *order) bool {
 	for i := range o.Lines {
 		l := &o.Lines[i]
 		item := s.step.batch.Knowledge.Catalogue.ItemAt(s.level.is, l.ProductID, l.Category)
-		if _, known := s.items.Find(item); !known && s.items.Len() >= MaxProducts {
-			item.Product = "" // it takes no part in links, but everything else goes on
+		if item.Product != "" && s.items.Len() >= MaxProducts {
+			if _, known := s.items.Find(item); !known {
+				item.Product = "" // it takes no part in links, but everything else goes on
+			}
 		}
 		id, err := s.items.ID(item)
 		if err != nil {
