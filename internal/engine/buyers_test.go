@@ -29,18 +29,7 @@ func TestCustomersAreCountedOnceAtEachAge(t *testing.T) {
 			events = append(events, e)
 			bought[who][day] = true
 		}
-		from := 0
-		for _, to := range cuts(t, len(events)) {
-			if rapid.Bool().Draw(t, "fails") {
-				r.attempt(events[from:to], 0)
-				r.shard.Rollback()
-			}
-			r.step(events[from:to], 0)
-			if rapid.Bool().Draw(t, "restarts") {
-				r.restart()
-			}
-			from = to
-		}
+		playOver(t, r, events)
 		r.step(nil, sales.Calendar{}.Start(firstDay+400))
 		got := slipping.Cells{}
 		for _, d := range r.decisions {

@@ -35,18 +35,7 @@ func TestChannelsAddUp(t *testing.T) {
 			}
 			events = append(events, e)
 		}
-		from := 0
-		for _, to := range cuts(t, len(events)) {
-			if rapid.Bool().Draw(t, "fails") {
-				r.attempt(events[from:to], 0)
-				r.shard.Rollback()
-			}
-			r.step(events[from:to], 0)
-			if rapid.Bool().Draw(t, "restarts") {
-				r.restart()
-			}
-			from = to
-		}
+		playOver(t, r, events)
 		got := map[string]int64{}
 		for _, d := range r.decisions {
 			for _, c := range d.Tallies[2].Cells {

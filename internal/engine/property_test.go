@@ -38,6 +38,22 @@ func playRoughly(t *rapid.T, r *rig, events []sales.Event) {
 	r.step(nil, endOfTime)
 }
 
+// playOver plays events in drawn batches, some of which are tried in vain first, and some of which end a life of the shard.
+func playOver(t *rapid.T, r *rig, events []sales.Event) {
+	from := 0
+	for _, to := range cuts(t, len(events)) {
+		if rapid.Bool().Draw(t, "fails") {
+			r.attempt(events[from:to], 0)
+			r.shard.Rollback()
+		}
+		r.step(events[from:to], 0)
+		if rapid.Bool().Draw(t, "restarts") {
+			r.restart()
+		}
+		from = to
+	}
+}
+
 // contains tells whether every line of before is in after.
 func contains(after, before string) bool {
 	have := map[string]bool{}
