@@ -178,13 +178,21 @@ func (r *reading) ends(ctx context.Context, adm *kadm.Client, tails map[int32]co
 		if !behind || try == settleTries {
 			return spans, nil
 		}
-		timer := time.NewTimer(settleWait)
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
-			return nil, ctx.Err()
+		if err := settle(ctx); err != nil {
+			return nil, err
 		}
+	}
+}
+
+// settle waits a little for what will soon be there.
+func settle(ctx context.Context) error {
+	timer := time.NewTimer(settleWait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 }
 

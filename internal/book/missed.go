@@ -3,7 +3,6 @@ package book
 import (
 	"context"
 	"errors"
-	"time"
 
 	"leadline/internal/declining"
 	"leadline/internal/query"
@@ -30,12 +29,8 @@ func (b *Book) Missed(ctx context.Context, of Missed) ([]Member, error) {
 		if !errors.Is(err, ErrReading) {
 			return members, err
 		}
-		timer := time.NewTimer(settleWait)
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
-			return nil, errors.Join(err, context.Cause(ctx))
+		if ended := settle(ctx); ended != nil {
+			return nil, errors.Join(err, ended)
 		}
 	}
 }
