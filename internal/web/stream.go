@@ -20,7 +20,7 @@ var page = template.Must(template.ParseFS(files, "page/index.html"))
 // register adds the page and what it reads.
 func (f *Feed) register(mux *http.ServeMux, others []Page) {
 	mux.HandleFunc("GET /{$}", f.page(others))
-	for _, name := range []string{"page/page.css", "page/page.js", "page/icon.svg"} {
+	for _, name := range []string{"page/page.css", "page/ask.js", "page/page.js", "page/icon.svg"} {
 		mux.HandleFunc("GET /"+name, func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Cache-Control", "no-cache")
 			http.ServeFileFS(w, r, files, name)

@@ -103,6 +103,7 @@ func TestWhatIsServedAndWhatIsNot(t *testing.T) {
 	}{
 		"/":                      {200, 404, "No alerts yet"},
 		"/page/page.js":          {200, 404, "EventSource"},
+		"/page/ask.js":           {200, 404, "Retry-After"},
 		"/page/page.css":         {200, 404, "prefers-color-scheme"},
 		"/page/index.html":       {404, 404, ""},
 		"/metrics":               {200, 200, ""},

@@ -98,12 +98,11 @@ function linkOfAlert(a) {
 
 // linkNow asks for a link as it is published now.
 async function linkNow(l) {
-  const token = sessionStorage.getItem("leadline-token");
-  const answer = await fetch(linkAddress(l), { headers: token ? { Authorization: `Bearer ${token}` } : {} });
+  const answer = await patientFetch(linkAddress(l), { headers: asker(sessionStorage.getItem("leadline-token")) }, () => {});
   if (answer.ok) return (await answer.json()).links[0];
   if (answer.status === 401) throw new Error("This needs the token of http.token: use it once on the page of product links.");
   if (answer.status === 404) throw new Error("This link is not published any more.");
-  throw new Error((await answer.json().catch(() => ({}))).detail || answer.statusText);
+  throw new Error(await whyNot(answer));
 }
 
 // linkBox has the parts that showLink fills in.

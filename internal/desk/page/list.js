@@ -22,18 +22,13 @@ const element = (name, text, className) => {
 
 // ask fetches, waits while what is asked about is being read, and asks for the token when one is needed.
 async function ask(what, reading, options = {}) {
-  for (let wait = 500; ; wait = Math.min(2000, wait * 1.5)) {
-    const answer = await fetch(what, { ...options, headers: { ...options.headers, ...(token ? { Authorization: `Bearer ${token}` } : {}) } });
-    if (answer.ok) return answer;
-    if (answer.status === 401) {
-      at("sign-in").hidden = false;
-      throw new Error(token ? "This token is not the one." : "");
-    }
-    const problem = await answer.json().catch(() => ({}));
-    if (answer.status !== 503 || !answer.headers.has("Retry-After")) throw new Error(problem.detail || answer.statusText);
-    say("connecting", reading);
-    await new Promise((go) => setTimeout(go, wait));
+  const answer = await patientFetch(what, { ...options, headers: { ...options.headers, ...asker(token) } }, () => say("connecting", reading));
+  if (answer.ok) return answer;
+  if (answer.status === 401) {
+    at("sign-in").hidden = false;
+    throw new Error(token ? "This token is not the one." : "");
   }
+  throw new Error(await whyNot(answer));
 }
 
 // askable gives what can be asked for; null and trouble when there is no answer.

@@ -40,8 +40,8 @@ function reason(r) {
 
 // points names what a scorecard gave, the most telling first; with where it begins they add up to the log odds.
 function points(d) {
-  const of = Object.entries(d).filter(([name, v]) => name.startsWith("points.") && name !== "points.constant" && v);
   if (d.log_odds == null) return "";
+  const of = Object.entries(d).filter(([name, v]) => name.startsWith("points.") && name !== "points.constant" && v);
   const signed = (v) => (v < 0 ? "−" : "+") + number(Math.abs(v), 2);
   of.sort(([, a], [, b]) => Math.abs(b) - Math.abs(a));
   return `${signed(d["points.constant"])} to begin with, ${of.map(([name, v]) => `${name.slice(7).replaceAll("_", " ")} ${signed(v)}, `).join("")}together log odds of ${signed(d.log_odds)}`;
