@@ -3,8 +3,8 @@
 // side, which every shard asks for each purchase line.
 //
 // What is learned: how customers come to hold items (cells.go says how that is tallied, Contribution in code), summed by 28 days and
-// activity, holders as of when all customers had been looked at (settled.go); from the sums which pairs go together more than activity and season explain (judge.go), when the one follows the other
-// (curve.go), and the same for equally active customers (baseline.go). Old sums count less (decay.go), an antecedent keeps sums of so many
+// activity, holders as of when all customers had been looked at (settled.go); from the sums which pairs go together more than activity and season
+// explain (judge.go), when the one follows the other (curve.go), and the same for equally active customers (baseline.go). Old sums count less (decay.go), an antecedent keeps sums of so many
 // consequents (row.go), and all is kept in rows (rows.go).
 //
 // It guarantees that links depend on the sums alone, not on the order in which tallies came, as long as no antecedent has more consequents

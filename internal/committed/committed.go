@@ -2,8 +2,8 @@
 //
 // It guarantees that each committed record of a stretch is given exactly once, each partition's in order, and that reading ends
 // there and nowhere earlier: it goes by offsets and not by silence, because a broker under load is silent too. What retention has
-// taken from a stretch is an error. Likewise a group's offsets are what is committed, never what a transaction may yet change. It belongs to no group and commits nothing. It is not for following a topic that grows. Roles,
-// tools and tests import it.
+// taken from a stretch is an error. Likewise a group's offsets are what is committed, never what a transaction may yet change. It belongs
+// to no group and commits nothing. It is not for following a topic that grows. Roles, tools and tests import it.
 package committed
 
 import (

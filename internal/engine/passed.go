@@ -2,8 +2,8 @@ package engine
 
 import "leadline/internal/sales"
 
-// Passed is an alert that was thought of and not said, not even to the ledger, where one for which the rep has no room stands under another name. What no link led to was not thought of; what might have been
-// said, had another candidate not been chosen, is not told.
+// Passed is an alert that was thought of and not said, not even to the ledger (where what a rep has no room for stands under a name of its
+// own). What no link led to was not thought of; what might have been said, had another candidate not been chosen, is not told.
 type Passed struct {
 	CustomerID string
 	Kind       sales.AlertKind

@@ -97,7 +97,8 @@ func (s *Score) Weight(characteristic, attribute int) float64 {
 	return s.points[characteristic][attribute] - s.means[characteristic]
 }
 
-// Models are the scorecards' points, and what else stands on the topic of models, as last published. Several goroutines may read them as long as none changes them.
+// Models are the scorecards' points, and what else stands on the topic of models, as last published. Several goroutines may read them as long as
+// none changes them.
 type Models struct{ byName map[string]sales.Model }
 
 // NewModels holds none.
