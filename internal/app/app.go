@@ -144,8 +144,7 @@ func pages(roles Roles) []web.Page {
 	if !roles.Desk {
 		return nil
 	}
-	return []web.Page{{Path: desk.PagePath, Name: "Declining customers", Handler: desk.PageHandler()},
-		desk.PageOfLinks()}
+	return desk.Pages()
 }
 
 // Customers is the tenant's book of customers.

@@ -2,12 +2,12 @@ package desk
 
 import (
 	"embed"
-	"net/http"
+	"io/fs"
 
 	"leadline/internal/web"
 )
 
-// Where the pages are, each with all that is under it. They hold no data: they ask for them, with the token if there is one.
+// Where the pages are.
 const (
 	PagePath      = "/declining"
 	LinksPagePath = "/links"
@@ -16,33 +16,16 @@ const (
 //go:embed page
 var files embed.FS
 
-// PageHandler serves the page of declining customers.
-func PageHandler() http.Handler {
-	return pageHandler(PagePath, "declining.html", "declining.css", "list.css", "list.js", "declining.js")
-}
-
-// PageOfLinks is the page of product links, and what it gives the page of alerts: beside an alert its link's numbers and curve.
-func PageOfLinks() web.Page {
-	return web.Page{Path: LinksPagePath, Name: "Product links", Handler: LinksPageHandler(), Script: "link.js", Style: "link.css"}
-}
-
-// LinksPageHandler serves the page of product links.
-func LinksPageHandler() http.Handler {
-	return pageHandler(LinksPagePath, "links.html", "links.css", "link.css", "list.css", "list.js", "link.js", "draw.js", "links.js")
-}
-
-// pageHandler serves the page, and its files under it.
-func pageHandler(at, page string, parts ...string) http.Handler {
-	mux := http.NewServeMux()
-	serve := func(path, file string) {
-		mux.HandleFunc("GET "+path, func(w http.ResponseWriter, r *http.Request) {
-			w.Header().Set("Cache-Control", "no-cache")
-			http.ServeFileFS(w, r, files, "page/"+file)
-		})
+// Pages are that of declining customers, and that of product links, which gives the page of alerts its link's numbers and curve beside an alert.
+func Pages() []web.Page {
+	page, err := fs.Sub(files, "page")
+	if err != nil {
+		panic(err) // a directory of this program
 	}
-	serve(at, page)
-	for _, file := range parts {
-		serve(at+"/"+file, file)
+	return []web.Page{
+		{Path: PagePath, Name: "Declining customers", Files: page, Body: "declining.html", Styles: []string{"list.css", "declining.css"},
+			Scripts: []string{"list.js", "declining.js"}},
+		{Path: LinksPagePath, Name: "Product links", Files: page, Body: "links.html", Styles: []string{"list.css", "link.css", "links.css"},
+			Scripts: []string{"list.js", "link.js", "draw.js", "links.js"}, AlertStyle: "link.css", AlertScript: "link.js"},
 	}
-	return mux
 }

@@ -126,7 +126,7 @@ func (x *town) serve(t testing.TB, token string) (url string) {
 	s, err := web.New(web.Options{Addr: "127.0.0.1:0", Metrics: metrics, Feed: feed, Token: token, Log: zap.NewNop(),
 		Private: map[string]http.Handler{Path: d.Handler(), HandOverPath: NewHandOver(d, "acme.", x, func() sales.Millis { return handedAt }, zap.NewNop()).Handler(),
 			LinksPath: NewLinks(shop{x}, zap.NewNop()).Handler()},
-		Pages: []web.Page{{Path: PagePath, Name: "Declining customers", Handler: PageHandler()}, PageOfLinks()}})
+		Pages: Pages()})
 	if err != nil {
 		t.Fatal(err)
 	}

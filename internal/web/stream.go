@@ -1,10 +1,8 @@
 package web
 
 import (
-	"embed"
 	"encoding/json"
 	"fmt"
-	"html/template"
 	"net/http"
 	"strconv"
 	"time"
@@ -12,34 +10,10 @@ import (
 	"leadline/internal/sales"
 )
 
-//go:embed page
-var files embed.FS
-
-var page = template.Must(template.ParseFS(files, "page/index.html"))
-
-// register adds the page and what it reads.
-func (f *Feed) register(mux *http.ServeMux, others []Page) {
-	mux.HandleFunc("GET /{$}", f.page(others))
-	for _, name := range []string{"page/page.css", "page/ask.js", "page/page.js", "page/icon.svg"} {
-		mux.HandleFunc("GET /"+name, func(w http.ResponseWriter, r *http.Request) {
-			w.Header().Set("Cache-Control", "no-cache")
-			http.ServeFileFS(w, r, files, name)
-		})
-	}
+// register adds what the page with alerts reads.
+func (f *Feed) register(mux *http.ServeMux) {
 	mux.HandleFunc("GET /v1/alerts", f.list)
 	mux.HandleFunc("GET /v1/alerts/stream", f.stream)
-}
-
-func (f *Feed) page(others []Page) http.HandlerFunc {
-	return func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "text/html; charset=utf-8")
-		w.Header().Set("Cache-Control", "no-cache")
-		_ = page.Execute(w, struct {
-			Kinds  []sales.AlertKind
-			Keep   int
-			Others []Page
-		}{sales.AlertKinds(), f.keep, others}) // a client that left is no error
-	}
 }
 
 // list answers GET /v1/alerts?limit=N&kind=K: the newest first, limit 1 to 1,000 (100 if absent).

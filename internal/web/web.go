@@ -38,19 +38,9 @@ type Options struct {
 	// Private is served, by path with all that is under it, to requests with the header "Authorization: Bearer" and the token. Without a
 	// token it is served if Addr is loopback, to requests that call it so.
 	Private map[string]http.Handler
-	Pages   []Page // further pages, without data of their own: served to everybody
+	Pages   []Page // further pages: served to everybody
 	Token   string
 	Log     *zap.Logger
-}
-
-// Page is one more page.
-type Page struct {
-	Path    string // with all that is under it
-	Name    string // in the navigation
-	Handler http.Handler
-	// Script and Style are files under Path that the page with alerts loads too, empty for none. A script that has a function linkOfAlert is asked by it
-	// for an element beside an alert.
-	Script, Style string
 }
 
 // Server listens from New on and answers from Run on.
@@ -137,12 +127,9 @@ func (o Options) handler(at net.Addr) http.Handler {
 		mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
 	}
 	if o.Feed != nil {
-		o.Feed.register(mux, o.Pages)
+		o.Feed.register(mux)
 	}
-	for _, p := range o.Pages {
-		mux.Handle(p.Path, p.Handler)
-		mux.Handle(p.Path+"/", p.Handler)
-	}
+	o.registerPages(mux)
 	guard := o.guard(at)
 	for path, private := range o.Private {
 		mux.Handle(path, guard(private))

@@ -102,10 +102,10 @@ func TestWhatIsServedAndWhatIsNot(t *testing.T) {
 		holds       string
 	}{
 		"/":                      {200, 404, "No alerts yet"},
-		"/page/page.js":          {200, 404, "EventSource"},
-		"/page/ask.js":           {200, 404, "Retry-After"},
+		"/page/alerts.js":        {200, 404, "EventSource"},
+		"/page/every.js":         {200, 404, "Retry-After"},
 		"/page/page.css":         {200, 404, "prefers-color-scheme"},
-		"/page/index.html":       {404, 404, ""},
+		"/page/alerts.html":      {404, 404, ""},
 		"/metrics":               {200, 200, ""},
 		"/debug/pprof/cmdline":   {200, 404, ""},
 		"/v1/alerts":             {200, 404, `"alerts":[]`},

@@ -1,5 +1,5 @@
-// Shows one link: its numbers and the curve of the time to it, on the page of all links, and beside an alert that rests on it. It wants number and
-// element from the page's own script. All text is set as text, never as markup.
+// Shows one link: its numbers and the curve of the time to it, on the page of all links, and beside an alert that rests on it. All
+// text is set as text, never as markup.
 "use strict";
 
 const svg = (name, attributes, ...inside) => {

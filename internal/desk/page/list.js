@@ -1,23 +1,12 @@
-// What the pages with lists have in common. All text is set as text, never as markup: names come from outside.
+// What the pages with lists have in common.
 "use strict";
 
 const at = (id) => document.getElementById(id);
 let token = sessionStorage.getItem("leadline-token") || "";
 
-const say = (state, text) => {
-  at("status").dataset.state = state;
-  at("status-text").textContent = text;
-};
 const trouble = (text) => {
   at("trouble").textContent = text;
   at("trouble").hidden = !text;
-};
-const number = (n, digits = 0) => n.toLocaleString("en", { maximumFractionDigits: digits });
-const element = (name, text, className) => {
-  const e = document.createElement(name);
-  e.textContent = text;
-  if (className) e.className = className;
-  return e;
 };
 
 // ask fetches, waits while what is asked about is being read, and asks for the token when one is needed.

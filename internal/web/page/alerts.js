@@ -1,4 +1,4 @@
-// Shows alerts as they arrive. All text is set as text, never as markup: names come from outside.
+// Shows alerts as they arrive.
 "use strict";
 
 const list = document.getElementById("alerts");
@@ -6,18 +6,7 @@ const keep = Number(document.body.dataset.keep);
 const rows = new Map(); // alert_id → {row, revision}
 let kind = "";
 
-const say = (state, text) => {
-  document.getElementById("connection").dataset.state = state;
-  document.getElementById("connection-text").textContent = text;
-};
 const word = (symbol) => (symbol || "").toLowerCase().replaceAll("_", "-");
-const number = (n, digits = 0) => n.toLocaleString("en", { maximumFractionDigits: digits });
-const element = (name, text, className) => {
-  const e = document.createElement(name);
-  e.textContent = text;
-  if (className) e.className = className;
-  return e;
-};
 const when = (text) => new Date(text).toLocaleString("en-GB", { day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit" });
 const money = (minor, currency) => {
   try {

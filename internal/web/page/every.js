@@ -1,5 +1,17 @@
-// Every page asks by this.
+// What every page has in common. All text is set as text, never as markup: names come from outside.
 "use strict";
+
+const say = (state, text) => {
+  document.getElementById("status").dataset.state = state;
+  document.getElementById("status-text").textContent = text;
+};
+const number = (n, digits = 0) => n.toLocaleString("en", { maximumFractionDigits: digits });
+const element = (name, text, className) => {
+  const e = document.createElement(name);
+  e.textContent = text;
+  if (className) e.className = className;
+  return e;
+};
 
 // patientFetch fetches, and waits while what is asked about is being read; waiting is told of it each time.
 async function patientFetch(what, options, waiting) {
