@@ -19,6 +19,8 @@ import (
 type evaluateCmd struct {
 	Links evaluateLinksCmd `cmd:"" help:"Which offers would have been taken: rankers beside plain baselines, learned before a cut and judged after it."`
 
+	Offers evaluateOffersCmd `cmd:"" help:"How well offers would have been ranked, and how true their probabilities: the history played as live, learning week by week. Takes minutes."`
+
 	Declining evaluateDecliningCmd `cmd:"" help:"Who was about to slip away: Leadline's probability beside plain baselines, learned before a cut and judged after it."`
 }
 

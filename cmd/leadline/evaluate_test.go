@@ -10,9 +10,11 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"leadline/internal/desk"
 	"leadline/internal/evaluate"
+	"leadline/internal/rehearsal"
 )
 
 // A simulated year is measured from its files alone, as text and as JSON; what cannot be asked is said with the reason.
@@ -140,6 +142,45 @@ func TestEvaluateDeclining(t *testing.T) {
 	} {
 		code, _, stderr := leadline(t, nil, "evaluate", "declining", dir, "--cut=2025-07-20/60", arg)
 		if code == 0 || !strings.Contains(stderr, want) {
+			t.Errorf("%s: exit %d, said %q, want %q", arg, code, stderr, want)
+		}
+	}
+}
+
+// A history of customers of three tastes is played through the engine, week by week.
+func TestEvaluateOffers(t *testing.T) {
+	var orders strings.Builder
+	for c := range 150 {
+		for n := range 26 {
+			day := time.Date(2025, 1, 1+(c*5)%10+n*10, 12, 0, 0, 0, time.UTC)
+			fmt.Fprintf(&orders, `{"event_id":"e%d-%d","customer_id":"c%d","occurred_at":"%s","order_id":"o","currency":"EUR","lines":[`, c, n, c, day.Format(time.RFC3339))
+			for l := range 2 {
+				item := (c*17+n*29+l*11+n*n*c)%40*3 + c%3
+				fmt.Fprintf(&orders, `%.*s{"product_id":"p","category":"I%d","quantity":1,"amount_minor":100}`, l, ",", item)
+			}
+			fmt.Fprintln(&orders, "]}")
+		}
+	}
+	file := filepath.Join(t.TempDir(), "shop.purchases.jsonl")
+	if err := os.WriteFile(file, []byte(orders.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ask := []string{"evaluate", "offers", file, "--from=2025-06-01"}
+	code, out, stderr := leadline(t, nil, ask...)
+	if code != 0 || !matches(out, `orders of \d+ customers from 2025-06-01`) || !matches(out, `(?m)^learned from blank  +0\.`) || !matches(out, `(?m)^2025-07 .*learned `) {
+		t.Errorf("exit %d: %s%s", code, out, stderr)
+	}
+	code, out, stderr = leadline(t, nil, append(ask, "--json")...)
+	var report rehearsal.Report
+	if err := json.Unmarshal([]byte(out), &report); code != 0 || err != nil || report.Orders == 0 || report.Rows[0].Name != rehearsal.Random {
+		t.Errorf("exit %d, %v: %.300s%s", code, err, out, stderr)
+	}
+	for arg, want := range map[string]string{
+		"--from=2031-01-01": "no order from 2031-01-01 on",
+		"--from=summer":     "want a day",
+		"--level=colour":    "--level",
+	} {
+		if code, _, stderr := leadline(t, nil, "evaluate", "offers", file, arg); code == 0 || !strings.Contains(stderr, want) {
 			t.Errorf("%s: exit %d, said %q, want %q", arg, code, stderr, want)
 		}
 	}

@@ -34,7 +34,7 @@ func (w *world) week(n int32, days map[string]int64) {
 				sales.Cell{Row: feedback.Row(sales.CrossSell, "BREAD"), Col: feedback.OfUse, Bucket: n, N: 2},
 				sales.Cell{Row: feedback.Row(sales.CrossSell, "BREAD"), Col: "won", Bucket: n, N: 1})
 		}
-		cells = append(cells, sales.Cell{Row: purchaseDays, Bucket: int32(weekStart(n) + 3), N: 50})
+		cells = append(cells, sales.Cell{Row: engine.PurchaseDaysRow, Bucket: int32(weekStart(n) + 3), N: 50})
 		slices.SortFunc(cells, func(a, b sales.Cell) int { return placeOf(&a).compare(placeOf(&b)) })
 		w.commit(shard, weekStart(n)+6, map[sales.TallyKind][]sales.Cell{sales.TallyActivity: cells})
 	}

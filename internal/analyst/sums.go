@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"leadline/internal/affinity"
+	"leadline/internal/engine"
 	"leadline/internal/feedback"
 	"leadline/internal/promise"
 	"leadline/internal/sales"
@@ -203,11 +204,8 @@ func (s *sums) forgetActivity(reached sales.Day) {
 // days gives everyone's purchase days per day.
 func (s *sums) days() map[sales.Day]int64 {
 	days := map[sales.Day]int64{}
-	for at, n := range s.rows[rowKey{sales.TallyActivity, purchaseDays}] {
+	for at, n := range s.rows[rowKey{sales.TallyActivity, engine.PurchaseDaysRow}] {
 		days[sales.Day(at.bucket)] += n
 	}
 	return days
 }
-
-// purchaseDays is the row of the tally "activity".
-const purchaseDays = "purchase-days"

@@ -25,6 +25,7 @@ import (
 	"leadline/internal/affinity"
 	"leadline/internal/channel"
 	"leadline/internal/committed"
+	"leadline/internal/engine"
 	"leadline/internal/feedback"
 	"leadline/internal/sales"
 	"leadline/internal/scorecard"
@@ -157,7 +158,7 @@ func (w *world) step(shard int, day sales.Day) {
 		number := w.random.IntN(40)
 		customer := fmt.Sprint(shard, "-", number)
 		cells[sales.TallyPairs] = append(cells[sales.TallyPairs], w.buy(customer, day, w.basket(customer, number)...)...)
-		cells[sales.TallyActivity] = append(cells[sales.TallyActivity], sales.Cell{Row: purchaseDays, Bucket: int32(day), N: 1})
+		cells[sales.TallyActivity] = append(cells[sales.TallyActivity], sales.Cell{Row: engine.PurchaseDaysRow, Bucket: int32(day), N: 1})
 		cells[sales.TallyActivity] = append(cells[sales.TallyActivity], sales.Cell{Row: feedback.Row(sales.CrossSell, "tea"), Bucket: day.Week(), N: 1,
 			Col: []string{feedback.OfUse, feedback.NotUseful, "no_answer"}[w.random.IntN(3)]})
 		came := slipping.CellOf(0, []sales.Day{0, sales.Day(1 + number), sales.Day(3 * (20 + number))}, slipping.Ages[number%len(slipping.Ages)])
@@ -186,7 +187,7 @@ func (w *world) commit(shard int, day sales.Day, cells map[sales.TallyKind][]sal
 			}
 			w.cells[fmt.Sprintf("%s|%s|%s|%d", kind, c.Row, c.Col, affinity.Kept(kind, &c))] += c.N
 			w.buyers.Add(&c)
-			if kind == sales.TallyActivity && c.Row == purchaseDays {
+			if kind == sales.TallyActivity && c.Row == engine.PurchaseDaysRow {
 				w.days[sales.Day(c.Bucket)] += float64(c.N)
 			}
 		}

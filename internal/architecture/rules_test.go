@@ -10,7 +10,7 @@ var layers = [][]string{
 	{"internal/activity", "internal/feedback", "internal/catalogue", "internal/scorecard"},
 	{"internal/affinity", "internal/channel", "internal/declining"}, // declining asks activity's test
 	{"internal/engine", "internal/evaluate"},
-	{"internal/wire", "internal/config"},
+	{"internal/wire", "internal/config", "internal/rehearsal"}, // rehearsal plays the engine
 	{"internal/intake", "internal/state", "internal/topics", "internal/embedded", "internal/sample"},
 	{"internal/stream", "internal/analyst", "internal/load", "internal/replay", "internal/report", "internal/web", "internal/reference", "internal/book"},
 	{"internal/comparison"},
@@ -22,7 +22,7 @@ var layers = [][]string{
 
 // pure are the packages whose results depend on their arguments alone. A replay must take the same decisions again.
 var pure = []string{"internal/sales", "internal/query", "internal/window", "internal/affinity", "internal/activity", "internal/declining", "internal/slipping", "internal/logistic",
-	"internal/feedback", "internal/channel", "internal/catalogue", "internal/scorecard", "internal/engine", "internal/simulate", "internal/evaluate"}
+	"internal/feedback", "internal/channel", "internal/catalogue", "internal/scorecard", "internal/engine", "internal/simulate", "internal/evaluate", "internal/rehearsal"}
 
 // noIO may hold caches and locks, but neither read nor write anything outside the process.
 var noIO = append([]string{"internal/wire", "internal/intake", "schemas"}, pure...)

@@ -19,6 +19,7 @@ func (s *Shard) crossSell(e *entry, o *order) {
 	}
 	s.countBefore(e, o)
 	q := s.ask(e, o)
+	s.tellWeighed(o, candidates, q)
 	chosen := s.choose(o, len(candidates), func(i, j int) int { return ahead(&candidates[i], &candidates[j]) })
 	c := &candidates[chosen.at]
 	to, err := s.items.ID(s.level.item(c.link.link.To))

@@ -98,6 +98,9 @@ func (s *Shard) heldBack(e *entry, kind sales.AlertKind, day sales.Day) (sales.S
 	}
 }
 
+// TakenUp is the code of the reason with which an offer ends that the customer has taken.
+const TakenUp = "taken_up"
+
 // takeUp ends the offers that the order makes good or shows to be mistaken. A late order from before the offer's window does neither.
 func (s *Shard) takeUp(e *entry, o *order) {
 	for at := 0; at < len(e.state.Open); {
@@ -108,7 +111,7 @@ func (s *Shard) takeUp(e *entry, o *order) {
 		}
 		ended := e.state.close(at)
 		name := s.offerName(ended.Kind, ended.To)
-		end := ending{status: sales.Resolved, at: o.OccurredAt, code: "taken_up", value: float64(o.day - ended.Day),
+		end := ending{status: sales.Resolved, at: o.OccurredAt, code: TakenUp, value: float64(o.day - ended.Day),
 			title:    "Customer " + e.id + " has bought " + name + ", which was offered on " + ended.Day.String() + ".",
 			text:     "Bought " + name + " on " + o.day.String() + ".",
 			evidence: []sales.Evidence{o.evidence()}, details: map[string]float64{"days_to_take_up": float64(o.day - ended.Day)}}

@@ -210,7 +210,7 @@ func (s *Shard) reopen(e *entry, ep Episode, at sales.Millis, why sales.Reason) 
 	}
 	if end, over := s.overSince(e, &ep); over {
 		end.status, end.at, end.evidence = sales.Resolved, at, why.Evidence
-		if end.code == "taken_up" {
+		if end.code == TakenUp {
 			more(&c.TakenUp)
 			s.example(&ep, true, +1)
 		}
@@ -232,7 +232,7 @@ func (s *Shard) overSince(e *entry, ep *Episode) (ending, bool) {
 		if !s.offers(ep, l.Item) {
 			continue
 		}
-		end := ending{code: "taken_up", text: fmt.Sprintf("Bought %s on %s.", s.offerName(ep.Kind, ep.To), l.Day), value: float64(l.Day - ep.Day)}
+		end := ending{code: TakenUp, text: fmt.Sprintf("Bought %s on %s.", s.offerName(ep.Kind, ep.To), l.Day), value: float64(l.Day - ep.Day)}
 		if l.Day < ep.Day {
 			end.code = "contradicted"
 		}

@@ -12,6 +12,7 @@ import (
 // order is one purchase event on its way through the rules.
 type order struct {
 	*sales.Purchase
+	at     int // of the batch's events
 	source sales.Source
 	day    sales.Day
 	lines  []orderLine // what Lines are about, the shard's scratch
@@ -61,7 +62,7 @@ func (s *Shard) purchase(i int, ev *sales.Event) {
 		s.reject(i, sales.DeadTooLarge, fmt.Sprintf("%d lines: at most %d are accepted", len(p.Lines), maxLines))
 		return
 	}
-	o := order{Purchase: p, source: ev.Source, day: day}
+	o := order{Purchase: p, at: i, source: ev.Source, day: day}
 	if reason := s.full(&e.state, day, o.entries()); reason != "" {
 		s.reject(i, sales.DeadTooLarge, reason)
 		return

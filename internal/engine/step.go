@@ -25,6 +25,7 @@ type Batch struct {
 	Knowledge *Knowledge
 	RunID     string // "live" or a replay's
 	Explain   bool   // Decision.Passed is wanted, which costs time
+	Weigh     bool   // Decision.Weighed is wanted, which costs more
 }
 
 // Change is the new state of one customer.
@@ -51,8 +52,9 @@ type Decision struct {
 	Rejected []Rejected
 	Late     []int // indices of events older than the kept history, for late-events
 
-	Items  int32    // length of the dictionary after the step
-	Passed []Passed // what was thought of and not said, if the batch asks for it
+	Items   int32     // length of the dictionary after the step
+	Passed  []Passed  // what was thought of and not said, if the batch asks for it
+	Weighed []Weighed // what was to choose from, if the batch asks for it
 
 	Duplicates  int // redelivered events, which change nothing
 	Unheeded    int // outcomes about alerts that nobody remembers, or of an unknown result: they change nothing

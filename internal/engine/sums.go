@@ -31,7 +31,7 @@ func (s *Shard) tallies() []sales.Tally {
 		case sales.TallyExamples:
 			tally.Cells = t.exampleCells()
 		case sales.TallyActivity:
-			tally.Cells = slices.Concat(s.channelCells(), addUp(t.outcomes), t.add(t.days, []string{"purchase-days"}, []string{""}), addUp(t.ages))
+			tally.Cells = slices.Concat(s.channelCells(), addUp(t.outcomes), t.add(t.days, []string{PurchaseDaysRow}, []string{""}), addUp(t.ages))
 		}
 		out = append(out, tally)
 	}

@@ -10,11 +10,15 @@ import (
 //	pairs     how customers come to hold items, alone and two of them, and hold them no longer (package affinity, cells.go)
 //	tiers     (type, "price:<tier>") lines by price bucket; (type, "eligible:<tier>") customers who became ready to go up from the
 //	          tier, and (type, "switched:<tier>") those who then went up, by week
-//	activity  ("purchase-days", "") by day; (feedback.Row, result) alerts with such a report, by week of the alert;
+//	activity  (PurchaseDaysRow, "") by day; (feedback.Row, result) alerts with such a report, by week of the alert;
 //	          (feedback.DemandRow, feedback.DemandCol) what the push would say to a rep, by week;
 //	          (CategoryRow and AttributeRow + channel, "") purchase days of channels, by week;
 //	          (slipping.Cell: age, repeats and recency) customers at an age, by slipping.Block
 //	examples  (card, code and whether it was taken) offers that were told and have ended, by the week in which they would have run out
+//
+// PurchaseDaysRow is the row of everyone's purchase days in the tally "activity".
+const PurchaseDaysRow = "purchase-days"
+
 const (
 	wordPrice    = "price:"
 	wordEligible = "eligible:"

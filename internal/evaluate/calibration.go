@@ -12,14 +12,19 @@ import (
 // Calibration says how the probabilities that Leadline gives its offers at a cut came true, for everybody who bought in the horizon before
 // it, whether they bought anything new after it or not.
 type Calibration struct {
-	LearnedFrom string     `json:"learned_from"` // the earlier question's day
-	LearnedDays int        `json:"learned_days"` // its horizon; of a shorter one than the cut's the chances are extended
-	Customers   int        `json:"customers"`
-	Offers      int        `json:"offers"`
-	Said        float64    `json:"said"`  // mean probability
-	Taken       Estimate   `json:"taken"` // share that was taken
-	ECE         Estimate   `json:"ece"`
-	Bins        []OfferBin `json:"bins"` // offers by probability, as many in each
+	LearnedFrom string `json:"learned_from"` // the earlier question's day
+	LearnedDays int    `json:"learned_days"` // its horizon; of a shorter one than the cut's the chances are extended
+	Judged
+}
+
+// Judged is probabilities of offers beside what became of them.
+type Judged struct {
+	Customers int        `json:"customers"`
+	Offers    int        `json:"offers"`
+	Said      float64    `json:"said"`  // mean probability
+	Taken     Estimate   `json:"taken"` // share that was taken
+	ECE       Estimate   `json:"ece"`
+	Bins      []OfferBin `json:"bins"` // offers by probability, as many in each
 }
 
 // OfferBin is offers of like probability.
@@ -119,16 +124,16 @@ func (c *chances) probability(q *question, o *offer) float64 {
 	return 1 - math.Pow(1-p, math.Pow(float64(q.horizon)/float64(c.at.horizon), c.power))
 }
 
-// said is an offer's probability and what became of it.
-type said struct {
-	customer int
-	p        float64
-	taken    float64 // 1 or 0
+// Said is an offer's probability and what became of it.
+type Said struct {
+	Customer    int // a number below that of the customers
+	Probability float64
+	Taken       float64 // 1 or 0
 }
 
 // calibration judges the probabilities of the offers at the cut.
 func (q *question) calibration(c *chances, offers int) *Calibration {
-	var all []said
+	var all []Said
 	var last *kase
 	customers := 0
 	for o := range q.offers(offers) {
@@ -136,36 +141,34 @@ func (q *question) calibration(c *chances, offers int) *Calibration {
 			last = o.kase
 			customers++
 		}
-		s := said{customer: customers - 1, p: c.probability(q, &o)}
+		s := Said{Customer: customers - 1, Probability: c.probability(q, &o)}
 		if o.relevant[o.item] {
-			s.taken = 1
+			s.Taken = 1
 		}
 		all = append(all, s)
 	}
-	out := judge(all, customers)
-	out.LearnedFrom, out.LearnedDays = c.at.cut.String(), int(c.at.horizon)
-	return out
+	return &Calibration{LearnedFrom: c.at.cut.String(), LearnedDays: int(c.at.horizon), Judged: Judge(all, customers)}
 }
 
-// judge makes bins of equally many offers by probability. The expected calibration error is the mean distance of probability and share over
+// Judge makes bins of equally many offers by probability. The expected calibration error is the mean distance of probability and share over
 // them (M. P. Naeini, G. Cooper and M. Hauskrecht, "Obtaining well calibrated probabilities using Bayesian binning", AAAI 2015); intervals
 // are by customers drawn anew, all offers of one together. Chance alone makes the error of drawn ones larger, so its interval lies high.
-func judge(all []said, customers int) *Calibration {
-	slices.SortStableFunc(all, func(a, b said) int { return cmp.Compare(a.p, b.p) })
+func Judge(all []Said, customers int) Judged {
+	slices.SortStableFunc(all, func(a, b Said) int { return cmp.Compare(a.Probability, b.Probability) })
 	type sums struct{ n, p, taken float64 }
 	by := make([][calibrationBins]sums, customers)
-	out := &Calibration{Customers: customers, Offers: len(all)}
+	out := Judged{Customers: customers, Offers: len(all)}
 	for b := range calibrationBins {
 		in := all[b*len(all)/calibrationBins : (b+1)*len(all)/calibrationBins]
 		if len(in) == 0 {
 			continue
 		}
-		bin := OfferBin{Offers: len(in), Low: in[0].p, High: in[len(in)-1].p}
+		bin := OfferBin{Offers: len(in), Low: in[0].Probability, High: in[len(in)-1].Probability}
 		for _, s := range in {
-			at := &by[s.customer][b]
-			at.n, at.p, at.taken = at.n+1, at.p+s.p, at.taken+s.taken
-			bin.Said += s.p / float64(len(in))
-			bin.Taken.Mean += s.taken / float64(len(in))
+			at := &by[s.Customer][b]
+			at.n, at.p, at.taken = at.n+1, at.p+s.Probability, at.taken+s.Taken
+			bin.Said += s.Probability / float64(len(in))
+			bin.Taken.Mean += s.Taken / float64(len(in))
 		}
 		out.Said += bin.Said * float64(bin.Offers) / float64(len(all))
 		out.Taken.Mean += bin.Taken.Mean * float64(bin.Offers) / float64(len(all))
@@ -189,9 +192,12 @@ func judge(all []said, customers int) *Calibration {
 				drawn[b] = append(drawn[b], s.taken/s.n)
 			}
 		}
-		shares, errs = append(shares, taken/n), append(errs, off/n)
+		if n > 0 {
+			shares, errs = append(shares, taken/n), append(errs, off/n)
+		}
 	})
 	out.Taken, out.ECE = interval(out.Taken.Mean, shares), interval(out.ECE.Mean, errs)
+	drawn = slices.DeleteFunc(drawn, func(shares []float64) bool { return len(shares) == 0 }) // of empty bins
 	for b := range out.Bins {
 		out.Bins[b].Taken = interval(out.Bins[b].Taken.Mean, drawn[b])
 	}

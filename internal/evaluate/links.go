@@ -110,8 +110,8 @@ func (q *question) report(ms []measured) CutLinks {
 	plain := popularity(ms)
 	for _, m := range ms {
 		out.Rankers = append(out.Rankers, RankerLine{Name: m.name, About: m.about, NDCG: bootstrap(m.ndcg),
-			OverPopularity: bootstrap(minus(m.ndcg, plain.ndcg)), Precision: bootstrap(m.precision), Recall: bootstrap(m.recall), Hit: bootstrap(m.hit),
-			Lift: ratio(m.precision, plain.precision), Coverage: float64(len(m.offered)) / float64(q.n)})
+			OverPopularity: bootstrap(Minus(m.ndcg, plain.ndcg)), Precision: bootstrap(m.precision), Recall: bootstrap(m.recall), Hit: bootstrap(m.hit),
+			Lift: Ratio(m.precision, plain.precision), Coverage: float64(len(m.offered)) / float64(q.n)})
 		for i := range out.Cases {
 			out.Cases[i].NDCG[m.name] = m.ndcg[i]
 		}
@@ -130,7 +130,7 @@ func (c *CutLinks) addLive(ms []measured) {
 	}
 	plain := popularity(ms)
 	for j, m := range ms {
-		live, over, overPop := bootstrap(m.live), bootstrap(minus(m.live, m.stale)), bootstrap(minus(m.live, plain.live))
+		live, over, overPop := bootstrap(m.live), bootstrap(Minus(m.live, m.stale)), bootstrap(Minus(m.live, plain.live))
 		c.Rankers[j].Live, c.Rankers[j].LiveOverCut, c.Rankers[j].LiveOverPopularity = &live, &over, &overPop
 		for i := range c.Cases {
 			c.Cases[i].Live[m.name] = m.live[i]

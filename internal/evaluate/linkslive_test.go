@@ -93,16 +93,16 @@ func TestLiveAgainstQuestionsOfTheirOwn(t *testing.T) {
 
 // Offers that are taken as often as said are off by chance only; those that are said to be sure and never taken, wholly.
 func TestCalibration(t *testing.T) {
-	var right, wrong []said
+	var right, wrong []Said
 	for i := range 2_000 {
 		p := float64(i%10) / 10
-		right = append(right, said{customer: i % 100, p: p, taken: map[bool]float64{true: 1}[i/10%10 < i%10]})
-		wrong = append(wrong, said{customer: i % 100, p: 1})
+		right = append(right, Said{Customer: i % 100, Probability: p, Taken: map[bool]float64{true: 1}[i/10%10 < i%10]})
+		wrong = append(wrong, Said{Customer: i % 100, Probability: 1})
 	}
-	if c := judge(right, 100); c.ECE.Mean > 1e-9 || len(c.Bins) != 10 || c.Bins[3].Offers != 200 || math.Abs(c.Bins[3].Taken.Mean-0.3) > 1e-9 || math.Abs(c.Taken.Mean-0.45) > 1e-9 {
+	if c := Judge(right, 100); c.ECE.Mean > 1e-9 || len(c.Bins) != 10 || c.Bins[3].Offers != 200 || math.Abs(c.Bins[3].Taken.Mean-0.3) > 1e-9 || math.Abs(c.Taken.Mean-0.45) > 1e-9 {
 		t.Errorf("right: %+v", c)
 	}
-	if c := judge(wrong, 100); math.Abs(c.ECE.Low-1) > 1e-9 || math.Abs(c.ECE.High-1) > 1e-9 || c.Taken.Mean != 0 {
+	if c := Judge(wrong, 100); math.Abs(c.ECE.Low-1) > 1e-9 || math.Abs(c.ECE.High-1) > 1e-9 || c.Taken.Mean != 0 {
 		t.Errorf("wrong: %+v", c)
 	}
 }

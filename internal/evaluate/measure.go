@@ -58,8 +58,8 @@ func mean(values []float64) float64 {
 	return sum / float64(len(values))
 }
 
-// minus gives the differences, by customer.
-func minus(a, b []float64) []float64 {
+// Minus gives the differences, by customer.
+func Minus(a, b []float64) []float64 {
 	out := make([]float64, len(a))
 	for i := range a {
 		out[i] = a[i] - b[i]
@@ -67,8 +67,9 @@ func minus(a, b []float64) []float64 {
 	return out
 }
 
-// ratio is the mean of one over the mean of the other, by customers drawn anew.
-func ratio(of, over []float64) Estimate {
+// Ratio is the sum of one over the sum of the other, each given by customer, with the interval by customers drawn anew. There must be something over
+// which it is.
+func Ratio(of, over []float64) Estimate {
 	drawn := make([]float64, 0, resamples)
 	redraw(len(of), func(times []float64) {
 		a, b := 0.0, 0.0
@@ -76,7 +77,9 @@ func ratio(of, over []float64) Estimate {
 			a += n * of[i]
 			b += n * over[i]
 		}
-		drawn = append(drawn, a/b)
+		if b > 0 {
+			drawn = append(drawn, a/b)
+		}
 	})
 	return interval(mean(of)/mean(over), drawn)
 }

@@ -50,6 +50,18 @@ func (c *Characteristic) Attribute(v float64) int {
 	return n
 }
 
+// Blank is the card of somebody who knows nothing yet: no prior points but for the constant and those of the characteristic.
+func (c *Card) Blank(but string) *Card {
+	blank := *c
+	blank.Characteristics = slices.Clone(c.Characteristics)
+	for i := range blank.Characteristics {
+		if ch := &blank.Characteristics[i]; ch.Name != but {
+			ch.Prior = make([]float64, len(ch.Prior))
+		}
+	}
+	return &blank
+}
+
 // Validate tells what is wrong with the definition.
 func (c *Card) Validate() error {
 	if c.Name == "" || c.Version < 1 || c.Version >= versions || len(c.Characteristics) == 0 {

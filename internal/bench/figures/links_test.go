@@ -15,7 +15,7 @@ func TestPictureOfLinks(t *testing.T) {
 		{Day: "2026-01-01", HorizonDays: 60, Rankers: []evaluate.RankerLine{
 			{Name: evaluate.Leadline, NDCG: e, OverPopularity: e, Live: &e}, {Name: evaluate.Popularity, NDCG: e, Live: &e}},
 			Peers:       []evaluate.PeerLine{{Name: "ease", LeadlineOver: e}},
-			Calibration: &evaluate.Calibration{ECE: e, Bins: []evaluate.OfferBin{{Said: 0.2, Taken: e}, {Said: 0.4, Taken: e}}}},
+			Calibration: &evaluate.Calibration{Judged: evaluate.Judged{ECE: e, Bins: []evaluate.OfferBin{{Said: 0.2, Taken: e}, {Said: 0.4, Taken: e}}}}},
 		{Day: "2026-03-01", HorizonDays: 60, Rankers: []evaluate.RankerLine{{Name: evaluate.Leadline, NDCG: e, OverPopularity: e}}},
 	}}
 	dir := t.TempDir()
