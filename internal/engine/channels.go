@@ -100,7 +100,7 @@ func (s *Shard) channelCells() []sales.Cell {
 		t.categories[i].row = names.rank(t.categories[i].row)
 	}
 	cells := append(addUp(t.attributes), s.step.tally.add(t.categories, names.names, []string{""})...)
-	t.attributes, t.categories = emptied(t.attributes), emptied(t.categories)
+	t.attributes, t.categories = emptied(t.attributes, 0), emptied(t.categories, 0)
 	return cells
 }
 

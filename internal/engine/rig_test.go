@@ -87,6 +87,9 @@ func (r *rig) step(events []sales.Event, now sales.Millis) Decision {
 	r.shard.Commit()
 	r.csn++
 	r.behind = append(r.behind, d)
+	for i := range d.Tallies {
+		d.Tallies[i].Cells = slices.Clone(d.Tallies[i].Cells) // good until the next step
+	}
 	r.decisions = append(r.decisions, d)
 	for id, e := range r.shard.cache.entries {
 		if due := e.due.Day(); due != 0 && due <= r.shard.today() {

@@ -43,7 +43,7 @@ type Rejected struct {
 }
 
 // Decision is all that a step decides. The runtime writes it in one transaction, or not at all. It is not to be changed: alerts may
-// share details.
+// share details. The tallies' cells are the shard's memory, and good until its next step.
 type Decision struct {
 	Changes  []Change   // sorted by CustomerID
 	NewItems []ItemsRun // what this step added to the dictionary, in order

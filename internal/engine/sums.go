@@ -20,7 +20,8 @@ type cell struct {
 // shard's time, and leave no gap in its commit numbers.
 func (s *Shard) tallies() []sales.Tally {
 	t := &s.step.tally
-	out := make([]sales.Tally, 0, 3)
+	t.cells = t.cells[:0]
+	out := make([]sales.Tally, 0, 4)
 	for _, kind := range sales.TallyKinds() {
 		tally := sales.Tally{Kind: kind, Partition: s.cfg.Partition, CSN: s.step.batch.CSN, Now: s.clock.now}
 		switch kind {
@@ -39,17 +40,22 @@ func (s *Shard) tallies() []sales.Tally {
 	return out
 }
 
-// reset keeps the memory for the next step, but not that of a step which needed far more than this one.
+// reset keeps the memory for the next step, but not that of a step which needed far more than those of late.
 func (t *tallies) reset() {
-	if most := max(len(t.pairs), len(t.tiers), len(t.days)); outgrown(most, cap(t.sums)) {
+	t.usual = max(t.usual-t.usual/32, len(t.pairs), len(t.tiers), len(t.days))
+	if outgrown(t.usual, cap(t.sums)) {
 		t.sums, t.spare = nil, nil
 	}
-	t.outcomes, t.ages, t.examples = emptied(t.outcomes), emptied(t.ages), emptied(t.examples)
-	t.pairs, t.tiers, t.days = emptied(t.pairs), emptied(t.tiers), emptied(t.days)
+	if outgrown(t.usual, cap(t.cells)) {
+		t.cells = nil
+	}
+	t.outcomes, t.ages, t.examples = emptied(t.outcomes, 0), emptied(t.ages, 0), emptied(t.examples, 0)
+	t.pairs, t.tiers, t.days = emptied(t.pairs, t.usual), emptied(t.tiers, t.usual), emptied(t.days, t.usual)
 }
 
-func emptied[T any](list []T) []T {
-	if outgrown(len(list), cap(list)) {
+// emptied keeps a list's memory if it is not many times what the list, or what usually is of its kind, needs.
+func emptied[T any](list []T, usual int) []T {
+	if outgrown(max(usual, len(list)), cap(list)) {
 		return nil
 	}
 	return list[:0]
@@ -57,6 +63,16 @@ func emptied[T any](list []T) []T {
 
 // outgrown tells whether a list's memory is many times what was needed, and worth giving back.
 func outgrown(needed, have int) bool { return have > 1<<14 && needed < have/8 }
+
+// room gives memory for so many cells, which is the decision's until the next step's.
+func (t *tallies) room(n int) []sales.Cell {
+	if cap(t.cells)-len(t.cells) < n { // what was given so far stays where it is
+		t.cells = make([]sales.Cell, 0, max(n, cap(t.cells))+n/4)
+	}
+	from := len(t.cells)
+	t.cells = t.cells[:from+n]
+	return t.cells[from : from+n : from+n]
+}
 
 func (s *Shard) pairCells() []sales.Cell {
 	t, names := &s.step.tally, s.level.ranked()
@@ -98,7 +114,7 @@ func (t *tallies) add(cells []cell, rows, cols []string) []sales.Cell {
 	if len(sums) == 0 {
 		return nil
 	}
-	out := make([]sales.Cell, len(sums))
+	out := t.room(len(sums))
 	for i, s := range sums {
 		c := p.cell(s.key)
 		out[i] = sales.Cell{Row: rows[c.row], Col: cols[c.col], Bucket: c.bucket, N: s.n}

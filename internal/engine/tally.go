@@ -42,8 +42,10 @@ type tallies struct {
 	outcomes, ages     []sales.Cell
 	channels           channelDays
 	examples           []example
-	columns            columns // of the tiers' tallies
-	sums, spare        []sum   // for adding up
+	columns            columns      // of the tiers' tallies
+	sums, spare        []sum        // for adding up
+	cells              []sales.Cell // that the decision names
+	usual              int          // cells of the steps of late, the most of them
 }
 
 // pair notes a difference of the pairs' tally, which are by far the most. Row and column are numbers of the link level, or one of the
