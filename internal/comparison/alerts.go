@@ -58,7 +58,7 @@ func (s source) SchemaByID(_ context.Context, id int) (string, error) {
 type alerts struct{ topic string }
 
 // Alert implements stream.AlertWriter.
-func (w alerts) Alert(dst []byte, a *sales.Alert) (topic string, value []byte, headers []kgo.RecordHeader, err error) {
+func (w alerts) Alert(dst []byte, headers []kgo.RecordHeader, a *sales.Alert) (topic string, value []byte, _ []kgo.RecordHeader, err error) {
 	kind := "declining"
 	if a.Kind == sales.CrossSell {
 		kind = "cross_sell"
@@ -69,7 +69,7 @@ func (w alerts) Alert(dst []byte, a *sales.Alert) (topic string, value []byte, h
 	v = appendOptional(appendOptional(v, a.FromProduct), a.ToProduct)
 	v = binary.AppendVarint(v, int64(a.EventTime))
 	v = appendShare(appendShare(v, a.Details.Of(confidence)), a.Details.Of(lift))
-	return w.topic, appendText(v, cause), nil, nil
+	return w.topic, appendText(v, cause), headers, nil
 }
 
 // AppendPurchase appends an order as the comparison's input has it.

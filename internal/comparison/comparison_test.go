@@ -70,7 +70,7 @@ func play(t *testing.T, seed uint64, table []Rule, orders []*sales.Purchase) *Al
 				continue
 			}
 			for i := range d.Alerts {
-				_, value, _, err := writer.Alert(nil, &d.Alerts[i])
+				_, value, _, err := writer.Alert(nil, nil, &d.Alerts[i])
 				if err != nil {
 					t.Fatal(err)
 				}

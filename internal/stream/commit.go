@@ -100,7 +100,9 @@ func (r *Runtime) commit(ctx context.Context, sess *kgo.GroupTransactSession, do
 		r.m.transaction("commit")
 		r.m.stage(stageCommit, time.Since(began))
 		for _, s := range done {
-			r.committed(s, s.committed())
+			st := s.committed()
+			r.committed(s, st)
+			s.written(st.out)
 		}
 		return nil
 	case err != nil:

@@ -42,9 +42,10 @@ type Deps struct {
 	Registerer prometheus.Registerer
 }
 
-// AlertWriter says where an alert goes, and in what form: the value is appended to dst. Its topics have as many partitions as the inputs.
+// AlertWriter says where an alert goes, and in what form: value and headers are appended to what is given. Its topics have as many partitions as
+// the inputs.
 type AlertWriter interface {
-	Alert(dst []byte, a *sales.Alert) (topic string, value []byte, headers []kgo.RecordHeader, err error)
+	Alert(dst []byte, headers []kgo.RecordHeader, a *sales.Alert) (topic string, value []byte, _ []kgo.RecordHeader, err error)
 }
 
 const (

@@ -15,7 +15,7 @@ import (
 // reads leadline.state up to a shard record has all that belongs to it.
 func (r *Runtime) encode(s *shard, st *step) error {
 	d := &st.decision
-	out := &outbox{r: r, p: s.p}
+	out := s.takeOutbox(r)
 	out.expect(len(d.Alerts) + len(d.Changes) + len(d.NewItems) + len(d.Rejected) + len(d.Late) + len(st.dead) + len(d.Tallies) + 2)
 	for i := range st.decision.Alerts {
 		if err := out.alert(&st.decision.Alerts[i], st); err != nil {
@@ -41,58 +41,13 @@ func (r *Runtime) encode(s *shard, st *step) error {
 	if err := out.shardRecord(s, st); err != nil {
 		return err
 	}
-	st.records = out.records
+	st.records, st.out = out.records, out
 	return nil
 }
 
-// outbox gathers the records of one step, in order. Records, keys and alerts of a step share memory: they go together when it is committed.
-type outbox struct {
-	r       *Runtime
-	p       int32
-	records []*kgo.Record
-	slab    []kgo.Record // that records point into
-	bytes   []byte       // whose end is free
-}
-
-// expect makes room for about so many records.
-func (o *outbox) expect(n int) {
-	o.records, o.slab = make([]*kgo.Record, 0, n), make([]kgo.Record, 0, n)
-}
-
-func (o *outbox) put(rec kgo.Record) {
-	if len(o.slab) == cap(o.slab) { // what was expected did not suffice: the records so far stay where they are
-		o.slab = make([]kgo.Record, 0, 64)
-	}
-	o.slab = append(o.slab, rec)
-	o.records = append(o.records, &o.slab[len(o.slab)-1])
-}
-
-func (o *outbox) add(topic string, p int32, key, value []byte, headers []kgo.RecordHeader) {
-	o.put(kgo.Record{Topic: o.r.names.topic(topic), Partition: p, Key: key, Value: value, Headers: headers})
-}
-
-// room gives memory to append to; what is longer than usual moves elsewhere by itself.
-func (o *outbox) room() []byte {
-	const chunk, usual = 64 << 10, 2 << 10
-	if cap(o.bytes)-len(o.bytes) < usual {
-		o.bytes = make([]byte, 0, chunk)
-	}
-	return o.bytes[len(o.bytes):]
-}
-
-// keep takes what was appended to room, which nobody else may append to any more.
-func (o *outbox) keep(b []byte) []byte {
-	if len(b) <= cap(o.bytes)-len(o.bytes) {
-		o.bytes = o.bytes[:len(o.bytes)+len(b)]
-	}
-	return b[:len(b):len(b)]
-}
-
-// key copies a customer's id.
-func (o *outbox) key(id string) []byte { return o.keep(append(o.room(), id...)) }
-
 func (o *outbox) alert(a *sales.Alert, st *step) error {
-	topic, value, headers, err := o.r.alerts.Alert(o.room(), a)
+	from := len(o.headers)
+	topic, value, headers, err := o.r.alerts.Alert(o.room(), o.headers, a)
 	if err != nil {
 		return err
 	}
@@ -100,7 +55,8 @@ func (o *outbox) alert(a *sales.Alert, st *step) error {
 	if parent, ok := st.traceparent(a); ok {
 		headers = append(headers, parent)
 	}
-	o.put(kgo.Record{Topic: topic, Partition: o.p, Key: o.key(a.CustomerID), Value: value, Headers: headers})
+	o.headers = headers
+	o.put(kgo.Record{Topic: topic, Partition: o.p, Key: o.key(a.CustomerID), Value: value, Headers: headers[from:len(headers):len(headers)]})
 	return nil
 }
 
@@ -111,11 +67,10 @@ type cloudEvents struct {
 	source  string // ce_source
 }
 
-func (c cloudEvents) Alert(dst []byte, a *sales.Alert) (topic string, value []byte, headers []kgo.RecordHeader, err error) {
+func (c cloudEvents) Alert(dst []byte, headers []kgo.RecordHeader, a *sales.Alert) (topic string, value []byte, _ []kgo.RecordHeader, err error) {
 	value, err = c.encoder.AppendAlert(dst, a)
-	headers = make([]kgo.RecordHeader, 0, 8)
 	for _, h := range wire.CloudEvent(a, c.source) {
-		headers = append(headers, kgo.RecordHeader{Key: h.Key, Value: h.Value})
+		headers = append(headers, kgo.RecordHeader(h))
 	}
 	return c.names.topic(wire.AlertTopic(a)), value, headers, err
 }
@@ -155,10 +110,11 @@ func (o *outbox) tallies(st *step) error {
 		for rest := t.Cells; ; {
 			n := min(len(rest), tallyPart)
 			t.Cells, rest = rest[:n], rest[n:]
-			value, err := o.r.encoder.AppendTally(nil, &t)
+			value, err := o.r.encoder.AppendTally(o.page(), &t)
 			if err != nil {
 				return fmt.Errorf("encode tally %s: %w", t.Kind, err)
 			}
+			o.turn(value)
 			o.add(talliesTopic+string(t.Kind), 0, strconv.AppendInt(nil, int64(o.p), 10), value, nil)
 			if len(rest) == 0 {
 				break

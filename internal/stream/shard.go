@@ -31,6 +31,7 @@ type shard struct {
 	lastCommit time.Time
 
 	events     events
+	out        *outbox      // memory for the next step's records; nil: none is free
 	stuckAt    sales.Source // the record whose schema the registry does not have, and since when that was so
 	stuckSince time.Time
 }
@@ -48,6 +49,7 @@ type step struct {
 	hash     string // of the rules
 
 	records []*kgo.Record // all that it says, the shard record last
+	out     *outbox       // whose they are
 	taken   took
 }
 
