@@ -82,7 +82,7 @@ func TestLinksFromFiles(t *testing.T) {
 	}
 	code, out, stderr = leadline(t, nil, append(ask, "--counts")...)
 	first, _, _ := strings.Cut(out, "\n")
-	if code != 0 || !matches(first, `^{"row":"","col":"","bucket":\d+,"n":\d+}$`) || !strings.Contains(out, `"row":"HONEY","col":"TEA"`) {
+	if code != 0 || !matches(first, `^{"tally":"pairs","row":"","col":"","bucket":\d+,"n":\d+}$`) || !strings.Contains(out, `"row":"HONEY","col":"TEA"`) {
 		t.Errorf("exit %d: %s%s", code, first, stderr)
 	}
 	for name, c := range map[string]struct {

@@ -29,9 +29,9 @@ type linksCmd struct {
 	CSV        bool   `name:"csv" help:"A table with all figures." xor:"form"`
 	JSON       bool   `name:"json" help:"One JSON object; of two whole names with the curves." xor:"form"`
 
-	FromFiles []string `name:"from-files" sep:"none" placeholder:"FILE" help:"Learn from files with products and purchases at once, by the same functions and rules, instead of reading what is published. May be given again."`
-	Cut       string   `placeholder:"DAY" help:"With --from-files: learn from what was bought before this day."`
-	Counts    bool     `help:"The sums that links are learned from, a JSON object a line, instead of links: of the tallies' topic, or of the files. Departures of the last weeks count when all customers have been looked at since." xor:"form"`
+	FromFiles []string `name:"from-files" sep:"none" placeholder:"FILE" help:"Learn from files with products, purchases and touchpoints at once, by the same functions and rules, instead of reading what is published. May be given again."`
+	Cut       string   `placeholder:"DAY" help:"With --from-files: learn from what was before this day."`
+	Counts    bool     `help:"The sums that links are learned from, a JSON object a line, instead of links: of the tallies' topics, or of the files. Departures and touches of the last weeks count when all customers have been looked at since." xor:"form"`
 }
 
 // Run reads the topic once. The role desk keeps the links, and answers the same over HTTP at once.

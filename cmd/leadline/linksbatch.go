@@ -7,6 +7,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -43,17 +44,20 @@ func (cmd linksCmd) batch(ctx context.Context, p *process) (*learned, error) {
 	if cmd.Level != "" {
 		l.rules.Level = cmd.Level
 	}
-	l.Batch, err = readBatch(ctx, p, cmd.FromFiles, l.rules, c.Rules.Links.ExcludeCategories, l.upTo)
-	return l, err
+	l.Batch = evaluate.NewBatch(evaluate.BatchOptions{Level: l.rules.Level, Calendar: l.rules.Calendar, WindowDays: l.rules.WindowDays,
+		ExcludeCategories: c.Rules.Links.ExcludeCategories, MinPurchases: c.Rules.Upsell.MinPurchases, BrandTiers: c.Rules.Upsell.BrandTiers})
+	return l, l.read(ctx, p, cmd.FromFiles)
 }
 
 func (l *learned) sums() map[evaluate.Place]int64 {
-	return settled(l.Sums(l.rules.WindowDays, l.upTo), l.upTo)
+	return settled(l.Sums(l.upTo), l.upTo)
 }
 
-// settled leaves out the departures that links wait for until they are settled: of live sums some are told and some not yet.
+// settled leaves out what links wait for until it is settled: of live sums some is told and some not yet.
 func settled(sums map[evaluate.Place]int64, today sales.Day) map[evaluate.Place]int64 {
-	maps.DeleteFunc(sums, func(at evaluate.Place, _ int64) bool { return !affinity.Settled(at.Bucket, today) })
+	maps.DeleteFunc(sums, func(at evaluate.Place, _ int64) bool {
+		return at.Tally == sales.TallyPairs && !affinity.Settled(&sales.Cell{Row: at.Row, Col: at.Col, Bucket: at.Bucket}, today)
+	})
 	return sums
 }
 
@@ -62,16 +66,19 @@ func (l *learned) All() ([]sales.Link, int64, error) {
 	return l.Counts(l.rules, l.upTo).Links(l.rules, l.rules.Calendar.Start(l.upTo+1)-1), 0, nil
 }
 
-// readBatch takes the products and what was bought up to the day.
-func readBatch(ctx context.Context, p *process, paths []string, rules affinity.LinkRules, excluded []string, upTo sales.Day) (*evaluate.Batch, error) {
-	b := evaluate.NewBatch(rules.Level, excluded, rules.Calendar)
+// read takes the products, and what was bought and touched up to the day.
+func (l *learned) read(ctx context.Context, p *process, paths []string) error {
 	rejected, err := load.Each(ctx, load.Options{Paths: paths, Stdin: p.stdin}, func(record any) error {
 		switch r := record.(type) {
 		case *sales.Product:
-			b.Product(r)
+			l.Product(r)
 		case *sales.Purchase:
-			if rules.Calendar.Day(r.OccurredAt) <= upTo {
-				return b.Purchase(r)
+			if l.rules.Calendar.Day(r.OccurredAt) <= l.upTo {
+				return l.Purchase(r)
+			}
+		case *sales.Touchpoint:
+			if l.rules.Calendar.Day(r.OccurredAt) <= l.upTo {
+				l.Touch(r)
 			}
 		}
 		return nil
@@ -79,32 +86,35 @@ func readBatch(ctx context.Context, p *process, paths []string, rules affinity.L
 	if rejected > 0 {
 		fmt.Fprintf(p.stderr, "%d lines were refused; load names them and the reasons\n", rejected)
 	}
-	return b, err
+	return err
 }
 
-// liveSums adds up all that shards have told on the tally of pairs and that is settled by the time that all of them have reached.
+// liveSums adds up all that shards have told on the tallies that links are learned from, and that is settled by the time that all of them have
+// reached.
 func (t tool) liveSums(ctx context.Context) (map[evaluate.Place]int64, error) {
-	topic := t.config.TopicPrefix + "leadline.tallies." + string(sales.TallyPairs)
-	spans, err := committed.Whole(ctx, kadm.NewClient(t.Kafka), topic)
-	if err != nil {
-		return nil, offsetError(topic, err)
+	var all []string
+	for _, kind := range [...]sales.TallyKind{sales.TallyPairs, sales.TallyTiers} {
+		all = append(all, t.config.TopicPrefix+"leadline.tallies."+string(kind))
 	}
-	if first := spans[topic][0].From; first > 0 {
-		return nil, fmt.Errorf("the tallies before offset %d of %s are gone: what is left is not all", first, topic)
+	spans, err := committed.Whole(ctx, kadm.NewClient(t.Kafka), all...)
+	if err != nil {
+		return nil, offsetError(strings.Join(all, ", "), err)
+	}
+	for _, topic := range all {
+		if first := spans[topic][0].From; first > 0 {
+			return nil, fmt.Errorf("the tallies before offset %d of %s are gone: what is left is not all", first, topic)
+		}
 	}
 	sums, reached, decoder := map[evaluate.Place]int64{}, map[int32]sales.Millis{}, wire.NewDecoder(topics.NewSchemaSource(t.Registry))
 	err = committed.Read(ctx, t.Options, spans, func(rec *kgo.Record) error {
 		var tally sales.Tally
 		if err := decoder.Tally(ctx, rec.Value, &tally); err != nil {
-			return fmt.Errorf("tally at offset %d: %w", rec.Offset, err)
+			return fmt.Errorf("tally at offset %d of %s: %w", rec.Offset, rec.Topic, err)
 		}
-		reached[tally.Partition] = tally.Now
-		for _, c := range tally.Cells {
-			at := evaluate.Place{Row: c.Row, Col: c.Col, Bucket: c.Bucket}
-			if sums[at] += c.N; sums[at] == 0 {
-				delete(sums, at)
-			}
+		if tally.Kind == sales.TallyPairs {
+			reached[tally.Partition] = tally.Now
 		}
+		evaluate.AddUp(sums, tally.Kind, tally.Cells)
 		return nil
 	})
 	if err != nil || len(reached) == 0 {
@@ -113,16 +123,17 @@ func (t tool) liveSums(ctx context.Context) (map[evaluate.Place]int64, error) {
 	return settled(sums, sales.NewCalendar(t.config.BusinessTimeZone).Day(slices.Min(slices.Collect(maps.Values(reached))))), nil
 }
 
-// printSums writes a cell a line, by row, column and bucket, so that two can be compared by diff.
+// printSums writes a cell a line, by tally, row, column and bucket, so that two can be compared by diff.
 func printSums(to io.Writer, sums map[evaluate.Place]int64) error {
 	enc := json.NewEncoder(to)
-	for _, c := range evaluate.Sorted(sums) {
+	for _, at := range evaluate.Sorted(sums) {
 		if err := enc.Encode(struct {
-			Row    string `json:"row"`
-			Col    string `json:"col"`
-			Bucket int32  `json:"bucket"`
-			N      int64  `json:"n"`
-		}{c.Row, c.Col, c.Bucket, c.N}); err != nil {
+			Tally  sales.TallyKind `json:"tally"`
+			Row    string          `json:"row"`
+			Col    string          `json:"col"`
+			Bucket int32           `json:"bucket"`
+			N      int64           `json:"n"`
+		}{at.Tally, at.Row, at.Col, at.Bucket, sums[at]}); err != nil {
 			return err
 		}
 	}

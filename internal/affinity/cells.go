@@ -84,6 +84,8 @@ func TouchItem(kind sales.TouchKind, category string) string {
 	return touchMark + kind.String() + touchMark + category
 }
 
+func isTouch(name string) bool { return strings.HasPrefix(name, touchMark) }
+
 // touchOf gives back what TouchItem was given, the kind by its name; ok is false for the name of an item.
 func touchOf(name string) (kind, category string, ok bool) {
 	rest, ok := strings.CutPrefix(name, touchMark)

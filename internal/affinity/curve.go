@@ -17,9 +17,9 @@ type lifeTable struct {
 	baseline [LagWeeks]float64 // chance of each week for equally active customers
 }
 
-// reached tells whether the whole block has been through the week.
-func (j *judgement) reached(block int32, week int) bool {
-	return sales.Day((block+1)*blockDays+int32(week+1)*7) <= j.today
+// reached tells whether the whole block has been through the week by the day.
+func reached(block int32, week int, today sales.Day) bool {
+	return sales.Day((block+1)*blockDays+int32(week+1)*7) <= today
 }
 
 // weeks is how many weeks of a curve the window shows.
@@ -28,7 +28,7 @@ func (j *judgement) weeks() int { return min(LagWeeks, (j.rules.WindowDays+6)/7)
 // starts gives, by block, how many came to hold the antecedent.
 func (j *judgement) starts(id uint32) []float64 {
 	starts := make([]float64, j.decay.blocks())
-	for _, m := range j.items[id].came.from(j.decay.first) {
+	for _, m := range j.items[id].came.from(j.decay.first).before(j.end(id)) {
 		starts[j.decay.index(m.bucket>>codeBits)] += float64(m.n)
 	}
 	return starts
@@ -38,7 +38,7 @@ func (j *judgement) starts(id uint32) []float64 {
 // them it came.
 func (j *judgement) waiting(antecedent uint32, e *entry) (starts []float64, came [][LagWeeks]float64) {
 	starts, came = j.starts(antecedent), make([][LagWeeks]float64, j.decay.blocks())
-	for _, m := range e.cells {
+	for _, m := range e.cells.before(j.end(antecedent)) {
 		block, n := m.bucket>>codeBits, float64(m.n)
 		switch code := m.bucket & left; {
 		case code < sameDay:
@@ -59,10 +59,14 @@ func (j *judgement) waiting(antecedent uint32, e *entry) (starts []float64, came
 func (j *judgement) follow(antecedent uint32, e *entry) (t lifeTable, starts int64) {
 	t.weeks = j.weeks()
 	waiting, came := j.waiting(antecedent, e)
+	today := j.today
+	if j.items[antecedent].touch {
+		today = sales.Day(j.untold * blockDays)
+	}
 	for at, n := range waiting {
 		starts += int64(max(0, n))
 		w := j.decay.weights[at]
-		for week := 0; week < t.weeks && j.reached(j.decay.first+int32(at), week) && n > 0; week++ {
+		for week := 0; week < t.weeks && reached(j.decay.first+int32(at), week, today) && n > 0; week++ {
 			t.atRisk[week] += w * n
 			t.atRisk2[week] += w * w * n
 			t.came[week] += w * min(n, came[at][week])

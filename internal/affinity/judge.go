@@ -22,6 +22,7 @@ type judgement struct {
 	decay  decay
 	today  sales.Day
 	later  int32     // the first unsettled block
+	untold int32     // and the first of which touches may be missing
 	hold   []int64   // by item: its holders at the end of the block before that
 	people int64     // and who held anything
 	trials []float64 // comings of any item, by place
@@ -55,11 +56,12 @@ func (v evidence) plus(o evidence) evidence {
 
 func (c *Counts) judge(rules LinkRules, learnedTo sales.Millis) *judgement {
 	today := rules.Calendar.Day(learnedTo)
-	j := &judgement{Counts: c, rules: rules, decay: newDecay(today, rules.HalfLifeDays), today: today, later: c.unsettled(today, rules.WindowDays)}
+	j := &judgement{Counts: c, rules: rules, decay: newDecay(today, rules.HalfLifeDays), today: today, later: c.unsettled(today, rules.WindowDays),
+		untold: unsettled(today)}
 	j.people = c.peopleBefore(j.later)
 	for i := range c.items {
-		item := &c.items[i]
-		j.hold = append(j.hold, item.holders-item.came.since(j.later)-item.left.since(j.later))
+		item, later := &c.items[i], j.laterOf(uint32(i))
+		j.hold = append(j.hold, item.holders-item.came.since(later)-item.left.since(later))
 	}
 	j.trials = make([]float64, j.decay.blocks()*Strata)
 	for _, scratch := range []*[]float64{&j.rooms, &j.held, &j.more, &j.own} {
@@ -80,6 +82,22 @@ func (c *Counts) judge(rules LinkRules, learnedTo sales.Millis) *judgement {
 	return j
 }
 
+// laterOf is the first block after which it is not settled who holds the item.
+func (j *judgement) laterOf(id uint32) int32 {
+	if j.items[id].touch {
+		return j.untold
+	}
+	return j.later
+}
+
+// end is the first block of which nothing counts that has to do with the antecedent.
+func (j *judgement) end(antecedent uint32) int32 {
+	if j.items[antecedent].touch {
+		return j.untold
+	}
+	return noBlock
+}
+
 // places gives sums by Came that are young enough to count.
 func (j *judgement) places(s sums) []place {
 	var places []place
@@ -98,7 +116,7 @@ func (j *judgement) antecedent(id int) {
 		j.own[p.at] = p.n
 	}
 	item := &j.items[id]
-	for _, p := range j.places(item.heldAt) {
+	for _, p := range j.places(item.heldAt.before(j.end(uint32(id)))) {
 		others := j.trials[p.at] - j.own[p.at]
 		held, rooms := share(p.n, others), j.rooms[p.at]-j.own[p.at]*j.room[id]
 		j.held[p.at] = held
@@ -135,10 +153,10 @@ func share(part, whole float64) float64 {
 	return min(1, part/whole)
 }
 
-// weigh gives the evidence about the consequent after the antecedent made ready.
-func (j *judgement) weigh(e *entry, consequent uint32) evidence {
+// weigh gives the evidence about the consequent after the antecedent made ready, up to a block.
+func (j *judgement) weigh(e *entry, consequent uint32, end int32) evidence {
 	var v evidence
-	for _, m := range e.cells.from(j.decay.first) {
+	for _, m := range e.cells.from(j.decay.first).before(end) {
 		if code := m.bucket & left; code < sameDay || code == noClock {
 			w := j.decay.of(m.bucket >> codeBits)
 			v.observed += w * float64(m.n)
@@ -146,6 +164,9 @@ func (j *judgement) weigh(e *entry, consequent uint32) evidence {
 		}
 	}
 	for _, p := range j.come[consequent] {
+		if p.at/Strata >= end-j.decay.first {
+			break
+		}
 		w, n, all := j.decay.weights[p.at/Strata], p.n, j.trials[p.at]
 		held := min(1, j.held[p.at]+j.more[p.at]*j.room[consequent])
 		v.all += w * n
@@ -198,14 +219,15 @@ func (j *judgement) candidates() []candidate {
 	var all []candidate
 	for id := range j.items {
 		j.antecedent(id)
+		later, end := j.laterOf(uint32(id)), j.end(uint32(id))
 		r := &j.items[id].row
 		for i, to := range r.to {
 			c := candidate{from: uint32(id), to: to, entry: r.at(i)}
-			c.table = table{both: c.entry.both - c.entry.cells.since(j.later), a: j.hold[id], b: j.hold[c.to], all: j.people}
+			c.table = table{both: c.entry.both - c.entry.cells.since(later), a: j.hold[id], b: j.hold[c.to], all: j.people}
 			if c.table.both < j.rules.MinSupport || !j.possible(&c) {
 				continue
 			}
-			c.evidence = j.weigh(c.entry, c.to)
+			c.evidence = j.weigh(c.entry, c.to, end)
 			all = append(all, c)
 		}
 	}

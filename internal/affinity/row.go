@@ -196,6 +196,9 @@ func (s *sums) place(bucket int32) int {
 // from gives the sums of the block and of later ones.
 func (s sums) from(block int32) sums { return s[s.place(block<<codeBits):] }
 
+// before gives the sums of earlier blocks than the one.
+func (s sums) before(block int32) sums { return s[:s.place(block<<codeBits)] }
+
 // Bytes of a consequent in memory: its id and place, its entry, its floor; and of each sum.
 const (
 	consequentBytes = 8 + 48 + 16

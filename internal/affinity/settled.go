@@ -13,9 +13,12 @@ import (
 // while something is held, as there both sides of a comparison are whole; only numbers of holders (support, confidence, G²) wait for
 // departures. While nothing that was ever bought can have left its window there is nothing to wait for.
 //
-// So counts hang on the purchases and the day alone, and those learned live are those learned from the same purchases at rest.
+// Touches are told of at the customer's next purchase or look, so whoever buys tells of them sooner than who does not. Of younger blocks nothing
+// counts that a touch has a part in, not even what came.
+//
+// So counts hang on the purchases, the touches and the day alone, and those learned live are those learned from the same at rest.
 
-// ToldWithin is for how many days a departure may go untold: looks come as often, and tell of the days up to theirs when these are over.
+// ToldWithin is for how many days a departure or a touch may go untold: looks come as often, and tell of the days up to theirs when these are over.
 const ToldWithin = 7
 
 // noBlock is above all blocks.
@@ -32,9 +35,11 @@ func (c *Counts) unsettled(today sales.Day, windowDays int) int32 {
 // unsettled is the first block of which departures may be missing on a day, once something can have left.
 func unsettled(today sales.Day) int32 { return Block(today - ToldWithin + 1) }
 
-// Settled tells whether what a bucket of the tally "pairs" counts is settled on a day: not so a departure of an unsettled block.
-func Settled(bucket int32, today sales.Day) bool {
-	return bucket&left != left || bucket>>codeBits < unsettled(today)
+// Settled tells whether what a cell of the tally "pairs" counts is settled on a day: not so a departure of an unsettled block, or what a touch has
+// a part in.
+func Settled(c *sales.Cell, today sales.Day) bool {
+	told := c.Bucket&left != left && !isTouch(c.Row) && !isTouch(c.Col)
+	return told || c.Bucket>>codeBits < unsettled(today)
 }
 
 // peopleBefore is how many customers held anything at the end of the block before.

@@ -113,10 +113,11 @@ func (c *Customer) lookedBefore(next sales.Day, r *Rules) {
 	}
 }
 
-// boughtAfter tells whether anything of a purchase is kept of the days after the given one.
-func (c *Customer) boughtAfter(day sales.Day) bool {
-	orders, lines := c.Window.Orders(), c.Window.Lines()
-	return len(orders) > 0 && orders[len(orders)-1].Day > day || len(lines) > 0 && lines[len(lines)-1].Day > day
+// seenAfter tells whether anything of a purchase or a touch is kept of the days after the given one.
+func (c *Customer) seenAfter(day sales.Day) bool {
+	orders, lines, touches := c.Window.Orders(), c.Window.Lines(), c.Window.Touches()
+	return len(orders) > 0 && orders[len(orders)-1].Day > day || len(lines) > 0 && lines[len(lines)-1].Day > day ||
+		len(touches) > 0 && touches[len(touches)-1].Day > day
 }
 
 // empty tells whether there is nothing worth keeping. Reports about a customer of whom nothing else is kept are of no use any more.

@@ -86,7 +86,7 @@ func (s *Shard) look(e *entry, day sales.Day, due sales.Millis) {
 	} else {
 		gone = c.Window.PurchaseDays(day-sales.Day(s.rules.WindowDays), day) == 0
 	}
-	if !e.touched && !declines && !v.fires && v.telling == 0 && !gone && c.boughtAfter(day-sales.Day(s.rules.keptDays())) {
+	if !e.touched && !declines && !v.fires && v.telling == 0 && !gone && c.seenAfter(day-sales.Day(s.rules.keptDays())) {
 		s.lookedInVain(e, day)
 		return
 	}
@@ -106,7 +106,7 @@ func (s *Shard) look(e *entry, day sales.Day, due sales.Millis) {
 			text:    fmt.Sprintf("No purchase in the last %d days.", s.rules.WindowDays),
 			details: map[string]float64{"days_open": float64(day - ended.Day)}})
 	}
-	if c.LookDay = s.nextLook(c, day); v.telling != 0 {
+	if c.LookDay = nextLook(c, day); v.telling != 0 {
 		c.LookDay = v.telling
 	}
 }
@@ -125,15 +125,12 @@ func (s *Shard) lookedInVain(e *entry, day sales.Day) {
 	}
 }
 
-// nextLook is when to look again: weekly while there is anything bought in the window; else when the last touch is to be forgotten.
-func (s *Shard) nextLook(c *Customer, day sales.Day) sales.Day {
-	if len(c.Window.Orders()) > 0 || len(c.Window.Lines()) > 0 {
-		return day + LookEvery
+// nextLook is when to look again: weekly while there is anything in the window.
+func nextLook(c *Customer, day sales.Day) sales.Day {
+	if c.Window.Empty() {
+		return 0
 	}
-	if touches := c.Window.Touches(); len(touches) > 0 {
-		return touches[len(touches)-1].Day + sales.Day(s.rules.keptDays())
-	}
-	return 0
+	return day + LookEvery
 }
 
 // openSpell opens an alert about a customer that is declining; the caller fills in the words.

@@ -157,13 +157,10 @@ func withoutOldRefunds(events []sales.Event) []sales.Event {
 	})
 }
 
-// withoutOldTouches leaves out touches of which the window may have forgotten what matters: those that go on after more than a few days, and
-// those before a silence in which all purchases are forgotten.
-func withoutOldTouches(events []sales.Event, window int) []sales.Event {
-	type touch struct {
-		who, category string
-	}
-	first, all := map[touch]sales.Millis{}, slices.Clone(events)
+// withoutTouchesInSilence leaves out touches before the first purchase after a silence in which all purchases were forgotten: whether what is bought
+// then was held when the touch came, nobody knows any more.
+func withoutTouchesInSilence(events []sales.Event, window int) []sales.Event {
+	all := slices.Clone(events)
 	return slices.DeleteFunc(events, func(e sales.Event) bool {
 		t := e.Touchpoint
 		if t == nil {
@@ -171,22 +168,15 @@ func withoutOldTouches(events []sales.Event, window int) []sales.Event {
 		}
 		last, next := sales.Millis(0), sales.Millis(math.MaxInt64)
 		for _, o := range all {
-			if p := o.Purchase; p != nil && p.CustomerID == t.CustomerID && p.OccurredAt <= t.OccurredAt+4*sales.DayMillis {
+			switch p := o.Purchase; {
+			case p == nil || p.CustomerID != t.CustomerID:
+			case p.OccurredAt <= t.OccurredAt+4*sales.DayMillis:
 				last = max(last, p.OccurredAt)
-			} else if p != nil && p.CustomerID == t.CustomerID {
+			default:
 				next = min(next, p.OccurredAt)
 			}
 		}
-		if last != 0 && next != math.MaxInt64 && next-last > sales.Millis(window)*sales.DayMillis {
-			return true
-		}
-		about := touch{t.CustomerID, t.Category}
-		at, known := first[about]
-		if !known || t.OccurredAt > at+sales.Millis(window+10)*sales.DayMillis {
-			first[about] = t.OccurredAt
-			return false
-		}
-		return t.OccurredAt < at || t.OccurredAt > at+sales.DayMillis
+		return last != 0 && next != math.MaxInt64 && next-last > sales.Millis(window)*sales.DayMillis
 	})
 }
 
@@ -200,8 +190,7 @@ func TestPairsAgainstContribution(t *testing.T) {
 		rules.WindowDays = rapid.SampledFrom([]int{180, 40, 13}).Draw(t, "window")
 		rules.SlackDays = rapid.SampledFrom([]int{5, 30}).Draw(t, "slack")
 		rules.LinkLevel = rapid.SampledFrom(sales.LinkLevels()).Draw(t, "level")
-		events := withoutOldRefunds(worldEvents(t))
-		events = withoutOldTouches(events, rules.WindowDays)
+		events := withoutTouchesInSilence(withoutOldRefunds(worldEvents(t)), rules.WindowDays)
 		one, rough := newRig(t, k), newRig(t, k)
 		one.shard.SetRules(rules)
 		rough.shard.SetRules(rules)
@@ -229,14 +218,12 @@ func TestPairsAgainstContribution(t *testing.T) {
 			t.Fatalf("(-by histories +told):\n%s", diff)
 		}
 		today := one.shard.today()
-		bought := func(cells map[sales.Cell]int64) map[sales.Cell]int64 { // what a prospect was touched by is told later
-			maps.DeleteFunc(cells, func(c sales.Cell, _ int64) bool {
-				return strings.HasPrefix(c.Row, "\x02") || strings.HasPrefix(c.Col, "\x02") || !affinity.Settled(c.Bucket, today)
-			})
+		settled := func(cells map[sales.Cell]int64) map[sales.Cell]int64 {
+			maps.DeleteFunc(cells, func(c sales.Cell, _ int64) bool { return !affinity.Settled(&c, today) })
 			return cells
 		}
-		atRest := bought(all.contributions(one.shard, ever))
-		if diff := gocmp.Diff(atRest, bought(withoutLines(told(one.decisions)))); diff != "" {
+		atRest := settled(all.contributions(one.shard, ever))
+		if diff := gocmp.Diff(atRest, settled(withoutLines(told(one.decisions)))); diff != "" {
 			t.Fatalf("day %d (-settled at rest +told):\n%s", today, diff)
 		}
 		half := rapid.IntRange(0, len(events)).Draw(t, "half")

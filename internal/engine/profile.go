@@ -8,7 +8,7 @@ import (
 	"leadline/internal/window"
 )
 
-// touchpoint counts a touch. Touches lead to no decision in this release; they are learned from.
+// touchpoint counts a touch. It leads to no decision by itself, but is learned from.
 func (s *Shard) touchpoint(i int, t *sales.Touchpoint) {
 	day := s.cfg.Calendar.Day(t.OccurredAt)
 	e := s.customer(t.CustomerID)
@@ -30,7 +30,7 @@ func (s *Shard) touchpoint(i int, t *sales.Touchpoint) {
 	s.touch(e)
 	s.addTouch(&e.state, window.Touch{Day: day, Kind: t.Kind, About: about}, hash)
 	if e.state.LookDay == 0 {
-		e.state.LookDay = day + sales.Day(s.rules.keptDays()) // nothing to look at before it is time to forget
+		e.state.LookDay = day + LookEvery // touches are told of then (touched.go)
 	}
 }
 

@@ -9,8 +9,7 @@ import (
 )
 
 // Touches in the tally of pairs: "viewed B, then bought A". A kind of touch about a category comes and leaves by the days of its touches as an
-// item does by those of its purchases, and is told of when the customer's own time has come there: at its next purchase or look. Of touches
-// nothing is remembered beyond what the window keeps, so one that goes on since before that counts as new.
+// item does by those of its purchases, and is told of when the customer's own time has come there: at its next purchase or look.
 
 // seeTouches takes up the touches up to a day.
 func (s *Shard) seeTouches(h *holdings, touches []window.Touch, day, start sales.Day) {

@@ -3,6 +3,7 @@ package reference
 import (
 	"cmp"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 
@@ -175,11 +176,7 @@ func (m *Model) forget(c *customer, through sales.Day) {
 		}
 	}
 	maps.DeleteFunc(c.past, func(_ window.Item, p past) bool { return p.last < through-sales.Day(m.rules.WindowDays) })
-	for t := range c.touches {
-		if t.day <= through {
-			delete(c.touches, t)
-		}
-	}
+	maps.DeleteFunc(c.touches, func(t touch, _ uint32) bool { return t.day <= through && !m.goesOn(c, t, through) })
 	if len(c.purchases) == 0 {
 		c.currency, c.last, c.before = "", newest{}, lifetime{}
 		clear(c.past)
@@ -187,6 +184,20 @@ func (m *Model) forget(c *customer, through sales.Day) {
 	if len(c.touches) == 0 {
 		c.recent = nil
 	}
+}
+
+// goesOn tells whether the next touch like this one about something comes after the day, and before a window is over.
+func (m *Model) goesOn(c *customer, t touch, after sales.Day) bool {
+	if t.about == "" {
+		return false
+	}
+	next := sales.Day(math.MaxInt32)
+	for o := range c.touches {
+		if o.kind == t.kind && o.about == t.about && o.day > t.day {
+			next = min(next, o.day)
+		}
+	}
+	return next > after && next-t.day < sales.Day(m.rules.WindowDays)
 }
 
 // remember makes part of the past what was paid for on a day. Of more items than a customer is remembered to have bought those of the

@@ -53,7 +53,7 @@ func (m *Model) passTime(c *customer, until sales.Millis) {
 	}
 }
 
-// looksInVain tells whether nothing is due but a look that says nothing, with another one to come in a week as purchases are kept: tried on a
+// looksInVain tells whether nothing is due but a look that says nothing, with another one to come in a week as something is kept: tried on a
 // copy of the customer, who then stays as it was.
 func (m *Model) looksInVain(c *customer, due sales.Millis) bool {
 	day := c.nextLookDay()
@@ -67,7 +67,7 @@ func (m *Model) looksInVain(c *customer, due sales.Millis) bool {
 	m.lookAt(tried, due)
 	spoke := len(m.out.Alerts) > said
 	m.out.Alerts = m.out.Alerts[:said]
-	return !spoke && len(tried.purchases) > 0 && tried.look == day+week
+	return !spoke && len(tried.purchases)+len(tried.touches) > 0 && tried.look == day+week
 }
 
 // lookAt is the weekly look: is the customer declining, or is one who was gone for good?
@@ -84,21 +84,17 @@ func (m *Model) lookAt(c *customer, due sales.Millis) {
 	case c.daysWith(day-sales.Day(m.rules.WindowDays), day, anything) == 0:
 		m.sayEnd(c, ep, sales.Expired, due, "gone")
 	}
-	if c.look = m.nextLook(c, day); telling != 0 {
+	if c.look = nextLook(c, day); telling != 0 {
 		c.look = telling
 	}
 }
 
-// nextLook is in a week while there are purchases, else when it is time to forget the last touch.
-func (m *Model) nextLook(c *customer, day sales.Day) sales.Day {
-	if len(c.purchases) > 0 {
+// nextLook is in a week while there are purchases or touches.
+func nextLook(c *customer, day sales.Day) sales.Day {
+	if len(c.purchases) > 0 || len(c.touches) > 0 {
 		return day + week
 	}
-	next := sales.Day(0)
-	for t := range c.touches {
-		next = max(next, t.day+m.keptDays())
-	}
-	return next
+	return 0
 }
 
 // trend is the days with a purchase lately, and before.

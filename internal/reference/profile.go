@@ -36,7 +36,7 @@ func (m *Model) touch(i int, t *sales.Touchpoint) {
 	c.recent = c.recent[max(0, len(c.recent)-64):]
 	c.touches[touch{day: day, kind: t.Kind, about: strings.Clone(about)}]++
 	if c.look == 0 {
-		c.look = day + m.keptDays()
+		c.look = day + week
 	}
 }
 

@@ -180,20 +180,39 @@ func (w *Window) AddTouch(day sales.Day, kind sales.TouchKind, about ItemID, has
 }
 
 // Trim forgets the days up to and including through, but for what Past remembers of them: items that were bought on those days, until their
-// last purchase is more than another so many days ago. Of a customer of whose purchases nothing else is left it remembers nothing.
+// last purchase is more than another so many days ago; and of touches about something that go on, without a pause of so many days, the last. Of a
+// customer of whose purchases nothing else is left it remembers none.
 func (w *Window) Trim(through sales.Day, remembered int) {
-	orders, lines, touches := w.ordersAfter(through), w.linesAfter(through), w.touchesAfter(through)
+	orders, lines := w.ordersAfter(through), w.linesAfter(through)
 	w.fold(w.lines[:lines], sales.Day(remembered))
 	w.forgetThrough(through - sales.Day(remembered) - 1)
 	w.orders = slices.Delete(w.orders, 0, orders)
 	w.lines = slices.Delete(w.lines, 0, lines)
-	w.touches = slices.Delete(w.touches, 0, touches)
+	w.trimTouches(through, sales.Day(remembered))
 	if len(w.orders) == 0 && len(w.lines) == 0 {
 		w.currency, w.last, w.past = "", Purchase{}, nil
 	}
 	if len(w.touches) == 0 {
 		w.recent = w.recent[:0]
 	}
+}
+
+// trimTouches forgets touches, but for the last one about something before each of those that are kept, if it is less than so many days before:
+// else a touch that goes on would look like one that began when memory does.
+func (w *Window) trimTouches(through, days sales.Day) {
+	old := w.touchesAfter(through)
+	if old == 0 {
+		return
+	}
+	kept := w.touches[:0]
+	for i, t := range w.touches[:old] {
+		later := w.touches[i+1:]
+		next := slices.IndexFunc(later, func(o Touch) bool { return o.Kind == t.Kind && o.About == t.About })
+		if next >= 0 && t.About != NoItem && later[next].Day > through && later[next].Day-t.Day < days {
+			kept = append(kept, t)
+		}
+	}
+	w.touches = append(kept, w.touches[old:]...)
 }
 
 // find is where the line of the day and item is or belongs. Most changes are at the newest day, so it looks from there.

@@ -212,6 +212,39 @@ func TestTouches(t *testing.T) {
 	}
 }
 
+// TestTouchesThatGoOn trims touches bit by bit: left are those after it, and the last before of each kind that goes on within the remembered time.
+func TestTouchesThatGoOn(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		w := &window.Window{}
+		for i := range rapid.IntRange(0, 30).Draw(t, "touches") {
+			about := rapid.SampledFrom([]window.ItemID{window.NoItem, 0, 3}).Draw(t, "about")
+			w.AddTouch(20_000+sales.Day(rapid.IntRange(0, 150).Draw(t, "day")), sales.TouchKind(rapid.IntRange(0, 1).Draw(t, "kind")), about, uint32(i))
+		}
+		all, through := slices.Clone(w.Touches()), sales.Day(19_990)
+		for range rapid.IntRange(1, 6).Draw(t, "trims") {
+			through += sales.Day(rapid.IntRange(0, 60).Draw(t, "later"))
+			w.Trim(through, remembered)
+		}
+		var want []window.Touch
+		for _, touch := range all {
+			between, goesOn := false, false
+			for _, o := range all {
+				if o.Kind == touch.Kind && o.About == touch.About && o.Day > touch.Day {
+					between = between || o.Day <= through
+					goesOn = goesOn || o.Day < touch.Day+remembered
+				}
+			}
+			if touch.Day > through || goesOn && !between && touch.About != window.NoItem {
+				want = append(want, touch)
+			}
+		}
+		if !slices.Equal(want, w.Touches()) {
+			t.Fatalf("through %d of %v\n%v is left, want\n%v", through, all, w.Touches(), want)
+		}
+	})
+}
+
 // TestManyDays: more days than one byte counts.
 func TestManyDays(t *testing.T) {
 	t.Parallel()
