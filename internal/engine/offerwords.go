@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -69,21 +68,37 @@ const mostCardReasons = 3
 // leastWeight is what a characteristic must say to be named, in log odds: a tenth is a tenth of the odds.
 const leastWeight = 0.1
 
-// appendCardReasons names the characteristics that say most for or against, each with its exact weight: all of them, the means and the
-// constant add up to the log odds.
-func (f *offer) appendCardReasons(reasons []sales.Reason) []sales.Reason {
-	card := f.score.Card()
-	var weights [scorecard.MaxCharacteristics]float64
-	told := make([]int, 0, scorecard.MaxCharacteristics)
-	for i, v := range f.values {
-		if weights[i] = f.score.Weight(i, card.Characteristics[i].Attribute(v)); math.Abs(weights[i]) >= leastWeight {
-			told = append(told, i)
+// weighty is a characteristic with what its answer says for or against.
+type weighty struct {
+	at     int
+	weight float64
+}
+
+// mostTelling are the characteristics that say most for or against, each with its exact weight: all of them, the means and the constant add up to
+// the log odds.
+func mostTelling(score *scorecard.Score, values []float64) []weighty {
+	told := make([]weighty, 0, mostCardReasons+1)
+	for i, v := range values {
+		w := weighty{i, score.Weight(i, score.Card().Characteristics[i].Attribute(v))}
+		if math.Abs(w.weight) < leastWeight {
+			continue
 		}
+		at, _ := slices.BinarySearchFunc(told, math.Abs(w.weight), func(before weighty, weight float64) int {
+			if math.Abs(before.weight) >= weight {
+				return -1
+			}
+			return 1
+		})
+		told = slices.Insert(told, at, w)
+		told = told[:min(len(told), mostCardReasons)]
 	}
-	slices.SortStableFunc(told, func(i, j int) int { return cmp.Compare(math.Abs(weights[j]), math.Abs(weights[i])) })
-	for _, i := range told[:min(len(told), mostCardReasons)] {
-		name, v := card.Characteristics[i].Name, f.values[i]
-		reasons = append(reasons, sales.Reason{Code: name, Text: characteristicText(name, v, f), Value: v, Weight: weights[i]})
+	return told
+}
+
+func (f *offer) appendCardReasons(reasons []sales.Reason) []sales.Reason {
+	for _, told := range mostTelling(f.score, f.values) {
+		name, v := f.score.Card().Characteristics[told.at].Name, f.values[told.at]
+		reasons = append(reasons, sales.Reason{Code: name, Text: characteristicText(name, v, f), Value: v, Weight: told.weight})
 	}
 	return reasons
 }

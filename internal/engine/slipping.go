@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"fmt"
 	"math"
 	"slices"
 	"strconv"
@@ -102,11 +101,7 @@ func (s *Shard) population() *slipping.Population {
 // from there must not count, or the answer would hang on whether it came before the look or after it. 0 for one with too few
 // purchase days, and for one whom the push would not speak of whatever the dearer signs were: mostly that is the answer.
 func (s *Shard) slipChance(c *Customer, known, at sales.Day) float64 {
-	l, season := s.slipLook(c, at), s.season(at)
-	unknown, _ := slices.BinarySearch(l.Days, known)
-	later, _ := slices.BinarySearch(l.Days, at)
-	l.Days, l.Ever = l.Days[:unknown], l.Ever-(later-unknown)
-	counts := season.Count(&l)
+	l, season, counts := s.slipKnown(c, known, at)
 	if counts.InWindow < MinSlipDays {
 		return 0
 	}
@@ -121,11 +116,25 @@ func (s *Shard) slipChance(c *Customer, known, at sales.Day) float64 {
 	return score.Probability(score.LogOdds(attributes[:]))
 }
 
-// slipAttributes are what the card asks of a customer.
+// slipKnown is the customer as of the start of a day at by what came before the day known, in everyone's time, and its purchase days.
+func (s *Shard) slipKnown(c *Customer, known, at sales.Day) (slipping.Look, *slipping.Season, slipping.Counts) {
+	l, season := s.slipLook(c, at), s.season(at)
+	unknown, _ := slices.BinarySearch(l.Days, known)
+	later, _ := slices.BinarySearch(l.Days, at)
+	l.Days, l.Ever = l.Days[:unknown], l.Ever-(later-unknown)
+	return l, season, season.Count(&l)
+}
+
+// slipSigns are the answers to what the card asks of a customer.
+func (s *Shard) slipSigns(c *Customer, known sales.Day, season *slipping.Season, l *slipping.Look, counts *slipping.Counts, signs *[slipping.Signs]float64) {
+	s.slipContext(c, known, l)
+	season.Ask(l, counts, s.population(), signs)
+}
+
+// slipAttributes are where they lie.
 func (s *Shard) slipAttributes(c *Customer, known sales.Day, season *slipping.Season, l *slipping.Look, counts *slipping.Counts, attributes *[slipping.Signs]int) {
 	var signs [slipping.Signs]float64
-	s.slipContext(c, known, l)
-	season.Ask(l, counts, s.population(), &signs)
+	s.slipSigns(c, known, season, l, counts, &signs)
 	card := scorecard.Declining()
 	for i := range attributes {
 		attributes[i] = card.Characteristics[i].Attribute(signs[i])
@@ -232,18 +241,6 @@ func (s *Shard) slipLot(id string, day sales.Day) uint64 {
 
 // openSlip says that the customer is slipping away: to the rep, or to the ledger.
 func (s *Shard) openSlip(e *entry, v slip, day sales.Day, due sales.Millis) {
-	l := s.slipLook(&e.state, day+1)
-	last := l.Days[len(l.Days)-1]
-	silent, usual := int(day-last), float64(last-l.First)/float64(max(1, l.Ever-1))
-	recent, before := 0, 0
-	for _, bought := range l.Days {
-		switch {
-		case bought > day-30:
-			recent++
-		case bought > day-sales.Day(SlipQuestion.WindowDays):
-			before++
-		}
-	}
 	weight, say := s.weight(sales.Declining, e.state.Owner()), s.openSpell
 	if v.held() {
 		say = s.holdBack
@@ -251,18 +248,6 @@ func (s *Shard) openSlip(e *entry, v slip, day sales.Day, due sales.Millis) {
 	}
 	s.tellDemand(e, v.worth, day)
 	a := say(e, day, due, v.chance*weight)
-	a.Title = fmt.Sprintf("Customer %s is slipping away: nothing for %s, and usually bought every %.1f days. %.0f of 100 such customers will buy less than half as often.",
-		e.id, inDays(silent), usual, 100*v.chance)
-	reasons := []sales.Reason{
-		{Code: "slipping_away", Text: fmt.Sprintf("Nothing bought for %s, where %.1f were usual.", inDays(silent), usual),
-			Value: float64(silent), Baseline: usual, Weight: v.chance},
-		{Code: "fewer_lately", Text: fmt.Sprintf("%s with a purchase in the last 30, after %d in the 60 before.", inDays(recent), before),
-			Value: float64(recent), Baseline: float64(before) / 2}}
-	if v.held() {
-		reasons = append(reasons, sales.Reason{Code: "no_room", Value: v.worth, Baseline: v.least,
-			Text: "Other customers of the rep are worth more, and there is no room for all of them."})
-	}
-	a.Reasons = seldomUseful(append(reasons, a.Reasons...), weight)
-	a.Details = sales.NumbersOf(map[string]float64{"probability": v.chance, "silent_days": float64(silent), "usual_gap_days": usual,
-		"recent_days": float64(recent), "days_before": float64(before), "at_risk_minor": v.atRisk, "worth_minor": v.worth, "least_worth_minor": v.least})
+	s.slipWords(e, a, &v, day)
+	a.Reasons = seldomUseful(a.Reasons, weight)
 }

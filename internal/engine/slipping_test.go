@@ -2,7 +2,9 @@ package engine
 
 import (
 	"fmt"
+	"math"
 	"slices"
+	"strings"
 	"testing"
 
 	gocmp "github.com/google/go-cmp/cmp"
@@ -92,6 +94,30 @@ func TestSilenceTellsOnItsDay(t *testing.T) {
 	if len(ended) != 1 || ended[0].AlertID != opened.AlertID || ended[0].Status != sales.Resolved || ended[0].Details.Of("days_away") != float64(silent+4) ||
 		ended[0].Details.Of("days_to_return") != 4 {
 		t.Errorf("on return: %+v", ended)
+	}
+}
+
+// What each sign was answered and what points it got add up to the log odds of the probability, and those that say most are told with their weights.
+func TestWhatThePushRestsOnAddsUp(t *testing.T) {
+	r := newRig(t, silenceTells())
+	last := r.everyFifthDay("anna", 150)
+	opened := declines(r.step(nil, sales.Calendar{}.Start(last+40)))
+	if len(opened) != 1 {
+		t.Fatalf("silent for 40 days: %+v", opened)
+	}
+	a, sum := opened[0], 0.0
+	for _, n := range a.Details {
+		if strings.HasPrefix(n.Name, pointsOf) {
+			sum += n.Value
+		}
+	}
+	if odds := a.Details.Of("log_odds"); math.Abs(sum-odds) > 1e-9 || math.Abs(scorecard.Logistic(odds)-a.Details.Of("probability")) > 1e-9 {
+		t.Errorf("points add up to %g, the log odds are %g, the probability is %g", sum, odds, a.Details.Of("probability"))
+	}
+	told := slices.IndexFunc(a.Reasons, func(reason sales.Reason) bool { return reason.Code == "expected" })
+	if told < 0 || a.Reasons[told].Weight != 8 || a.Reasons[told].Value != a.Details.Of("expected") || a.Details.Of(pointsOf+"expected") != 8 ||
+		!strings.HasPrefix(a.Reasons[told].Text, "After this silence few buyers go on as before") {
+		t.Errorf("the sign that says it all: %+v", a.Reasons)
 	}
 }
 

@@ -202,7 +202,7 @@ func (m *Model) offer(c *customer, o *order, kind sales.AlertKind, k *candidate,
 	c.said = append(c.said, said{kind: kind, capped: capped, to: to, day: o.day})
 	a := m.say(c, ep, sales.Opened, o.OccurredAt)
 	a.Propensity *= propensity
-	for i, code := range append(codes, m.reasons(card, k)...) {
+	for i, code := range append(codes, m.reasons(card, k.bins)...) {
 		r := sales.Reason{Code: code}
 		if i == 0 {
 			r.Evidence = []sales.Evidence{o.evidence()}

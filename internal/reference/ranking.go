@@ -249,12 +249,12 @@ func (m *Model) probability(card *scorecard.Card, k *candidate) float64 {
 	return 1 / (1 + math.Exp(-z))
 }
 
-// reasons are the three characteristics that say most for or against the candidate, against what is usual.
-func (m *Model) reasons(card *scorecard.Card, k *candidate) []string {
+// reasons are the three characteristics that say most for or against, by their bins, against what is usual.
+func (m *Model) reasons(card *scorecard.Card, bins []int) []string {
 	points := m.points(card)
 	weights := map[string]float64{}
 	var codes []string
-	for i, bin := range k.bins {
+	for i, bin := range bins {
 		name := card.Characteristics[i].Name
 		weights[name] = math.Abs(points.Characteristics[i].Points[bin] - points.Characteristics[i].Mean)
 		if weights[name] >= 0.1 {

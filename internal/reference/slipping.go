@@ -3,6 +3,7 @@ package reference
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"leadline/internal/engine"
 	"leadline/internal/sales"
@@ -43,10 +44,27 @@ func (m *Model) learned() *scorecard.Score {
 // slipChance is the probability that the customer slips away, at the start of a day at, if nothing happens from the day known on; 0 if it is
 // not for the push to say.
 func (m *Model) slipChance(c *customer, known, at sales.Day) float64 {
-	score := m.learned()
-	days := slices.DeleteFunc(c.daysBefore(known), func(day sales.Day) bool { return day < at-slipping.Reach })
-	if score == nil || len(days) == 0 {
+	score, attributes := m.learned(), m.slipAttributes(c, known, at)
+	if score == nil || attributes == nil {
 		return 0
+	}
+	return score.Probability(score.LogOdds(attributes))
+}
+
+// slipReasons are the codes of why the push says it, but for what the rep has no room for.
+func (m *Model) slipReasons(c *customer, day sales.Day) []string {
+	codes := []string{"slipping_away", "fewer_lately"}
+	for _, sign := range m.reasons(scorecard.Declining(), m.slipAttributes(c, day+1, day+1)) {
+		codes = append(codes, strings.ReplaceAll(sign, " ", "_"))
+	}
+	return codes
+}
+
+// slipAttributes are the bins of the customer's signs; nil if there is too little to go by.
+func (m *Model) slipAttributes(c *customer, known, at sales.Day) (attributes []int) {
+	days := slices.DeleteFunc(c.daysBefore(known), func(day sales.Day) bool { return day < at-slipping.Reach })
+	if len(days) == 0 {
+		return nil
 	}
 	later := len(c.daysBefore(1<<30)) - len(c.daysBefore(known))
 	ever := max(int(c.before.days), len(days)+later) - later
@@ -65,7 +83,7 @@ func (m *Model) slipChance(c *customer, known, at sales.Day) float64 {
 	}
 	counts := season.Count(&look)
 	if counts.InWindow < fewestDays {
-		return 0
+		return nil
 	}
 	var signs [slipping.Signs]float64
 	population := slipping.Usual
@@ -73,11 +91,10 @@ func (m *Model) slipChance(c *customer, known, at sales.Day) float64 {
 		population = slipping.PopulationOf(&learned)
 	}
 	season.Ask(&look, &counts, &population, &signs)
-	var attributes []int
 	for i, value := range signs {
 		attributes = append(attributes, scorecard.Declining().Characteristics[i].Attribute(value))
 	}
-	return score.Probability(score.LogOdds(attributes))
+	return attributes
 }
 
 // leaves tells whether the push would say, at the start of a day at, that the customer slips away, if nothing happens from the day known on.
@@ -109,7 +126,8 @@ func (m *Model) holdBack(c *customer, day sales.Day, due sales.Millis, score flo
 	}
 	event := window.EventHash(fmt.Sprintf("%x %s", c.last.event, day))
 	c.said = append(c.said, said{kind: sales.Declining, capped: true, day: day, event: event})
-	m.spellAlert(c, &episode{kind: sales.Declining, event: event, day: day, score: rounded(score), suppressed: sales.ByCap}, due, "slipping_away", "fewer_lately", "no_room")
+	m.spellAlert(c, &episode{kind: sales.Declining, event: event, day: day, score: rounded(score), suppressed: sales.ByCap}, due,
+		slices.Insert(m.slipReasons(c, day), 2, "no_room")...)
 }
 
 // slip opens a spell if the customer slips away and the rep has room for it, and otherwise gives the day of the look before the next weekly one at which it will be said if
@@ -121,7 +139,7 @@ func (m *Model) slip(c *customer, day sales.Day, due sales.Millis) (leaving bool
 	if m.leaves(c, day+1, day+1) {
 		score := m.known.weight(sales.Declining, c.alertOwner()) * m.slipChance(c, day+1, day+1)
 		if m.hasRoom(c, day) {
-			m.openSpell(c, day, due, score, "slipping_away", "fewer_lately")
+			m.openSpell(c, day, due, score, m.slipReasons(c, day)...)
 		} else {
 			m.holdBack(c, day, due, score)
 		}

@@ -48,7 +48,7 @@ const (
 	NameActivity     = "activity"
 )
 
-// MaxCharacteristics is how many any card of Cards has at most.
+// MaxCharacteristics is how many CrossSell or Upsell has at most.
 const MaxCharacteristics = Activity + 1
 
 // Version 1 asked for the link's chance within the offer's time, which few events of a curve's first weeks tell, and not for the season.
