@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """An independent check of every cross-sell: recomputes from the raw purchases what Leadline should have decided.
 
-    crosssell.py PURCHASES.jsonl[.gz]...
+    crosssell.py [--touchpoints TOUCHPOINTS.jsonl[.gz]]... PURCHASES.jsonl[.gz]...
 
 It shares no code with Leadline: confluent-kafka reads the topics (read_committed), fastavro decodes by the schemas of the
 registry, the rest is this file. It wants an installation into which exactly these files were loaded, unshifted
@@ -10,7 +10,7 @@ registry, the rest is this file. It wants an installation into which exactly the
 What must hold (n violations of each are printed, the exit code is 1 if there is any):
 
   sound      a cross-sell A -> B was opened by an order of that customer who bought A in it or in the 60 days before (the days
-             with the last 40 categories count), B was not bought in the 180 days up to and including that order, B had not been offered within the cool-down, no other offer was open, the link
+             with the last 40 categories count), or, where it says so, was touched by A (of touches as many count), B was not bought in the 180 days up to and including that order, B had not been offered within the cool-down, no other offer was open, the link
              A -> B stood in the version of product-links that the journal names for that order, and was the best to B; the
              catalogue of that version has B, if it has A
   once       no (alert_id, revision) occurs twice on any alert topic
@@ -128,6 +128,38 @@ class Order:
 
 # ---------------------------------------------------------------- what the journal knew
 
+class Touch:
+    def __init__(self, touch):
+        self.event_id, self.customer, self.kind = touch["event_id"], touch["customer_id"], touch["kind"].lower()
+        self.category, self.product = touch.get("category"), touch.get("product_id")
+        at = datetime.fromisoformat(touch["occurred_at"].replace("Z", "+00:00"))
+        self.day = (at - EPOCH).days
+        self.csn = None  # of the commit that read it
+
+
+def read_touches(paths):
+    touches = {}
+    for path in paths:
+        with (gzip.open if path.endswith(".gz") else open)(path, "rt", encoding="utf-8") as lines:
+            for touch in map(Touch, map(json.loads, lines)):
+                touches[touch.event_id] = touch
+    return touches
+
+
+def place_touches(touches, records, journal, products):
+    """Which commit read each touch first, and what it is about."""
+    for _, partition, offset, _, value in records:
+        touch = touches.get(value["event_id"])
+        if touch is None and (value["category"] or value["product_id"]):
+            sys.exit(f"touch {value['event_id']} on the topic is not in the files: what it led to cannot be checked")
+        if touch is None:
+            continue  # about nothing, it leads to nothing
+        commit = journal.commit((partition, offset), "touchpoints")
+        if touch.csn is None and commit is not None:
+            touch.csn = commit["csn"]
+        touch.category = touch.category or products.category(touch.product)
+
+
 class Journal:
     """Which commit read a purchase, and what it knew."""
 
@@ -140,17 +172,17 @@ class Journal:
                     sys.exit("the rules changed while the orders were read, which this check does not know")
                 self.rules = rules
             for run in commit["runs"]:
-                if run["topic"] == PREFIX + "purchases" and run["to"] > run["from"]:
-                    self.ends[partition].append(run["to"])
-                    self.commits[partition].append(commit)
+                if run["to"] > run["from"]:
+                    self.ends[run["topic"], partition].append(run["to"])
+                    self.commits[run["topic"], partition].append(commit)
         if self.rules is None:
             sys.exit("leadline.journal names no rules: has it been read from its beginning?")
 
-    def commit(self, place):
-        """The commit that read the purchase at (partition, offset), None if none did yet."""
+    def commit(self, place, topic="purchases"):
+        """The commit that read what stands at (partition, offset) of an input, None if none did yet."""
         partition, offset = place
-        i = bisect.bisect_right(self.ends[partition], offset)
-        return self.commits[partition][i] if i < len(self.ends[partition]) else None
+        i = bisect.bisect_right(self.ends[PREFIX + topic, partition], offset)
+        return self.commits[PREFIX + topic, partition][i] if i < len(self.ends[PREFIX + topic, partition]) else None
 
 
 class Links:
@@ -160,7 +192,7 @@ class Links:
         self.log, self.tables = records, {}
 
     def at(self, version):
-        """{from: [(score, to)...] best first} as of a knowledge version "topic:next,...". Versions repeat: cached."""
+        """{(via, from): [(score, to)...]} as of a knowledge version "topic:next,..."; via is empty for what was bought. Versions repeat: cached."""
         end = position(version, "product-links")
         if end not in self.tables:
             standing = {}
@@ -170,8 +202,8 @@ class Links:
                 standing[key] = link
             table = defaultdict(list)
             for link in standing.values():
-                if link is not None and link["kind"] == "CROSS_SELL" and not link.get("via"):
-                    table[link["from"]].append((link["score"], link["to"]))
+                if link is not None and link["kind"] == "CROSS_SELL":
+                    table[link.get("via") or "", link["from"]].append((link["score"], link["to"]))
             self.tables[end] = table
         return self.tables[end]
 
@@ -180,7 +212,7 @@ class Products:
     """The categories that have a product, as of any version."""
 
     def __init__(self, records):
-        self.log, self.sold = records, {}
+        self.log, self.sold, self.categories = records, {}, None
 
     def at(self, version):
         end = position(version, "products")
@@ -192,6 +224,12 @@ class Products:
             self.sold[end] = {p["category"] for p in standing.values() if p is not None}
         return self.sold[end]
 
+    def category(self, product):
+        """The category of a product, of which the last word counts."""
+        if self.categories is None:
+            self.categories = {p["product_id"]: p["category"] for _, _, _, _, p in self.log if p is not None}
+        return self.categories.get(product)
+
 
 def position(version, topic):
     """How far a topic had been read at a knowledge version "topic:next,..."."""
@@ -201,8 +239,11 @@ def position(version, topic):
 # ---------------------------------------------------------------- the check
 
 class Check:
-    def __init__(self, orders, journal, links, products, alerts, found):
+    def __init__(self, orders, touches, journal, links, products, alerts, found):
         self.orders, self.journal, self.links, self.products, self.found = orders, journal, links, products, found
+        self.touches = defaultdict(list)
+        for touch in touches.values():
+            self.touches[touch.customer].append(touch)
         rules = journal.rules
         if rules["link_level"] != "category":
             sys.exit(f"link_level {rules['link_level']}: this check knows categories only")
@@ -252,9 +293,11 @@ class Customer:
         self.offered = {}  # category -> day of the last offer
         self.ledger = {}   # category -> day of the last cap
         self.bought = defaultdict(set)  # day -> what was bought on it
+        self.touches = []
         self.alerts = []   # opened so far
 
     def follow(self, orders):
+        self.touches = self.check.touches[orders[0].customer]
         for order in orders:
             commit = self.check.journal.commit(order.place)
             if commit is None:
@@ -265,7 +308,7 @@ class Customer:
             self.bought[order.day] |= order.bought - self.check.excluded
             candidates = self.candidates(order, commit)
             for alert in self.check.opened.get(order.place, []):
-                self.sound(alert, order, candidates)
+                self.sound(alert, order, commit, candidates)
             self.complete(order, candidates)
             for alert in self.check.opened.get(order.place, []):
                 self.offered[alert["to_product"]] = order.day
@@ -280,35 +323,47 @@ class Customer:
             if len(found) >= ENOUGH:
                 break
             found |= self.bought[day]
-        return found | order.bought - self.check.excluded
+        return {("", a) for a in found | order.bought - self.check.excluded}
+
+    def touched(self, order, commit):
+        """How the customer was touched lately about what, as far as the order's commit knew: of one commit touches come first."""
+        found = set()
+        for day in range(order.day, order.day - RECENT_DAYS, -1):
+            if len(found) >= ENOUGH:
+                break
+            found |= {(t.kind, t.category) for t in self.touches if t.day == day and t.category and t.category not in self.check.excluded
+                      and t.csn is not None and t.csn <= commit["csn"]}
+        return found
 
     def candidates(self, order, commit):
-        """{to: (-score, from)} of what may be offered, with the best link to it."""
+        """{to: (-score, from, via)} of what may be offered, with the best link to it."""
         excluded, days = self.check.excluded, self.check.window
         sold = self.check.products.at(commit["knowledge_version"])
         table, found = self.check.links.at(commit["knowledge_version"]), {}
-        for a in self.lately(order):
-            for score, b in table.get(a, ()):
-                if b == a or b in excluded or a in sold and b not in sold:
+        for via, a in self.lately(order) | self.touched(order, commit):
+            for score, b in table.get((via, a), ()):
+                if b == a and not via or b in excluded or a in sold and b not in sold:
                     continue
                 if order.day - self.held.get(b, -10**9) < days:
                     continue
                 if order.day - self.offered.get(b, -10**9) < self.check.cooldown:
                     continue
-                found[b] = min((-score, a), found.get(b, (1, "")))
+                found[b] = min((-score, a, via), found.get(b, (1, "", "")))
         return found
 
-    def sound(self, alert, order, candidates):
+    def sound(self, alert, order, commit, candidates):
         a, b, text = alert["from_product"], alert["to_product"], describe(alert)
-        if a not in self.lately(order):
-            self.found.add("sound: A was bought in that order or lately", text)
+        touched = alert["reasons"][0]["code"] == "touched"
+        self.check.seen["sent or held out, from a touch"] += touched
+        if a not in {name for _, name in (self.touched(order, commit) if touched else self.lately(order))}:
+            self.found.add("sound: A was bought in that order or lately, or touched", text)
         if order.day - self.held.get(b, -10**9) < self.check.window:
             self.found.add("sound: no B in the window", text)
         if order.day - self.offered.get(b, -10**9) < self.check.cooldown:
             self.found.add("sound: cool-down kept", text)
         if b not in candidates:
             self.found.add("sound: the journaled links have it", text)
-        elif candidates[b][1] != a:
+        elif candidates[b][1] != a or (candidates[b][2] != "") != touched:
             self.found.add("sound: the best link to B is named", f"{text}, not {candidates[b]}")
         self.weighed(alert, candidates)
         if any(self.is_open(other, alert) for other in self.alerts):
@@ -373,7 +428,9 @@ def place(orders, purchases, found):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("purchases", nargs="+", help="the JSON lines that were loaded, plain or gzip")
-    orders = read_raw(parser.parse_args().purchases)
+    parser.add_argument("--touchpoints", action="append", default=[], help="the JSON lines of touchpoints that were loaded")
+    args = parser.parse_args()
+    orders, touches = read_raw(args.purchases), read_touches(args.touchpoints)
     decode, found = Decoder(), Violations()
     foreign = place(orders, read_topics(["purchases"], decode), found)
     if foreign:
@@ -381,9 +438,10 @@ def main():
     journal = Journal(read_topics(["leadline.journal"], decode))
     links = Links(read_topics(["product-links"], decode))
     products = Products(read_topics(["products"], decode))
+    place_touches(touches, read_topics(["touchpoints"], decode), journal, products)
     alerts = read_topics(ALERT_TOPICS, decode)
     duplicates(alerts, found)
-    check = Check(orders, journal, links, products, alerts, found)
+    check = Check(orders, touches, journal, links, products, alerts, found)
     check.run()
 
     print(f"{len(orders)} orders of {len({o.customer for o in orders.values()})} customers, {len(alerts)} alert records")

@@ -78,5 +78,5 @@ func (t *Table) Upsell(typ string) (sales.Link, bool) {
 
 // better orders links of one antecedent.
 func better(a, b sales.Link) int {
-	return cmp.Or(cmp.Compare(b.Score, a.Score), cmp.Compare(a.To, b.To), cmp.Compare(a.Level, b.Level))
+	return cmp.Or(cmp.Compare(b.Score, a.Score), cmp.Compare(a.To, b.To), cmp.Compare(a.Level, b.Level), cmp.Compare(a.Via, b.Via))
 }

@@ -26,7 +26,7 @@ func (s *Shard) crossSell(e *entry, o *order) {
 	if err != nil {
 		return // no room to remember the offer by, so none is made
 	}
-	from, err := s.items.ID(s.level.item(c.link.link.From))
+	from, err := s.items.ID(s.level.leadsFrom(c.link.link))
 	if err != nil {
 		return
 	}

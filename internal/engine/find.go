@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"slices"
+
 	"github.com/google/uuid"
 
 	"leadline/internal/sales"
@@ -8,7 +10,8 @@ import (
 )
 
 // A customer keeps no list of the ids of its alerts. An open episode has all that makes its id, and so has what is remembered of a spell. Of an offer
-// that has ended the customer remembers what was offered when, and the orders of that time: the id is made anew from each of them.
+// that has ended the customer remembers what was offered when, the orders of that time, and what led to offers then: the id is made anew from each of
+// them.
 
 const (
 	soughtSaid = 64    // of what was said last, alerts are looked for among so many
@@ -53,19 +56,42 @@ func (s *Shard) spelledAs(e *entry, said Said, id uuid.UUID, _ *int) bool {
 // offeredAs tells whether what was said is the offer of the id, by an order of its day.
 func (s *Shard) offeredAs(e *entry, said Said, id uuid.UUID, left *int) bool {
 	w := &e.state.Window
-	lines := w.Between(said.Day-1, said.Day)
+	var leading []window.ItemID
 	for _, o := range w.Orders() {
 		if o.Refund || o.Day != said.Day {
 			continue
 		}
-		for _, l := range lines {
-			from, ok := s.linkedFrom(said, l.Item)
-			if *left--; ok && *left >= 0 && s.alertID(e.id, &Episode{Kind: said.Kind, Event: o.Event, From: from, To: said.Item}) == id {
+		if leading == nil {
+			leading = s.leadingTo(w, said)
+		}
+		for _, from := range leading {
+			if *left--; *left >= 0 && s.alertID(e.id, &Episode{Kind: said.Kind, Event: o.Event, From: from, To: said.Item}) == id {
 				return true
 			}
 		}
 	}
 	return false
+}
+
+// leadingTo lists what an offer may have followed from: of the day what was bought, and to a cross-sell also what was bought or touched lately.
+func (s *Shard) leadingTo(w *window.Window, said Said) []window.ItemID {
+	after := said.Day - 1
+	var leading []window.ItemID
+	add := func(item window.ItemID, ok bool) {
+		if ok && !slices.Contains(leading, item) {
+			leading = append(leading, item)
+		}
+	}
+	if said.Kind == sales.CrossSell {
+		after = said.Day - recentDays
+		for _, t := range w.Touches() {
+			add(t.About, t.Day > after && t.Day <= said.Day && t.About != window.NoItem)
+		}
+	}
+	for _, l := range slices.Backward(w.Between(after, said.Day)) { // the newest first: that is the likeliest
+		add(s.linkedFrom(said, l.Item))
+	}
+	return leading
 }
 
 // linkedFrom is what an offer of the item would say that it follows from, had it been made for the line: the line's item for an upsell, else what stands

@@ -6,6 +6,7 @@ import (
 
 	"leadline/internal/sales"
 	"leadline/internal/scorecard"
+	"leadline/internal/window"
 )
 
 // resolved is a link with all that hangs on the knowledge alone, and the words about it once they were needed.
@@ -45,22 +46,37 @@ func (s *Shard) leadsFrom(from int32) *leads {
 	}
 	l := &sc.leads[from]
 	if l.round != sc.round {
-		*l = leads{round: sc.round, links: l.links[:0], near: l.near[:0]}
-		s.lead(l, s.level.name(from))
+		l.begin(sc.round)
+		s.lead(l, s.level.name(from), "")
 	}
-	if names := s.level.len(); l.names != names {
-		l.names = names
-		s.findLeads(l)
-	}
+	s.findLeads(l)
 	return l
 }
 
-// lead fills in what leads from the name.
-func (s *Shard) lead(l *leads, from string) {
+// leadsAfter gives those that lead from touches of the number.
+func (s *Shard) leadsAfter(number int32, t *window.Touch) *leads {
+	sc := &s.step.scratch
+	for len(sc.touchLeads) <= int(number) {
+		sc.touchLeads = append(sc.touchLeads, leads{})
+	}
+	l := &sc.touchLeads[number]
+	if l.round != sc.round {
+		l.begin(sc.round)
+		s.lead(l, s.items.Item(t.About).Category, t.Kind.String())
+	}
+	s.findLeads(l)
+	return l
+}
+
+// begin empties the leads.
+func (l *leads) begin(round uint32) { *l = leads{round: round, links: l.links[:0], near: l.near[:0]} }
+
+// lead fills in what leads from the name, by way of a purchase or a kind of touch. Who has looked at something may be offered that.
+func (s *Shard) lead(l *leads, from, via string) {
 	shared := s.step.batch.Knowledge.Links.From(from)
 	for i := range shared {
 		k := &shared[i]
-		if k.Level != s.rules.LinkLevel || k.Via != "" || s.level.excluded[k.To] || k.To == k.From || s.useless(sales.CrossSell, k.To) {
+		if k.Level != s.rules.LinkLevel || k.Via != via || s.level.excluded[k.To] || k.To == k.From && via == "" || s.useless(sales.CrossSell, k.To) {
 			continue
 		}
 		near := lead{to: -1, gone: s.missing(k), score: k.Score, damped: int64(parts*k.Score + 0.5)}
@@ -73,6 +89,11 @@ func (s *Shard) lead(l *leads, from string) {
 
 // findLeads gives numbers to names that have come up since.
 func (s *Shard) findLeads(l *leads) {
+	names := s.level.len()
+	if l.names == names {
+		return
+	}
+	l.names = names
 	for i := range l.near {
 		if l.near[i].to >= 0 {
 			continue
@@ -99,7 +120,7 @@ func (s *Shard) resolve(l *sales.Link) resolved {
 // One that knows neither is not complete, and says nothing.
 func (s *Shard) missing(l *sales.Link) bool {
 	known := s.step.batch.Knowledge.Catalogue
-	return known.Sells(s.level.item(l.From)) && !known.Sells(s.level.item(l.To))
+	return known.Sells(s.level.leadsFrom(l)) && !known.Sells(s.level.item(l.To))
 }
 
 // rank orders links: by score, equal ones by name, so that the order of lines does not matter.
@@ -107,7 +128,7 @@ func rank(a, b *sales.Link) int {
 	if c := cmp.Compare(b.Score, a.Score); c != 0 { // mostly; names take longer
 		return c
 	}
-	return cmp.Or(cmp.Compare(a.From, b.From), cmp.Compare(a.To, b.To))
+	return cmp.Or(cmp.Compare(a.From, b.From), cmp.Compare(a.To, b.To), cmp.Compare(a.Via, b.Via))
 }
 
 // better tells whether a stands before b.

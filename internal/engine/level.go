@@ -66,6 +66,14 @@ func (l *level) find(name string) (int32, bool) { return l.numbers.Find(name) }
 // item is what stands in a blob for the name itself.
 func (l *level) item(name string) window.Item { return window.StandIn(l.is, name) }
 
+// leadsFrom is the item that stands for what a link leads from: touches are about categories, whatever the level.
+func (l *level) leadsFrom(link *sales.Link) window.Item {
+	if link.Via != "" {
+		return window.Item{Category: link.From}
+	}
+	return l.item(link.From)
+}
+
 func (l *level) len() int { return l.numbers.Len() }
 
 // ranked is the order of the names, those of the pairs' own columns first, then those of touches.

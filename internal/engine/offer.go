@@ -26,8 +26,8 @@ type offer struct {
 	days     int       // upsell: days on which the lower tier was bought
 	stands   int       // upsell: days
 
-	since       sales.Day // cross-sell: on which what the link leads from was bought
-	antecedents int       // and how much of what was bought lately leads to the item
+	since       sales.Day // cross-sell: on which what the link leads from was bought, or touched
+	antecedents int       // and how much of what was bought or touched lately leads to the item
 	byValue     bool      // and whether candidates were ranked by what they are worth
 }
 

@@ -1,10 +1,12 @@
 package engine
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
 	"strconv"
+	"strings"
 
 	"leadline/internal/sales"
 	"leadline/internal/scorecard"
@@ -21,23 +23,30 @@ func (s *Shard) words(f *offer) *linkWords {
 	if r.words != nil {
 		return r.words
 	}
-	l := r.link
+	l, who, did, occasion := r.link, "buy", "bought", r.link.From
+	if l.Via != "" {
+		did = deeds[l.Via]
+		who, occasion = did, "that"
+	}
 	r.words = &linkWords{
-		title: fmt.Sprintf(": %.0f in 100 who buy %s also buy %s within %d days.", 100*l.Confidence, l.From, l.To, s.rules.WindowDays),
-		link: fmt.Sprintf("%d of %d customers who bought %s also bought %s; of all customers %.0f in 100 did.",
-			l.Both, l.FromHolders, l.From, l.To, 100*l.Baseline),
+		title: fmt.Sprintf(": %.0f in 100 who %s %s also buy %s within %d days.", 100*l.Confidence, who, l.From, l.To, s.rules.WindowDays),
+		link: fmt.Sprintf("%d of %d customers who %s %s also bought %s; of all customers %.0f in 100 did.",
+			l.Both, l.FromHolders, did, l.From, l.To, 100*l.Baseline),
 		notHeld: fmt.Sprintf("No %s in the last %d days.", l.To, s.rules.WindowDays),
 	}
 	shared := map[string]float64{"confidence": l.Confidence, "baseline": l.Baseline, "lift": l.Lift, "lift_low": l.LiftLow, "lift_high": l.LiftHigh,
 		"g_squared": l.GSquared, "q": l.Q, "support": float64(l.Both), "link_score": l.Score, "link_chance": r.chance,
 		"learned_from": float64(l.LearnedFrom), "learned_to": float64(l.LearnedTo)}
+	if l.Via != "" {
+		shared["from_touch"] = 1
+	}
 	if l.Starts > 0 {
 		for within, c := range map[string]sales.Chance{"within_30": l.Within30, "within_90": l.Within90, "within_180": l.Within180} {
 			shared[within], shared[within+"_low"], shared[within+"_high"], shared[within+"_baseline"] = c.P, c.Low, c.High, c.Baseline
 		}
 		w := l.Within180
 		r.words.link += fmt.Sprintf(" Within 180 days after %s, %.0f in 100 come to buy %s (%.0f to %.0f), of others as active %.0f: %.1f times as likely.",
-			l.From, 100*w.P, l.To, 100*w.Low, 100*w.High, 100*w.Baseline, l.Lift)
+			occasion, 100*w.P, l.To, 100*w.Low, 100*w.High, 100*w.Baseline, l.Lift)
 		if l.CallTo > 0 {
 			r.words.link += fmt.Sprintf(" Best called %d to %d days after.", l.CallFrom, l.CallTo)
 			shared["call_from"], shared["call_to"] = float64(l.CallFrom), float64(l.CallTo)
@@ -49,6 +58,9 @@ func (s *Shard) words(f *offer) *linkWords {
 
 func (s *Shard) crossSellWords(e *entry, o *order, f *offer) (title string, reasons []sales.Reason, details *sheet) {
 	l, w := f.link, s.words(f)
+	if l.Via != "" {
+		return s.touchedWords(e, o, f)
+	}
 	title = "Offer " + l.To + " to customer " + e.id + ", who has just bought " + l.From + w.title
 	bought := "Bought " + l.From + " on " + f.since.String() + "."
 	if f.since != o.day {
@@ -61,6 +73,34 @@ func (s *Shard) crossSellWords(e *entry, o *order, f *offer) (title string, reas
 		sales.Reason{Code: "not_held", Text: w.notHeld})
 	return title, reasons, w.details
 }
+
+// touchedWords are those of an offer that follows from a touch.
+func (s *Shard) touchedWords(e *entry, o *order, f *offer) (title string, reasons []sales.Reason, details *sheet) {
+	l, w := f.link, s.words(f)
+	deed := deeds[l.Via] + " " + l.From + " on " + f.since.String()
+	title = "Offer " + l.To + " to customer " + e.id + ", who " + deed + w.title
+	touched := strings.ToUpper(deed[:1]) + deed[1:] + ", and came to buy on " + o.day.String() + "."
+	reasons = append(make([]sales.Reason, 0, 3+mostCardReasons+1),
+		sales.Reason{Code: "touched", Text: touched, Value: float64(f.antecedents), Weight: 1, Evidence: []sales.Evidence{o.evidence()}},
+		sales.Reason{Code: "link", Text: w.link, Value: l.Confidence, Baseline: l.Baseline, Weight: l.Lift},
+		sales.Reason{Code: "not_held", Text: w.notHeld})
+	return title, reasons, w.details
+}
+
+// deeds say what a customer did, or what was done, with a touch of a kind, before what it was about.
+var deeds = func() map[string]string {
+	said := map[sales.TouchKind]string{
+		sales.TouchPageView: "looked at a page about", sales.TouchProductView: "looked at", sales.TouchCartAdd: "put into the cart", sales.TouchSearch: "searched for",
+		sales.TouchEmailOpen: "opened an e-mail about", sales.TouchEmailClick: "clicked in an e-mail about", sales.TouchAdClick: "clicked on an advertisement for",
+		sales.TouchCouponSent: "got a coupon for", sales.TouchCouponRedeemed: "redeemed a coupon for", sales.TouchCampaignSent: "got a campaign about",
+		sales.TouchCall: "called about", sales.TouchVisit: "came to see", sales.TouchSurvey: "answered a survey about", sales.TouchSupport: "asked for help with",
+	}
+	deeds := map[string]string{}
+	for number, name := range sales.TouchKinds() {
+		deeds[name] = cmp.Or(said[sales.TouchKind(number)], "had to do with")
+	}
+	return deeds
+}()
 
 // mostCardReasons is how many characteristics are named.
 const mostCardReasons = 3

@@ -17,7 +17,7 @@ const (
 	parts       = 1 << 20
 	recentDays  = 60 // antecedents are what was bought in so many days
 	fading      = 30 // days in which an antecedent loses half its weight
-	enough      = 40 // antecedents; the day with which there are so many is the last that is looked at
+	enough      = 40 // antecedents; the day with which there are so many is the last that is looked at; of touches as many
 	antecedents = 5  // of an item, the best, count in damped confidence
 )
 
@@ -29,14 +29,14 @@ var ageWeight = func() (w [recentDays]float64) {
 	return w
 }()
 
-// candidate is an item that links lead to from what was bought lately.
+// candidate is an item that links lead to from what was bought lately, or looked at.
 type candidate struct {
 	number  int32 // at the links' level; −1 while no item has the name
 	link    *resolved
 	score   float64            // the link's
 	cosine  int64              // to the antecedents, in parts
 	best    [antecedents]int64 // damped confidences, ascending, in parts
-	since   sales.Day          // on which what the link leads from was bought last
+	since   sales.Day          // on which what the link leads from was bought last, or touched
 	from    int                // antecedents that lead to it
 	before  int                // days on which it was bought before the window
 	alike   int64              // the square root of the cosine, in parts of 2^16
@@ -52,7 +52,7 @@ func (c *candidate) fitness() float64 { return c.fit + 2*math.Log1p(float64(c.be
 // crossSellValues is how many characteristics the card of cross-sell has.
 const crossSellValues = scorecard.Activity + 1
 
-// collect gathers what links lead to from the order and from what the customer bought lately, and what may be offered, and adds up how near that
+// collect gathers what links lead to from the order, from what the customer bought lately and from what it was touched by, and what may be offered, and adds up how near that
 // is to all that was bought lately. The taken ones must be marked.
 func (s *Shard) collect(e *entry, o *order) []candidate {
 	sc := &s.step.scratch
@@ -70,11 +70,12 @@ func (s *Shard) collect(e *entry, o *order) []candidate {
 		}
 	}
 	s.compare(e, o)
+	s.compareTouches(e, o)
 	s.passRefused(e, o)
 	return sc.candidates
 }
 
-// consider takes up the item to which a link leads from what was bought on a day, and gives its place; −1 if it must not be offered. It looks at
+// consider takes up the item to which a link leads from what was bought or touched on a day, and gives its place; −1 if it must not be offered. It looks at
 // hundreds of links an order, at most of them only as a lead.
 func (s *Shard) consider(to *lead, l *resolved, bought sales.Day) int32 {
 	sc, number := &s.step.scratch, to.to
@@ -152,6 +153,35 @@ func (s *Shard) compare(e *entry, o *order) {
 		}
 		n++
 		from, weight := s.leadsFrom(f.number), ageWeight[max(0, o.day-day)]
+		for i := range from.near {
+			l := &from.near[i]
+			if at := s.consider(l, &from.links[i], day); at >= 0 {
+				sc.candidates[at].add(l, weight)
+			}
+		}
+	}
+}
+
+// compareTouches does the same with what the customer was touched by lately, of each kind about each category with the last time.
+func (s *Shard) compareTouches(e *entry, o *order) {
+	sc, touches := &s.step.scratch, e.state.Window.Touches()
+	if len(touches) == 0 {
+		return
+	}
+	sc.touchesSeen.next(s.level.numberTouches(touches))
+	n, day := 0, sales.Day(math.MaxInt32)
+	for i := len(touches) - 1; i >= 0 && touches[i].Day > o.day-recentDays; i-- {
+		t := &touches[i]
+		number, ok := s.level.touch(*t)
+		if !ok || t.Day > o.day || !sc.touchesSeen.add(number) {
+			continue
+		}
+		if t.Day != day && n >= enough {
+			return
+		}
+		day = t.Day
+		n++
+		from, weight := s.leadsAfter(number, t), ageWeight[o.day-day]
 		for i := range from.near {
 			l := &from.near[i]
 			if at := s.consider(l, &from.links[i], day); at >= 0 {

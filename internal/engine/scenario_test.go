@@ -93,7 +93,7 @@ func (s *story) play(script string) string {
 }
 
 var (
-	linkLine     = regexp.MustCompile(`^link (.+) -> (.+) (\d+)%(?: worth (\d+))?$`)
+	linkLine     = regexp.MustCompile(`^link (?:by (\w+) )?(.+) -> (.+) (\d+)%(?: worth (\d+))?$`)
 	upsellLine   = regexp.MustCompile(`^upsell (.+) from tier (\d) to (\d) (\d+)%$`)
 	productLine  = regexp.MustCompile(`^product (\S+) is (.+) in (.+), tier (\d)$`)
 	feedbackLine = regexp.MustCompile(`^reps find (\d+) of (\d+) (\S+) alerts (?:about|of) (.+) not useful$`)
@@ -123,9 +123,9 @@ func (s *story) one(line string) []string {
 		return nil
 	}
 	if m := linkLine.FindStringSubmatch(line); m != nil {
-		c := float64(s.int(m[3])) / 100
-		s.knowledge.Links.Set(sales.Link{Kind: sales.CrossSellLink, Level: s.rules.LinkLevel, From: m[1], To: m[2], Confidence: c, Score: c,
-			Both: 100 * int64(s.int(m[3])) / 100, FromHolders: 100, Baseline: c / 2, Lift: 2, TypicalMinor: int64(s.int("0" + m[4]))})
+		c := float64(s.int(m[4])) / 100
+		s.knowledge.Links.Set(sales.Link{Kind: sales.CrossSellLink, Level: s.rules.LinkLevel, Via: m[1], From: m[2], To: m[3], Confidence: c, Score: c,
+			Both: 100 * int64(s.int(m[4])) / 100, FromHolders: 100, Baseline: c / 2, Lift: 2, TypicalMinor: int64(s.int("0" + m[5]))})
 		return nil
 	}
 	if m := upsellLine.FindStringSubmatch(line); m != nil {

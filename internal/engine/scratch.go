@@ -19,6 +19,9 @@ type scratch struct {
 	types    marks   // those of the order with a tier
 	leads    []leads // by number at the link level
 
+	touchLeads  []leads // by number of the touch
+	touchesSeen marks
+
 	candidates  []candidate // of a cross-sell
 	candidateAt places      // of them, by number
 	refused     []refusal   // with batch.Explain alone

@@ -243,8 +243,8 @@ func (h *history) learnLink() {
 			l.Curve[i] = float32(i+1) * float32(share) / sales.CurveWeeks
 		}
 	}
-	if rapid.IntRange(0, 9).Draw(h.T, "seen") == 0 {
-		l.Via = "product_view"
+	if rapid.IntRange(0, 3).Draw(h.T, "seen") == 0 {
+		l.Via, l.From = rapid.SampledFrom([]string{"product_view", "cart_add"}).Draw(h.T, "via"), rapid.SampledFrom([]string{"BREAD", "NEWS"}).Draw(h.T, "seen about")
 	}
 	if rapid.IntRange(0, 3).Draw(h.T, "upsell") == 0 {
 		tier := rapid.Int32Range(1, 2).Draw(h.T, "tier")

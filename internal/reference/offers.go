@@ -41,7 +41,8 @@ func (m *Model) excluded(category string) bool {
 	return slices.Contains(m.rules.Links.ExcludeCategories, category)
 }
 
-// crossSell offers one of what links lead to from the order's lines and what the customer neither holds nor was offered lately.
+// crossSell offers one of what links lead to from the order's lines and from what was bought or touched lately, and what the customer neither holds nor was
+// offered lately.
 func (m *Model) crossSell(c *customer, o *order) {
 	all := m.candidates(c, o)
 	if len(all) == 0 {
@@ -49,11 +50,15 @@ func (m *Model) crossSell(c *customer, o *order) {
 	}
 	m.look(c, o, all)
 	chosen, propensity := m.choose(o, all)
-	from, to := m.linkItem(chosen.link.From), m.linkItem(chosen.link.To)
+	from, to, because := m.leadingItem(&chosen.link), m.linkItem(chosen.link.To), "bought"
+	fromName := m.name(from)
+	if chosen.link.Via != "" {
+		fromName, because = name{level: sales.LevelCategory, text: chosen.link.From}, "touched"
+	}
 	if !m.meet(to) || !m.meet(from) {
 		return
 	}
-	m.offer(c, o, sales.CrossSell, chosen, propensity, m.name(from), m.name(to), []string{"bought", "link", "not_held"})
+	m.offer(c, o, sales.CrossSell, chosen, propensity, fromName, m.name(to), []string{because, "link", "not_held"})
 }
 
 // held is what the customer has bought after the day, as links name it.

@@ -231,18 +231,34 @@ func (m *Model) idsOf(c *customer, s said) []string {
 		if p.refund || p.day != s.day {
 			continue
 		}
-		for it := range c.bought[s.day] {
-			text := called(s.to.level, it)
-			from, stands := name{level: s.to.level, text: text}, standing(s.to.level, text)
-			if s.kind == sales.Upsell {
-				from, stands = name{sales.LevelType, it.Type, it.Tier}, it
-			}
-			if _, known := m.places[stands]; known && (s.kind != sales.Upsell || it.Type == s.to.text) {
-				ids = append(ids, m.alertID(c.id, &episode{kind: s.kind, event: p.event, from: from, to: s.to}))
-			}
+		for from := range m.leadingTo(c, s) {
+			ids = append(ids, m.alertID(c.id, &episode{kind: s.kind, event: p.event, from: from, to: s.to}))
 		}
 	}
 	return ids
+}
+
+// leadingTo is what an offer may have followed from: what was bought on its day, and for a cross-sell what was bought or touched in the 60 days up to it.
+func (m *Model) leadingTo(c *customer, s said) map[name]bool {
+	from := map[name]bool{}
+	for day, items := range c.bought {
+		for it := range items {
+			text := called(s.to.level, it)
+			_, known := m.places[standing(s.to.level, text)]
+			switch {
+			case s.kind == sales.Upsell && day == s.day && it.Type == s.to.text:
+				from[name{sales.LevelType, it.Type, it.Tier}] = true
+			case s.kind == sales.CrossSell && day > s.day-60 && day <= s.day && known:
+				from[name{level: s.to.level, text: text}] = true
+			}
+		}
+	}
+	for t := range c.touches {
+		if s.kind == sales.CrossSell && t.about != "" && t.day > s.day-60 && t.day <= s.day {
+			from[name{level: sales.LevelCategory, text: t.about}] = true
+		}
+	}
+	return from
 }
 
 // isNextSpell tells whether the id is that of the spell which the last purchase would give its name.

@@ -17,7 +17,7 @@ import (
 // candidate is what may be offered, and what a scorecard says of it.
 type candidate struct {
 	link    sales.Link
-	cosine  int64   // in parts of 2^20, to what was bought in the last 60 days
+	cosine  int64   // in parts of 2^20, to what was bought or touched in the last 60 days
 	damped  []int64 // damped confidence of each antecedent, in the same parts
 	before  int     // days with a purchase before the window
 	values  []float64
@@ -27,24 +27,27 @@ type candidate struct {
 	value   float64 // the probability times the margin, if that is known of all candidates
 }
 
-// candidates are what links lead to from the order's lines and from what was bought lately, without what the customer holds or was offered
+// antecedent is what a link leads from: what was bought, or touched by way of a kind.
+type antecedent struct{ via, text string }
+
+// candidates are what links lead to from the order's lines and from what was bought or touched lately, without what the customer holds or was offered
 // lately.
 func (m *Model) candidates(c *customer, o *order) []*candidate {
-	from := map[string]bool{}
+	from := map[antecedent]bool{}
 	for i, it := range o.items {
 		if m.linked(o, i) {
-			from[m.name(it).text] = true
+			from[antecedent{text: m.name(it).text}] = true
 		}
 	}
-	for antecedent := range m.antecedents(c, o) {
-		from[antecedent] = true
+	for a := range m.antecedents(c, o) {
+		from[a] = true
 	}
 	found := map[string]*candidate{}
 	held := m.held(c, o.day-sales.Day(m.rules.WindowDays))
-	for antecedent := range from {
-		for _, l := range m.known.leading[antecedent] {
+	for a := range from {
+		for _, l := range m.known.leading[a.text] {
 			switch {
-			case held[l.To] || !m.follows(&l) || m.saidLately(c, sales.CrossSell, name{level: l.Level, text: l.To}, o.day, false):
+			case l.Via != a.via, held[l.To] || !m.follows(&l) || m.saidLately(c, sales.CrossSell, name{level: l.Level, text: l.To}, o.day, false):
 			case found[l.To] == nil:
 				found[l.To] = &candidate{link: l}
 			case rank(&l, &found[l.To].link) < 0:
@@ -57,13 +60,21 @@ func (m *Model) candidates(c *customer, o *order) []*candidate {
 
 // follows tells whether a link may be followed under the rules, and leads to what is sold.
 func (m *Model) follows(l *sales.Link) bool {
-	return l.Level == m.rules.LinkLevel && l.Via == "" && !m.excluded(l.To) && l.To != l.From && !m.useless(sales.CrossSell, l.To) &&
-		(!m.known.sells(m.linkItem(l.From)) || m.known.sells(m.linkItem(l.To)))
+	return l.Level == m.rules.LinkLevel && !m.excluded(l.To) && (l.To != l.From || l.Via != "") && !m.useless(sales.CrossSell, l.To) &&
+		(!m.known.sells(m.leadingItem(l)) || m.known.sells(m.linkItem(l.To)))
+}
+
+// leadingItem is what a link leads from: a touch is about a category, whatever the level.
+func (m *Model) leadingItem(l *sales.Link) window.Item {
+	if l.Via != "" {
+		return window.Item{Category: l.From}
+	}
+	return m.linkItem(l.From)
 }
 
 // rank orders links: by score, equal ones by name.
 func rank(a, b *sales.Link) int {
-	return cmp.Or(cmp.Compare(b.Score, a.Score), cmp.Compare(a.From, b.From), cmp.Compare(a.To, b.To))
+	return cmp.Or(cmp.Compare(b.Score, a.Score), cmp.Compare(a.From, b.From), cmp.Compare(a.To, b.To), cmp.Compare(a.Via, b.Via))
 }
 
 // look fills in what the card of cross-sell asks about the candidates.
@@ -92,8 +103,8 @@ func (m *Model) look(c *customer, o *order, all []*candidate) {
 	}
 	for _, k := range all {
 		for from, age := range antecedents {
-			for _, l := range m.known.leading[from] {
-				if l.To == k.link.To && m.follows(&l) {
+			for _, l := range m.known.leading[from.text] {
+				if l.Via == from.via && l.To == k.link.To && m.follows(&l) {
 					similar := 0.0
 					if l.FromHolders > 0 && l.ToHolders > 0 {
 						similar = float64(l.Both) / math.Sqrt(float64(l.FromHolders)*float64(l.ToHolders))
@@ -147,18 +158,34 @@ func (m *Model) weighValues(all []*candidate) {
 }
 
 // antecedents are what was bought and paid for in the last 60 days, with its age in days, from the newest day back to the one with which
-// there are forty.
-func (m *Model) antecedents(c *customer, o *order) map[string]int {
-	ages := map[string]int{}
+// there are forty; and as many touches.
+func (m *Model) antecedents(c *customer, o *order) map[antecedent]int {
+	ages := m.touched(c, o)
+	touches := len(ages)
 	days := slices.Sorted(maps.Keys(c.bought))
 	slices.Reverse(days)
 	for _, day := range days {
-		if day <= o.day-60 || len(ages) >= 40 {
+		if day <= o.day-60 || len(ages)-touches >= 40 {
 			break
 		}
 		for it, s := range c.bought[day] {
-			if _, ok := ages[m.name(it).text]; !ok && s.amount > 0 && !m.excluded(it.Category) {
-				ages[m.name(it).text] = int(max(0, o.day-day))
+			a := antecedent{text: m.name(it).text}
+			if _, ok := ages[a]; !ok && s.amount > 0 && !m.excluded(it.Category) {
+				ages[a] = int(max(0, o.day-day))
+			}
+		}
+	}
+	return ages
+}
+
+// touched are the kinds of touches about categories of the 60 days up to the order's.
+func (m *Model) touched(c *customer, o *order) map[antecedent]int {
+	ages := map[antecedent]int{}
+	for day := o.day; day > o.day-60 && len(ages) < 40; day-- {
+		for t := range c.touches {
+			a := antecedent{t.kind.String(), t.about}
+			if _, ok := ages[a]; !ok && t.day == day && t.about != "" && !m.excluded(t.about) {
+				ages[a] = int(o.day - day)
 			}
 		}
 	}
