@@ -210,16 +210,90 @@ func (s *Shard) tell(c *Customer, from, to sales.Day, n int64) {
 	if from > to || !c.Pairs {
 		return
 	}
-	for _, day := range s.eventfulDays(&c.Window, from, to) {
-		h := s.holdingsOn(&c.Window, day)
-		s.step.tally.tellLeaving(h, day, n)
-		s.step.tally.tellComing(h, day, sales.Day(s.rules.WindowDays), n)
+	days := s.eventfulDays(&c.Window, from, to)
+	if len(days) > 0 && from > newestLine(&c.Window) {
+		s.tellPassing(&c.Window, days, n)
+		return
 	}
+	for _, day := range days {
+		s.tellDay(&c.Window, day, n)
+	}
+}
+
+func (s *Shard) tellDay(w *window.Window, day sales.Day, n int64) {
+	h := s.holdingsOn(w, day)
+	s.step.tally.tellLeaving(h, day, n)
+	s.step.tally.tellComing(h, day, sales.Day(s.rules.WindowDays), n)
+}
+
+// tellPassing tells of days after the newest line, on which items can only leave: that needs no more of each than when it was bought last, and
+// so one look at the lines for all days.
+func (s *Shard) tellPassing(w *window.Window, days []sales.Day, n int64) {
+	windowDays, touches := sales.Day(s.rules.WindowDays), w.Touches()
+	last := s.lastBought(w, days[0]-windowDays)
+	held := len(last)
+	for _, day := range days {
+		if slices.ContainsFunc(touches, func(t window.Touch) bool { return t.Day == day }) {
+			s.tellDay(w, day, n)
+			continue
+		}
+		start, h := day-windowDays, &s.step.scratch.holdings
+		for held > 0 && last[held-1].day < start { // they have left before
+			held--
+		}
+		last, h.late = last[:held], false
+		for held > 0 && last[held-1].day == start {
+			held--
+		}
+		if held == len(last) && len(touches) == 0 {
+			continue
+		}
+		h.next(s.level.len())
+		for i := range last {
+			if i < held {
+				h.held = append(h.held, last[i].number)
+			} else {
+				h.leaving = append(h.leaving, last[i].number)
+			}
+		}
+		s.seeTouches(h, touches, day, start)
+		s.step.tally.tellLeaving(h, day, n)
+	}
+}
+
+// lastBought is when an item was bought last.
+type lastBought struct {
+	number int32
+	day    sales.Day
+}
+
+// lastBought gives what was bought from a day on, each item once, those that were bought last first. The slice is scratch.
+func (s *Shard) lastBought(w *window.Window, from sales.Day) []lastBought {
+	sc := &s.step.scratch
+	sc.last = sc.last[:0]
+	sc.distinct.next(s.level.len())
+	lines := w.Between(from-1, math.MaxInt32)
+	for i := len(lines) - 1; i >= 0; i-- {
+		l := &lines[i]
+		if f := s.level.of(l.Item); l.AmountMinor > 0 && f.takesPart && sc.distinct.add(f.number) {
+			sc.last = append(sc.last, lastBought{f.number, l.Day})
+		}
+	}
+	return sc.last
+}
+
+// newestLine is the day of the newest line, 0 if there is none.
+func newestLine(w *window.Window) sales.Day {
+	lines := w.Lines()
+	if len(lines) == 0 {
+		return 0
+	}
+	return lines[len(lines)-1].Day
 }
 
 // tellPurchases tells of the customer's own day, of which all was told but what an order has added to what was bought before.
 func (s *Shard) tellPurchases(c *Customer, before []int32) {
-	if !c.Pairs {
+	if !c.Pairs || !s.anyComes(&c.Window, c.Day, before) {
 		return
 	}
 	h := s.holdingsOn(&c.Window, c.Day)
@@ -234,6 +308,31 @@ func (s *Shard) tellPurchases(c *Customer, before []int32) {
 	}
 	h.touches.come()
 	s.step.tally.tellComing(h, c.Day, sales.Day(s.rules.WindowDays), +1)
+}
+
+// anyComes tells whether an item comes on the newest day that is not among those before. Of half the orders of a household, which buys the same
+// again, nothing is new.
+func (s *Shard) anyComes(w *window.Window, day sales.Day, before []int32) bool {
+	fresh, n := &s.step.scratch.distinct, 0
+	fresh.next(s.level.len())
+	lines := w.Between(day-sales.Day(s.rules.WindowDays), day)
+	at := len(lines) - 1
+	for ; at >= 0 && lines[at].Day == day; at-- {
+		if f := s.level.of(lines[at].Item); lines[at].AmountMinor > 0 && f.takesPart && fresh.add(f.number) {
+			n++
+		}
+	}
+	for _, number := range before {
+		if fresh.drop(number) {
+			n--
+		}
+	}
+	for ; at >= 0 && n > 0; at-- {
+		if lines[at].AmountMinor > 0 && fresh.drop(s.level.of(lines[at].Item).number) {
+			n--
+		}
+	}
+	return n > 0
 }
 
 // boughtOn gives what counts as bought on a day. The slice is scratch.
@@ -305,8 +404,10 @@ func (s *Shard) eventfulDays(w *window.Window, from, to sales.Day) []sales.Day {
 	for _, l := range w.Between(from-days-1, to-days) {
 		see(l.Day + days)
 	}
-	for _, l := range w.Between(from-1, to) {
-		see(l.Day)
+	if from <= newestLine(w) {
+		for _, l := range w.Between(from-1, to) {
+			see(l.Day)
+		}
 	}
 	for _, t := range w.Touches() {
 		for _, day := range [...]sales.Day{t.Day, t.Day + days} {

@@ -43,6 +43,7 @@ type scratch struct {
 	days     []sales.Day
 	before   []int32 // what a customer held
 	touched  []int32 // and by which touches
+	last     []lastBought
 	blob     []byte
 	windows  window.Decoder
 	job      JobOrder
@@ -100,6 +101,15 @@ func (m *marks) add(n int32) bool {
 		return false
 	}
 	m.at[n] = m.round
+	return true
+}
+
+// drop takes the number out and tells whether it was in.
+func (m *marks) drop(n int32) bool {
+	if m.at[n] != m.round {
+		return false
+	}
+	m.at[n] = 0 // no round
 	return true
 }
 
