@@ -104,9 +104,9 @@ func (t *tallies) add(cells []cell, rows, cols []string) []sales.Cell {
 		return nil
 	}
 	p := packingOf(cells, len(rows), len(cols))
-	t.sums = t.sums[:0]
-	for _, c := range cells {
-		t.sums = append(t.sums, sum{key: p.key(c), n: c.n})
+	t.sums = slices.Grow(t.sums[:0], len(cells))[:len(cells)]
+	for i := range cells {
+		t.sums[i] = sum{key: p.key(&cells[i]), n: cells[i].n}
 	}
 	t.spare = slices.Grow(t.spare[:0], len(t.sums))[:len(t.sums)]
 	t.sums, t.spare = sortSums(t.sums, t.spare, p.bits())
@@ -137,16 +137,16 @@ type packing struct {
 
 func packingOf(cells []cell, rows, cols int) packing {
 	low, high := cells[0].bucket, cells[0].bucket
-	for _, c := range cells {
-		low, high = min(low, c.bucket), max(high, c.bucket)
+	for i := range cells {
+		low, high = min(low, cells[i].bucket), max(high, cells[i].bucket)
 	}
 	return packing{rowBits: bits.Len(uint(rows)), colBits: bits.Len(uint(cols)), bucketBits: bits.Len(uint(high - low)), low: low}
 }
 
 func (p packing) bits() int { return p.rowBits + p.colBits + p.bucketBits }
 
-func (p packing) key(c cell) uint64 {
-	return (uint64(c.row)<<p.colBits|uint64(c.col))<<p.bucketBits | uint64(c.bucket-p.low)
+func (p *packing) key(c *cell) uint64 {
+	return (uint64(c.row)<<(p.colBits&63)|uint64(c.col))<<(p.bucketBits&63) | uint64(c.bucket-p.low)
 }
 
 func (p packing) cell(key uint64) cell {
@@ -155,23 +155,28 @@ func (p packing) cell(key uint64) cell {
 	return cell{row: int32(key >> p.colBits), col: int32(key & (1<<p.colBits - 1)), bucket: bucket}
 }
 
-// sortSums sorts by the keys' low bits, by counting bytes from the lowest up. The result is the first of the slices it gives back.
+// sortSums sorts by the keys' low bits, by counting bytes from the lowest up: a byte is counted while that before it puts the sums in their
+// places. The result is the first of the slices it gives back.
 func sortSums(sums, spare []sum, keyBits int) (sorted, other []sum) {
+	var at, next [256]int
+	for i := range sums {
+		at[uint8(sums[i].key)]++
+	}
 	for shift := 0; shift < keyBits; shift += 8 {
-		var at [256]int
-		for i := range sums {
-			at[uint8(sums[i].key>>shift)]++
-		}
 		from := 0
 		for b, n := range at {
 			at[b] = from
 			from += n
 		}
-		for _, s := range sums {
-			b := uint8(s.key >> shift)
+		clear(next[:])
+		for i := range sums {
+			s := sums[i]
+			b := uint8(s.key >> (shift & 63))
+			next[uint8(s.key>>((shift+8)&63))]++
 			spare[at[b]] = s
 			at[b]++
 		}
+		at = next
 		sums, spare = spare, sums
 	}
 	return sums, spare
