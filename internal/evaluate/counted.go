@@ -15,6 +15,7 @@ type counted struct {
 	ever   []float64 // customers' days with the item
 	lately []float64 // of those, in the last days
 	owned  map[*customer]*owned
+	ridged *ridgeWeights // the last made
 }
 
 // latelyDays is what counts as lately.
@@ -62,7 +63,7 @@ func (s *counted) own(c *customer, item int32) {
 		s.owned[c] = o
 		s.people++
 	}
-	if o.has[item/64]&(1<<(item%64)) != 0 {
+	if o.holds(item) {
 		return
 	}
 	o.has[item/64] |= 1 << (item % 64)
@@ -75,6 +76,9 @@ func (s *counted) own(c *customer, item int32) {
 	}
 	o.items = append(o.items, item)
 }
+
+// holds tells whether the customer ever bought the item; nil has bought nothing.
+func (o *owned) holds(item int32) bool { return o != nil && o.has[item/64]&(1<<(item%64)) != 0 }
 
 // with is how many customers bought the item and each other one.
 func (s *counted) with(item int32) []uint32 {
