@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
+	"unsafe"
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
@@ -331,32 +332,55 @@ func TestOldBlocksAreForgotten(t *testing.T) {
 	}
 }
 
-// An antecedent takes at most so much: per consequent a header, and 8 bytes for each block in which it counts and each code.
+// An antecedent takes at most so much: per consequent a header, and 8 bytes for each block in which it counts and each code; and what is known of it
+// alone, by stratum. What has left is kept until it is settled, some blocks of it.
 func TestMemoryOfAnAntecedentIsBounded(t *testing.T) {
-	c := NewCounts(DefaultMaxCandidates)
-	rules := DefaultLinkRules()
-	d := newDecay(40_000, rules.HalfLifeDays)
-	blocks := d.blocks()
-	for to := range 2 * DefaultMaxCandidates {
-		c.addTo(c.id("from"), c.id(fmt.Sprint("to", to)), SameDay(40_000), 1)
+	t.Parallel()
+	const today = 40_000
+	c, rules := NewCounts(DefaultMaxCandidates), DefaultLinkRules()
+	d := newDecay(today, rules.HalfLifeDays)
+	blocks, unsettledBlocks := d.blocks(), int(Block(today)-unsettled(today))+1
+	codes := []int32{waited, noClock}
+	for code := range int32(sameDay + 1) {
+		codes = append(codes, code)
 	}
-	codes := 0
-	for code := range int32(left) {
-		if code <= sameDay || code == waited || code == noClock {
-			codes++
-			for b := range blocks {
-				for _, to := range c.items[c.ids["from"]].row.to {
-					c.addTo(c.ids["from"], to, (Block(40_000)-int32(b))<<codeBits|code, 1)
-				}
+	from := c.id("from")
+	for to := range 2 * DefaultMaxCandidates {
+		c.addTo(from, c.id(fmt.Sprint("to", to)), SameDay(today), 1)
+	}
+	each := func(blocks int, codes []int32, add func(bucket int32)) {
+		for b := range int32(blocks) {
+			for _, code := range codes {
+				add((Block(today)-b)<<codeBits | code)
 			}
 		}
 	}
-	r := &c.items[c.ids["from"]].row
-	atMost := DefaultMaxCandidates * (consequentBytes + sumBytes*blocks*codes)
-	if got := r.bytes(); got > 2*atMost {
+	item := &c.items[from]
+	for _, to := range slices.Clone(item.row.to) {
+		each(blocks, codes, func(bucket int32) { c.addTo(from, to, bucket, 1) })
+		each(unsettledBlocks, []int32{left}, func(bucket int32) { c.addTo(from, to, bucket, -1) })
+	}
+	for stratum := range int32(Strata) {
+		each(blocks, []int32{stratum}, func(bucket int32) {
+			c.Add(sales.TallyPairs, []sales.Cell{{Row: "from", Bucket: bucket, N: 1}, {Row: "from", Col: HeldCol, Bucket: bucket, N: 1}})
+		})
+	}
+	c.Forget(rules, sales.Calendar{}.Start(today))
+	item = &c.items[from]
+	if got := len(item.row.to); got != DefaultMaxCandidates {
+		t.Fatalf("%d consequents, want %d", got, DefaultMaxCandidates)
+	}
+	atMost := DefaultMaxCandidates*(consequentBytes+sumBytes*(blocks*len(codes)+unsettledBlocks)) + sumBytes*(2*blocks*Strata+unsettledBlocks)
+	if got := item.bytes(); got > 2*atMost || got < atMost/2 {
 		t.Errorf("%d bytes, %d were counted on, twice that while slices grow", got, atMost)
 	}
-	t.Logf("%d consequents, %d blocks of %d codes: %d bytes, %d with the room to grow into", len(r.to), blocks, codes, atMost, r.bytes())
+	if atMost > 9_200_000 {
+		t.Errorf("%d bytes at most, and 9 MB are promised", atMost)
+	}
+	if unsafe.Sizeof(entry{}) != entryBytes || unsafe.Sizeof(floor{}) != floorBytes || unsafe.Sizeof(sum{}) != sumBytes {
+		t.Errorf("an entry takes %d bytes, a floor %d, a sum %d", unsafe.Sizeof(entry{}), unsafe.Sizeof(floor{}), unsafe.Sizeof(sum{}))
+	}
+	t.Logf("%d consequents, %d blocks of %d codes: %d bytes, %d with the room to grow into", len(item.row.to), blocks, len(codes), atMost, item.bytes())
 }
 
 func TestLongRowsAreCut(t *testing.T) {

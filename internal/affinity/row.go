@@ -199,25 +199,33 @@ func (s sums) from(block int32) sums { return s[s.place(block<<codeBits):] }
 // before gives the sums of earlier blocks than the one.
 func (s sums) before(block int32) sums { return s[:s.place(block<<codeBits)] }
 
-// Bytes of a consequent in memory: its id and place, its entry, its floor; and of each sum.
+// Bytes in memory of a consequent (its id and place, its entry, its floor) and of a sum. So an antecedent with all the consequents that it may have, each
+// with all the sums there can be (of the 40 blocks that count by default, and 55 codes), takes 9 MB, and as much to grow into. It is a bound that nothing
+// comes near: in a year of 1,197 households a category takes 200 kB.
 const (
-	consequentBytes = 8 + 48 + 16
-	sumBytes        = 8
+	idBytes    = 4
+	entryBytes = 48
+	floorBytes = 16
+	sumBytes   = 8
+
+	consequentBytes = 2*idBytes + entryBytes + floorBytes
 )
 
-// bytes is what the row takes in memory, with the room to grow into.
-func (r *row) bytes() int {
-	n := cap(r.to)*4 + cap(r.slots)*4 + cap(r.entries)*48 + cap(r.floors)*16
-	for i := range r.entries {
-		n += cap(r.entries[i].cells) * sumBytes
+// bytes is what the item's sums and its row take in memory, with the room to grow into.
+func (i *itemCount) bytes() int {
+	r := &i.row
+	n := (cap(r.to)+cap(r.slots))*idBytes + cap(r.entries)*entryBytes + cap(r.floors)*floorBytes
+	n += (cap(i.came) + cap(i.left) + cap(i.heldAt)) * sumBytes
+	for k := range r.entries {
+		n += cap(r.entries[k].cells) * sumBytes
 	}
 	return n
 }
 
-// bytes is what all rows take in memory.
+// bytes is what all items take in memory, but for their names.
 func (c *Counts) bytes() (n int) {
 	for i := range c.items {
-		n += c.items[i].row.bytes()
+		n += c.items[i].bytes()
 	}
 	return n
 }
