@@ -72,7 +72,7 @@ func (s *session) named(ctx context.Context, said *channel.Saying, week int32, r
 func (s *session) membersOf(row string) []sales.Reason {
 	sums := s.memory.sums
 	category, isCategory := strings.CutPrefix(row, engine.CategoryRow)
-	members := sums.rows[rowKey{sales.TallyActivity, row}][column{engine.AttributeMembers, 0}]
+	members := sums.rows[rowKey{kind: sales.TallyActivity, row: row}][column{engine.AttributeMembers, 0}]
 	if isCategory && s.deps.Rules().Level == sales.LevelCategory {
 		members = sums.counts.Holders(category)
 	}
@@ -94,7 +94,7 @@ func (s *session) membersOf(row string) []sales.Reason {
 // responses counts the alerts of rows that reps have reported on, and how many of them led to a sale.
 func (s *sums) responses(rows []string) (won, judged int64) {
 	for _, row := range rows {
-		for at, n := range s.rows[rowKey{sales.TallyActivity, row}] {
+		for at, n := range s.rows[rowKey{kind: sales.TallyActivity, row: row}] {
 			switch at.col {
 			case engine.Won.String():
 				won += n

@@ -20,7 +20,7 @@ func (s *session) addModels(e *edition) error {
 	}
 	for _, card := range scorecard.Cards() {
 		examples := sums.examples.Examples(card, reached)
-		if len(examples) == 0 {
+		if !scorecard.Enough(examples) {
 			continue
 		}
 		m := scorecard.Learn(card, examples)

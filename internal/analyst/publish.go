@@ -93,6 +93,7 @@ func (s *session) commit(ctx context.Context, records []*kgo.Record) error {
 func (s *session) compose(ctx context.Context, keep, whole bool) (*edition, error) {
 	e := &edition{}
 	s.memory.sums.forgetActivity(s.activeUntil())
+	s.memory.sums.forgetExamples(s.cfg.Calendar.Day(s.memory.sums.reached(sales.TallyExamples)))
 	if err := s.addRows(e); err != nil {
 		return nil, err
 	}
@@ -159,7 +160,7 @@ func (s *session) addPairs(e *edition) error {
 	if err != nil {
 		return err
 	}
-	return s.addRow(e, sums.row(rowKey{progressKind, string(sales.TallyPairs)}))
+	return s.addRow(e, sums.row(rowKey{kind: progressKind, row: string(sales.TallyPairs)}))
 }
 
 // addLinks says links that are new or have moved, or all that are in any way other than was said, and takes back those that no longer hold.

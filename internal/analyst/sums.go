@@ -5,6 +5,7 @@ import (
 	"iter"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"leadline/internal/affinity"
@@ -34,6 +35,18 @@ type sums struct {
 type rowKey struct {
 	kind sales.TallyKind
 	row  string
+	week int32 // of examples, so that no row grows for ever; 0: of another kind, or all that an earlier release had
+}
+
+// weekMark stands between row and week in a row's name. No card has it in its name.
+const weekMark = "|"
+
+// name is what leadline.knowledge-state calls the row.
+func (k rowKey) name() string {
+	if k.week == 0 {
+		return k.row
+	}
+	return k.row + weekMark + strconv.Itoa(int(k.week))
 }
 
 // column is a cell's place in its row.
@@ -79,7 +92,7 @@ func (s *sums) fold(t *sales.Tally, offset int64) error {
 		s.paired, s.unkept = true, true
 		return nil
 	}
-	s.changed[rowKey{progressKind, string(t.Kind)}] = struct{}{}
+	s.changed[rowKey{kind: progressKind, row: string(t.Kind)}] = struct{}{}
 	for i := range t.Cells {
 		s.add(t.Kind, &t.Cells[i])
 	}
@@ -97,13 +110,20 @@ func (s *sums) count(kind sales.TallyKind, cells []sales.Cell) {
 
 // add adds one cell to its row.
 func (s *sums) add(kind sales.TallyKind, cell *sales.Cell) {
-	key := rowKey{kind, s.name(cell.Row)}
+	key := rowKey{kind: kind, row: s.name(cell.Row)}
+	if kind == sales.TallyExamples {
+		key.week = cell.Bucket
+	}
+	s.addTo(key, cell)
+}
+
+func (s *sums) addTo(key rowKey, cell *sales.Cell) {
 	row := s.rows[key]
 	if row == nil {
 		row = map[column]int64{}
 		s.rows[key] = row
 	}
-	at := column{s.name(cell.Col), affinity.Kept(kind, cell)}
+	at := column{s.name(cell.Col), affinity.Kept(key.kind, cell)}
 	if row[at] += cell.N; row[at] == 0 {
 		delete(row, at)
 	}
@@ -124,7 +144,7 @@ func (s *sums) dirty() bool { return len(s.changed) > 0 || s.paired }
 
 // row is what leadline.knowledge-state says about the key; without cells it says nothing.
 func (s *sums) row(key rowKey) wire.KnowledgeRow {
-	row := wire.KnowledgeRow{Kind: key.kind, Row: key.row}
+	row := wire.KnowledgeRow{Kind: key.kind, Row: key.name()}
 	if key.kind == progressKind {
 		row.Cells = s.progress[sales.TallyKind(key.row)].cells()
 	}
@@ -140,7 +160,7 @@ func (s *sums) row(key rowKey) wire.KnowledgeRow {
 // changedRows lists the keys of what was folded since the last commit, but for pairs, sorted.
 func (s *sums) changedRows() []rowKey {
 	return slices.SortedFunc(maps.Keys(s.changed), func(a, b rowKey) int {
-		return cmp.Or(cmp.Compare(a.kind, b.kind), cmp.Compare(a.row, b.row))
+		return cmp.Or(cmp.Compare(a.kind, b.kind), cmp.Compare(a.row, b.row), cmp.Compare(a.week, b.week))
 	})
 }
 
@@ -160,8 +180,17 @@ func (s *sums) restore(row *wire.KnowledgeRow) error {
 	case kind == sales.TallyPairs:
 		return s.counts.Restore(row.Row, row.Cells)
 	}
+	key := rowKey{kind: row.Kind, row: s.name(row.Row)}
+	if card, week, ofWeek := strings.Cut(row.Row, weekMark); ofWeek && row.Kind == sales.TallyExamples {
+		n, err := strconv.ParseInt(week, 10, 32)
+		if err != nil {
+			return promise.Break("only Leadline may write leadline.knowledge-state", "row %q of examples names no week", row.Row)
+		}
+		key.row, key.week = s.name(card), int32(n)
+	}
 	for i := range row.Cells {
-		s.add(row.Kind, &row.Cells[i])
+		row.Cells[i].Row = key.row
+		s.addTo(key, &row.Cells[i])
 	}
 	s.count(row.Kind, row.Cells)
 	return nil
@@ -195,16 +224,28 @@ func (s *sums) forgetActivity(reached sales.Day) {
 		for at := range row {
 			if buyers && slipping.Outlived(at.bucket, reached) || demand && feedback.Outlived(at.bucket, reached.Week()) {
 				delete(row, at)
-				s.changed[rowKey{sales.TallyActivity, name}] = struct{}{}
+				s.changed[rowKey{kind: sales.TallyActivity, row: name}] = struct{}{}
 			}
 		}
 	}
 }
 
+// forgetExamples drops those that count no more when the shards have come to a day.
+func (s *sums) forgetExamples(reached sales.Day) {
+	before := reached.Week() - scorecard.KeptWeeks
+	for key := range s.rows {
+		if key.kind == sales.TallyExamples && key.week != 0 && key.week < before {
+			delete(s.rows, key)
+			s.changed[key] = struct{}{}
+		}
+	}
+	s.examples.Forget(before)
+}
+
 // days gives everyone's purchase days per day.
 func (s *sums) days() map[sales.Day]int64 {
 	days := map[sales.Day]int64{}
-	for at, n := range s.rows[rowKey{sales.TallyActivity, engine.PurchaseDaysRow}] {
+	for at, n := range s.rows[rowKey{kind: sales.TallyActivity, row: engine.PurchaseDaysRow}] {
 		days[sales.Day(at.bucket)] += n
 	}
 	return days

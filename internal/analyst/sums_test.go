@@ -2,6 +2,8 @@ package analyst
 
 import (
 	"fmt"
+	"maps"
+	"math"
 	"slices"
 	"testing"
 
@@ -9,6 +11,7 @@ import (
 	"pgregory.net/rapid"
 
 	"leadline/internal/sales"
+	"leadline/internal/scorecard"
 	"leadline/internal/wire"
 )
 
@@ -86,7 +89,7 @@ func restart(t *rapid.T, s *sums) *sums {
 		if err := next.restore(&row); err != nil {
 			t.Fatal(err)
 		}
-		next.changed[rowKey{row.Kind, row.Row}] = struct{}{}
+		next.changed[rowKey{kind: row.Kind, row: row.Row}] = struct{}{}
 	}
 	return next
 }
@@ -160,5 +163,58 @@ func TestAKindOfALaterReleaseJoinsShardsThatAreAtWork(t *testing.T) {
 		if (err == nil) != c.ok {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+// Examples are kept in a row a week, so that no record grows for ever, and let go of when they count no more. The one row that an earlier release has
+// kept counts beside them, once.
+func TestExamplesAreKeptByWeek(t *testing.T) {
+	card := scorecard.CrossSell()
+	col := scorecard.Col(card.Code(make([]int, len(card.Characteristics))), true)
+	cell := func(week int32) sales.Cell { return sales.Cell{Row: card.Name, Col: col, Bucket: week, N: 1} }
+	const first, last = int32(2_800), int32(2_803)
+	kept := map[string]wire.KnowledgeRow{"examples|cross-sell": {Kind: sales.TallyExamples, Row: card.Name, Cells: []sales.Cell{cell(first)}}}
+	read := func() *sums {
+		s := newSums(9)
+		for _, row := range kept {
+			row.Cells = slices.Clone(row.Cells)
+			if err := s.restore(&row); err != nil {
+				t.Fatal(err)
+			}
+		}
+		clear(s.changed)
+		return s
+	}
+	keep := func(s *sums) {
+		for _, key := range s.changedRows() {
+			row := s.row(key)
+			if kept[string(row.Kind)+"|"+row.Row] = row; len(row.Cells) == 0 {
+				delete(kept, string(row.Kind)+"|"+row.Row)
+			}
+		}
+	}
+	for n, csn := first, int64(1); n <= last; n, csn = n+1, csn+1 {
+		s := read()
+		if err := s.fold(&sales.Tally{Kind: sales.TallyExamples, CSN: csn, Now: 5, Cells: []sales.Cell{cell(n)}}, csn); err != nil {
+			t.Fatal(err)
+		}
+		if got := len(s.changed); got != 2 {
+			t.Errorf("%d rows change by one week's cell, and how far was read", got)
+		}
+		keep(s)
+	}
+	s := read()
+	today := sales.Day(7 * (last + 4))
+	taken := s.examples.Examples(card, today)
+	if len(taken) != 1 || len(kept) != 6 || math.Abs(taken[0].Taken-(2*math.Exp2(-7./13)+math.Exp2(-6./13)+math.Exp2(-5./13)+math.Exp2(-4./13))) > 1e-9 {
+		t.Errorf("%v of the rows %v", taken, slices.Sorted(maps.Keys(kept)))
+	}
+	s.forgetExamples(today + 7*(scorecard.KeptWeeks-5))
+	keep(s)
+	if got := slices.Sorted(maps.Keys(kept)); !slices.Equal(got, []string{"examples|cross-sell", "examples|cross-sell|2802", "examples|cross-sell|2803", "progress|examples"}) {
+		t.Errorf("%v are kept", got)
+	}
+	if err := newSums(9).restore(&wire.KnowledgeRow{Kind: sales.TallyExamples, Row: "cross-sell|soon"}); err == nil {
+		t.Error("a row of no week was taken")
 	}
 }

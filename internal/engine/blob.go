@@ -23,9 +23,10 @@ var ErrNewer = fmt.Errorf("blob of a later release: %w", ErrCorrupt)
 //	version u8 | crc32c u32 of the rest | csn | day | look day | owner | head | more said | open episodes | said | lifetime | window
 //	head = contact (2 bits) | open episodes (3) | said (3); a full field for said means "and this many more"
 //	said = kind and whether capped | item | day | event, of a declining spell
-//	lifetime = first day | days ever | in pairs (bit 0), offers (bit 1), reports (bit 2), segments (bit 3) | offered and taken up, if there were offers |
-//	           reports, if there are any (reportblob.go) | segments, if there are any
-const blobVersion = 3
+//	lifetime = first day | days ever | in pairs (bit 0), offers (bit 1), reports (bit 2), segments (bit 3), watched (bit 4) | offered and taken up, if
+//	           there were offers | reports, if there are any (reportblob.go) | segments, if there are any | what is watched, if anything is
+//	watched = item | day | expiry day | code
+const blobVersion = 4
 
 const (
 	flagPairs  = 1 << 0
@@ -34,6 +35,8 @@ const (
 	flagReports = 1 << 2
 
 	flagSegments = 1 << 3
+
+	flagWatched = 1 << 4
 )
 
 const (
@@ -86,7 +89,7 @@ func appendLifetime(dst []byte, c *Customer) []byte {
 	dst = appendDay(dst, c.FirstDay, c.Day)
 	dst = binary.AppendUvarint(dst, uint64(c.DaysEver))
 	offers, reports := c.Offered > 0 || c.TakenUp > 0, c.Rep != "" || len(c.Reports) > 0
-	dst = append(dst, bit(flagPairs, c.Pairs)|bit(flagOffers, offers)|bit(flagReports, reports)|bit(flagSegments, len(c.Segments) > 0))
+	dst = append(dst, bit(flagPairs, c.Pairs)|bit(flagOffers, offers)|bit(flagReports, reports)|bit(flagSegments, len(c.Segments) > 0)|bit(flagWatched, len(c.Watched) > 0))
 	if offers {
 		dst = append(dst, c.Offered, c.TakenUp)
 	}
@@ -98,6 +101,16 @@ func appendLifetime(dst []byte, c *Customer) []byte {
 		for _, segment := range c.Segments {
 			dst = appendText(dst, segment)
 		}
+	}
+	if len(c.Watched) > 0 {
+		dst = append(dst, byte(len(c.Watched)))
+	}
+	for i := range c.Watched {
+		w := &c.Watched[i]
+		dst = binary.AppendUvarint(dst, uint64(w.Item+1))
+		dst = binary.AppendVarint(dst, int64(c.Day-w.Day))
+		dst = binary.AppendVarint(dst, int64(w.ExpiryDay-w.Day))
+		dst = binary.AppendUvarint(dst, w.Code)
 	}
 	return dst
 }
@@ -166,7 +179,7 @@ func decodeCustomer(c *Customer, blob []byte, items *window.Items, windows *wind
 	if len(rest) != 0 {
 		return fmt.Errorf("blob with %d bytes too many: %w", len(rest), ErrCorrupt)
 	}
-	if blob[0] < blobVersion {
+	if blob[0] <= blobV2 {
 		c.Lifetime = lifetimeOf(&c.Window)
 	}
 	return nil
@@ -285,7 +298,7 @@ func (r *blobReader) byte(limit byte) byte {
 // lifetime reads what appendLifetime has written.
 func (r *blobReader) lifetime(c *Customer) {
 	c.FirstDay, c.DaysEver = r.day(c.Day), uint32(r.uvarint(math.MaxUint32))
-	flags := r.byte(flagPairs | flagOffers | flagReports | flagSegments)
+	flags := r.byte(flagPairs | flagOffers | flagReports | flagSegments | flagWatched)
 	c.Pairs = flags&flagPairs != 0
 	if flags&flagOffers != 0 {
 		c.Offered, c.TakenUp = r.byte(math.MaxUint8), r.byte(math.MaxUint8)
@@ -296,6 +309,13 @@ func (r *blobReader) lifetime(c *Customer) {
 	if flags&flagSegments != 0 {
 		for range r.byte(math.MaxUint8) {
 			c.Segments = append(c.Segments, r.text())
+		}
+	}
+	if flags&flagWatched != 0 {
+		for range r.byte(math.MaxUint8) {
+			w := Watched{Item: r.item(), Day: c.Day - sales.Day(r.varint())}
+			w.ExpiryDay, w.Code = w.Day+sales.Day(r.varint()), r.uvarint(math.MaxUint64)
+			c.Watched = append(c.Watched, w)
 		}
 	}
 }

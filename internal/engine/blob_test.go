@@ -71,6 +71,9 @@ func TestBlobRoundTrip(t *testing.T) {
 					Suppressed: sales.ByExpired, Code: rapid.Uint64().Draw(t, "code")}
 			}
 		}
+		for range rapid.IntRange(0, mostWatched).Draw(t, "watched") {
+			c.Watched = append(c.Watched, Watched{Item: item.Draw(t, "item"), Day: day.Draw(t, "watched from"), ExpiryDay: day.Draw(t, "until"), Code: rapid.Uint64().Draw(t, "code")})
+		}
 		blob := EncodeCustomer([]byte("before"), &c)[len("before"):]
 		back, err := DecodeCustomer(blob, items)
 		if err != nil {

@@ -10,6 +10,7 @@ import (
 //
 //	1: contact | open episodes | said, each with its own count; the window's last purchase before its days
 //	2: episodes without a code, spells that were said without their event, no lifetime, no reports, a window without a past
+//	3: nothing is watched; else as today
 const (
 	blobV1 = 1
 	blobV2 = 2
@@ -46,6 +47,10 @@ func Alike(old []byte, oldItems *window.Items, blob []byte, items *window.Items)
 	c, err := DecodeCustomer(blob, items)
 	if err != nil {
 		return nil, nil, err
+	}
+	c.Watched = nil
+	if old[0] > blobV2 {
+		return was, EncodeCustomer(nil, c), nil
 	}
 	c.Window.ForgetPast()
 	c.Lifetime, c.Pairs = lifetimeOf(&c.Window), false

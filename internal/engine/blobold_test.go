@@ -19,6 +19,13 @@ import (
 
 // goldenCustomer is the one whose blobs are in testdata, each written by the last release of its version.
 func goldenCustomer() *Customer {
+	c := unwatchedGoldenCustomer()
+	c.Watched = []Watched{{Item: 7, Day: 20_488, ExpiryDay: 20_502, Code: 1<<33 + 3}, {Item: 8, Day: 20_500, ExpiryDay: 20_514, Code: 3}}
+	return c
+}
+
+// unwatchedGoldenCustomer is the one of version 3.
+func unwatchedGoldenCustomer() *Customer {
 	c := oldGoldenCustomer()
 	c.Open[0].Code = 1<<40 + 5
 	c.Window.Trim(20_420, 180)
@@ -62,7 +69,7 @@ func TestGoldenBlobs(t *testing.T) {
 	t.Parallel()
 	items := someItems(t, 10)
 	current := EncodeCustomer(nil, goldenCustomer())
-	for version, want := range map[byte]*Customer{1: oldGoldenCustomer(), 2: oldGoldenCustomer(), 3: goldenCustomer()} {
+	for version, want := range map[byte]*Customer{1: oldGoldenCustomer(), 2: oldGoldenCustomer(), 3: unwatchedGoldenCustomer(), 4: goldenCustomer()} {
 		name, today := fmt.Sprintf("testdata/blob-v%d.bin", version), EncodeCustomer(nil, want)
 		blob, err := os.ReadFile(name)
 		if err != nil {
@@ -82,7 +89,7 @@ func TestGoldenBlobs(t *testing.T) {
 			t.Errorf("%s is due at %v, want %v: %v", name, due, want.Due(), err)
 		}
 	}
-	if current[0] != blobVersion || blobVersion != 3 {
+	if current[0] != blobVersion || blobVersion != 4 {
 		t.Error("a new version needs a golden blob, and a reader of the one before")
 	}
 	current[0]++

@@ -33,11 +33,7 @@ func (s *Shard) choose(o *order, n int, ahead func(i, j int) int) choice {
 		return c
 	}
 	c.explored = true
-	ranked := make([]int, n)
-	for i := range ranked {
-		ranked[i] = i
-	}
-	slices.SortFunc(ranked, ahead)
+	ranked := firsts(n, ahead)
 	if c.at = ranked[s.lot(o, "which")%uint64(first)]; c.at != best {
 		c.propensity = share / float64(first)
 	}
@@ -47,4 +43,18 @@ func (s *Shard) choose(o *order, n int, ahead func(i, j int) int) choice {
 // lot is a number drawn for the order's event.
 func (s *Shard) lot(o *order, about string) uint64 {
 	return xxhash.Sum64String(s.cfg.Prefix + "\x00" + about + "\x00" + o.EventID)
+}
+
+// firsts gives the places of the first ten of n, best first.
+func firsts(n int, ahead func(i, j int) int) []int {
+	first := make([]int, 0, firstOnes+1)
+	for i := range n {
+		if len(first) == firstOnes && ahead(first[firstOnes-1], i) <= 0 {
+			continue
+		}
+		at, _ := slices.BinarySearchFunc(first, i, ahead)
+		first = slices.Insert(first, at, i)
+		first = first[:min(len(first), firstOnes)]
+	}
+	return first
 }

@@ -31,9 +31,14 @@ func (s *Shard) crossSell(e *entry, o *order) {
 		return
 	}
 	values := q.values(c)
-	s.offer(e, o, offer{kind: sales.CrossSell, link: c.link.link, from: from, to: to, choice: chosen, logOdds: c.logOdds,
+	open := s.offer(e, o, offer{kind: sales.CrossSell, link: c.link.link, from: from, to: to, choice: chosen, logOdds: c.logOdds,
 		score: s.card(scorecard.CrossSell()), values: values[:], resolved: c.link, of: len(candidates),
 		since: c.since, antecedents: c.from, byValue: q.byValue})
+	told := -1
+	if open {
+		told = chosen.at
+	}
+	s.watch(e, o, candidates, q, told)
 }
 
 // markTaken marks what the customer holds in the window of the day, and what it was offered within the cool-down. On the way it adds up

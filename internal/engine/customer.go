@@ -31,6 +31,7 @@ type Customer struct {
 	Open     []Episode // open episodes, by kind, within one the oldest first: at most one declining spell, offers up to the caps
 	Said     []Said    // what the cool-down still covers
 	Reports  []Report  // what came of alerts, in the order of the days on which reps acted
+	Watched  []Watched // candidates that nobody was told of, the oldest first
 	Window   window.Window
 	Lifetime
 	Pairs bool // what the customer holds is in the tally of pairs: not so when the blob is of a release without it

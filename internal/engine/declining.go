@@ -86,13 +86,14 @@ func (s *Shard) look(e *entry, day sales.Day, due sales.Millis) {
 	} else {
 		gone = c.Window.PurchaseDays(day-sales.Day(s.rules.WindowDays), day) == 0
 	}
-	if !e.touched && !declines && !v.fires && v.telling == 0 && !gone && c.seenAfter(day-sales.Day(s.rules.keptDays())) {
+	if !e.touched && !declines && !v.fires && v.telling == 0 && !gone && !c.overdue(day) && c.seenAfter(day-sales.Day(s.rules.keptDays())) {
 		s.lookedInVain(e, day)
 		return
 	}
 	s.touch(e)
 	s.tellAhead(c, c.Day+1, day)
 	c.advance(day, &s.rules)
+	s.watchLook(c, day)
 	switch {
 	case v.fires:
 		s.openSlip(e, v, day, due)

@@ -17,10 +17,9 @@ type example struct {
 	n     int64 // −1: taken back
 }
 
-// example notes n times how a coded episode ended, which others will learn from. Only what was told teaches: an offer that nobody heard of is
-// taken less often.
+// example notes n times how a coded episode ended, which others will learn from: whether anybody heard of it is among what was coded.
 func (s *Shard) example(ep *Episode, taken bool, n int64) {
-	if ep.Code == 0 || ep.Suppressed != sales.NotSuppressed {
+	if ep.Code == 0 {
 		return
 	}
 	card := scorecard.CrossSell()

@@ -25,7 +25,6 @@ type offer struct {
 	resolved *resolved // cross-sell: the link
 	days     int       // upsell: days on which the lower tier was bought
 	stands   int       // upsell: days
-	gain     gain      // upsell: what the step adds
 
 	since       sales.Day // cross-sell: on which what the link leads from was bought, or touched
 	antecedents int       // and how much of what was bought or touched lately leads to the item
@@ -36,21 +35,25 @@ type offer struct {
 func (f *offer) probability() float64 { return f.score.Probability(f.logOdds) }
 
 // offer decides about the candidate: an open episode if the cap of its kind leaves room and no report silences it, else one entry in the ledger of
-// what was held back, once per item and cool-down.
-func (s *Shard) offer(e *entry, o *order, f offer) {
+// what was held back, once per item and cool-down. It tells whether an episode was opened.
+func (s *Shard) offer(e *entry, o *order, f offer) (open bool) {
 	heldBack, why := s.heldBack(e, f.kind, o.day)
 	capped := heldBack != sales.NotSuppressed
 	if capped && s.saidLately(e, f.kind, s.number(f.kind, f.to), o.day, true) {
 		s.pass(e, f.kind, f.link.To, o.OccurredAt, why)
-		return
+		return false
 	}
 	f.code = code(f.score.Card(), f.values)
 	weight := s.weight(f.kind, s.offerName(f.kind, f.to))
 	ep := Episode{Kind: f.kind, Event: window.EventHash(o.EventID), From: f.from, To: f.to, Day: o.day,
 		ExpiryDay: o.day + sales.Day(s.rules.ExpiryDays), Score: partsOfOne(f.probability() * weight), Suppressed: heldBack, Code: f.code}
+	if !s.teaches(o) {
+		ep.Code = 0
+	}
 	if !capped {
 		ep.Suppressed = s.suppression(e)
 		e.state.open(ep)
+		e.state.unwatch(f.to)
 		more(&e.state.Offered)
 	}
 	e.state.Said = append(e.state.Said, Said{Kind: f.kind, Capped: capped, Item: f.to, Day: o.day})
@@ -64,22 +67,15 @@ func (s *Shard) offer(e *entry, o *order, f offer) {
 	}
 	a.Reasons = seldomUseful(f.appendCardReasons(a.Reasons), weight)
 	margin, known := s.margin(&f)
-	if worth := f.worth(margin); worth > 0 {
-		value := int64(math.Round(f.probability() * worth))
+	if f.link.TypicalMinor > 0 {
+		value := int64(math.Round(f.probability() * margin * float64(f.link.TypicalMinor)))
 		a.ExpectedValueMinor, a.Currency = &value, e.state.Window.Currency()
 	}
 	a.Details = details.filled(&f, o.day, margin, known)
+	return !capped
 }
 
-// worth is what the offer earns when it is taken, in minor units, 0 when that is not known: the margin of a typical line, or what a step up adds.
-func (f *offer) worth(margin float64) float64 {
-	if f.kind == sales.Upsell {
-		return f.gain.minor(f.link)
-	}
-	return margin * float64(f.link.TypicalMinor)
-}
-
-// margin is the share of a line's amount that a cross-sell would earn, and whether the catalogue knows it; else it is the whole line's.
+// margin is the share of a line's amount that the offer would earn, and whether the catalogue knows it; else it is the whole line's.
 func (s *Shard) margin(f *offer) (share float64, known bool) {
 	share, known = s.step.batch.Knowledge.Catalogue.Margin(s.level.item(f.link.To))
 	if !known {
@@ -137,7 +133,7 @@ func (s *Shard) takeUp(e *entry, o *order) {
 
 // buys tells whether the order has what the episode offers.
 func (s *Shard) buys(o *order, ep *Episode) bool {
-	return slices.ContainsFunc(o.lines, func(l orderLine) bool { return s.offers(ep, l.item) })
+	return slices.ContainsFunc(o.lines, func(l orderLine) bool { return s.is(ep.Kind, l.item, ep.To) })
 }
 
 // expireOffers ends the offers whose time is over.

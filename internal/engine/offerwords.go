@@ -115,12 +115,12 @@ type weighty struct {
 }
 
 // mostTelling are the characteristics that say most for or against, each with its exact weight: all of them, the means and the constant add up to
-// the log odds.
+// the log odds. That somebody is told says nothing about the customer, and is none of them.
 func mostTelling(score *scorecard.Score, values []float64) []weighty {
 	told := make([]weighty, 0, mostCardReasons+1)
 	for i, v := range values {
 		w := weighty{i, score.Weight(i, score.Card().Characteristics[i].Attribute(v))}
-		if math.Abs(w.weight) < leastWeight {
+		if math.Abs(w.weight) < leastWeight || score.Card().Characteristics[i].Name == scorecard.NameTold {
 			continue
 		}
 		at, _ := slices.BinarySearchFunc(told, math.Abs(w.weight), func(before weighty, weight float64) int {
@@ -168,6 +168,8 @@ func characteristicText(name string, v float64, f *offer) string {
 		return "Bought the lower tier on " + inDays(int(v)) + "."
 	case scorecard.NameTierPrice:
 		return "The higher tier costs " + decimal(v, 1) + " times as much."
+	case scorecard.NameHistory:
+		return "Has been buying for " + inDays(int(v)) + "."
 	case scorecard.NameAnswers:
 		return "Has taken up earlier offers " + than(v-0.1, "more often than", "as often as", "less often than") + " customers do whose answers are not known."
 	default:

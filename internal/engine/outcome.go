@@ -229,7 +229,7 @@ func (s *Shard) overSince(e *entry, ep *Episode) (ending, bool) {
 			d.p >= s.rules.Declining.ResolveAbove && c.Window.Last().Event != ep.Event // one that was handed over may be above from the beginning
 	}
 	for _, l := range c.Window.Between(ep.Day-sales.Day(s.rules.WindowDays), math.MaxInt32) {
-		if !s.offers(ep, l.Item) {
+		if !s.is(ep.Kind, l.Item, ep.To) {
 			continue
 		}
 		end := ending{code: TakenUp, text: fmt.Sprintf("Bought %s on %s.", s.offerName(ep.Kind, ep.To), l.Day), value: float64(l.Day - ep.Day)}
@@ -241,14 +241,14 @@ func (s *Shard) overSince(e *entry, ep *Episode) (ending, bool) {
 	return ending{}, false
 }
 
-// offers tells whether the item is what the episode offers, or better.
-func (s *Shard) offers(ep *Episode, item window.ItemID) bool {
-	if ep.Kind == sales.Upsell {
-		have, to := s.level.of(item), s.level.of(ep.To)
+// is tells whether the item is what an offer of the kind is of, or better.
+func (s *Shard) is(kind sales.AlertKind, item, offered window.ItemID) bool {
+	if kind == sales.Upsell {
+		have, to := s.level.of(item), s.level.of(offered)
 		return have.typ == to.typ && have.tier >= to.tier
 	}
-	names := s.items.By(s.items.Item(ep.To).StandsFor())
-	return names.Of(item) == names.Of(ep.To)
+	names := s.items.By(s.items.Item(offered).StandsFor())
+	return names.Of(item) == names.Of(offered)
 }
 
 // maxUpdates is how many revisions of an episode may lie between its first and its last: more are not said.

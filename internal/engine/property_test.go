@@ -89,6 +89,9 @@ func TestCutsDoNotMatter(t *testing.T) {
 		if diff := gocmp.Diff(one.trace(whole), rough.trace(whole)); diff != "" {
 			t.Fatalf("(-one by one +in batches):\n%s", diff)
 		}
+		if diff := gocmp.Diff(one.examples(), rough.examples()); diff != "" {
+			t.Fatalf("of examples (-one by one +in batches):\n%s", diff)
+		}
 	})
 }
 

@@ -151,6 +151,7 @@ func (s *Shard) buy(e *entry, o *order) {
 	}
 	s.addLines(e, o)
 	s.takeUp(e, o)
+	s.watchOrder(e, o)
 	s.recover(e, o)
 	if !s.offersAllowed(e, o.day) {
 		s.pass(e, sales.CrossSell, "", o.OccurredAt, PassedOver)

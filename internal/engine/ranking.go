@@ -50,7 +50,7 @@ type candidate struct {
 func (c *candidate) fitness() float64 { return c.fit + 2*math.Log1p(float64(c.before)) }
 
 // crossSellValues is how many characteristics the card of cross-sell has.
-const crossSellValues = scorecard.Activity + 1
+const crossSellValues = scorecard.Told + 1
 
 // collect gathers what links lead to from the order, from what the customer bought lately and from what it was touched by, and what may be offered, and adds up how near that
 // is to all that was bought lately. The taken ones must be marked.
@@ -227,13 +227,14 @@ type question struct {
 	likeness, confidence standard
 	bought               bought
 	answers, active      float64
+	history, told        float64
 	byValue              bool // the margins of all candidates are known: who offers what brings most is better off
 }
 
 // ask asks the card about each candidate.
 func (s *Shard) ask(e *entry, o *order) *question {
 	sc := &s.step.scratch
-	sc.question = question{bought: sc.bought, answers: pastAnswers(&e.state), active: s.active(e, o.day)}
+	sc.question = question{bought: sc.bought, answers: pastAnswers(&e.state), active: s.active(e, o.day), history: float64(o.day - e.state.FirstDay), told: s.told(e)}
 	q := &sc.question
 	q.byValue = true
 	for i := range sc.candidates {
@@ -247,6 +248,7 @@ func (s *Shard) ask(e *entry, o *order) *question {
 	q.confidence.close()
 	card := s.card(scorecard.CrossSell())
 	answers, active := card.Points(scorecard.PastAnswers, q.answers), card.Points(scorecard.Activity, q.active)
+	history, told := card.Points(scorecard.History, q.history), card.Points(scorecard.Told, q.told)
 	for i := range sc.candidates {
 		c := &sc.candidates[i]
 		alike, damped := q.likeness.of(c.alike), q.confidence.of(c.damped)
@@ -261,6 +263,8 @@ func (s *Shard) ask(e *entry, o *order) *question {
 			scorecard.PriceRatio:       card.Points(scorecard.PriceRatio, q.bought.priceRatio(c.link.link.TypicalMinor)),
 			scorecard.PastAnswers:      answers,
 			scorecard.Activity:         active,
+			scorecard.History:          history,
+			scorecard.Told:             told,
 		}
 		c.logOdds = card.Sum(points[:])
 		if q.byValue {
@@ -282,6 +286,8 @@ func (q *question) values(c *candidate) [crossSellValues]float64 {
 		scorecard.PriceRatio:       q.bought.priceRatio(c.link.link.TypicalMinor),
 		scorecard.PastAnswers:      q.answers,
 		scorecard.Activity:         q.active,
+		scorecard.History:          q.history,
+		scorecard.Told:             q.told,
 	}
 }
 
@@ -375,6 +381,9 @@ func pastAnswers(c *Customer) float64 { return (float64(c.TakenUp) + 1) / (float
 func (s *Shard) active(e *entry, day sales.Day) float64 {
 	return float64(affinity.Stratum(len(e.state.Window.Between(day-sales.Day(s.rules.WindowDays), day-1))))
 }
+
+// told is 1 if the customer's alerts are told to somebody, 0 if not.
+func (s *Shard) told(e *entry) float64 { return flag(s.suppression(e) == sales.NotSuppressed) }
 
 // card gives the points of now.
 func (s *Shard) card(c *scorecard.Card) *scorecard.Score {

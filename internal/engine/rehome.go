@@ -81,6 +81,11 @@ func translated(c *Customer, from, to *window.Items, csn int64) ([]byte, error) 
 			return nil, err
 		}
 	}
+	for i := range there.Watched {
+		if err := mayBeNone(&there.Watched[i].Item); err != nil {
+			return nil, err
+		}
+	}
 	for i := range there.Reports {
 		r := &there.Reports[i]
 		items := []*window.ItemID{&r.Item}

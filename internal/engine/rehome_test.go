@@ -44,6 +44,9 @@ func inWords(t tb, blob []byte, items *window.Items) string {
 	for _, s := range c.Said {
 		words = append(words, fmt.Sprint("said ", s.Kind, s.Capped, name(s.Item), s.Day))
 	}
+	for _, w := range c.Watched {
+		words = append(words, fmt.Sprint("watched ", name(w.Item), w.Day, w.ExpiryDay, w.Code))
+	}
 	words = append(words, fmt.Sprint(c.Window.Orders(), c.Window.Last(), c.Window.Currency(), c.Day, c.LookDay, c.OwnerID, c.Contact, c.Lifetime))
 	return strings.Join(words, "\n")
 }
@@ -75,6 +78,7 @@ func TestRehomedCustomerIsTheSame(t *testing.T) {
 		c.Reports = []Report{{Event: 3, Result: Contacted, Day: 20_002, Kind: sales.CrossSell, Item: maybe.Draw(t, "reported"), Opened: 20_001},
 			{Event: 4, Result: Lost, Day: 20_002, Kind: sales.CrossSell, Item: maybe.Draw(t, "lost"), Opened: 20_001,
 				Ended: &Episode{Kind: sales.CrossSell, Event: 10, From: maybe.Draw(t, "ended from"), To: maybe.Draw(t, "ended to"), Day: 20_001}}}
+		c.Watched = []Watched{{Item: item.Draw(t, "watched"), Day: 20_001, ExpiryDay: 20_015, Code: 9}}
 		c.Window.AddOrder(window.Order{Day: 20_001, Event: 5, Number: 6})
 		c.Window.Trim(rapid.SampledFrom([]sales.Day{0, 20_000}).Draw(t, "through"), 180)
 		c.Lifetime = Lifetime{FirstDay: 19_000, DaysEver: 77, Offered: 5, TakenUp: 2}
@@ -119,7 +123,7 @@ func TestEveryItemOfACustomerIsTranslated(t *testing.T) {
 		}
 	}
 	walk("", reflect.TypeFor[Customer]())
-	want := []string{".Open.From", ".Open.To", ".Reports.Ended.From", ".Reports.Ended.To", ".Reports.Item", ".Said.Item", ".Window.lines.Item", ".Window.past.Item", ".Window.touches.About"}
+	want := []string{".Open.From", ".Open.To", ".Reports.Ended.From", ".Reports.Ended.To", ".Reports.Item", ".Said.Item", ".Watched.Item", ".Window.lines.Item", ".Window.past.Item", ".Window.touches.About"}
 	if slices.Sort(found); !slices.Equal(found, want) {
 		t.Errorf("items are at %v; translated and TestRehomedCustomerIsTheSame know %v", found, want)
 	}

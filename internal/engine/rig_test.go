@@ -3,7 +3,6 @@ package engine
 import (
 	"fmt"
 	"maps"
-	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -185,9 +184,14 @@ func worldKnowledge(t *rapid.T) (*Knowledge, []sales.Link) {
 	k := emptyKnowledge()
 	for _, name := range categories {
 		for tier := range int32(3) {
-			k.Catalogue.Set(sales.Product{ProductID: fmt.Sprintf("%s-%d", name, tier), Name: name + " 10 OZ", Type: name, Category: name, Tier: tier, MarginShare: math.NaN()})
+			k.Catalogue.Set(sales.Product{ProductID: fmt.Sprintf("%s-%d", name, tier), Name: name + " 10 OZ", Type: name, Category: name, Tier: tier})
 		}
 		k.Links.Set(sales.Link{Kind: sales.UpsellLink, Level: "type", From: name, To: name, FromTier: 1, ToTier: 2, Confidence: 0.2, Score: 0.2})
+	}
+	if rapid.Bool().Draw(t, "everyone is known") { // so that something is watched
+		for day := firstDay - 60; day < firstDay+30; day++ {
+			k.Activity.Set(day, 1, true)
+		}
 	}
 	if rapid.Bool().Draw(t, "push") {
 		k.Models.Set(slipModel(func() float64 { return float64(rapid.IntRange(-2, 2).Draw(t, "points")) / 2 }))

@@ -219,8 +219,8 @@ func TestEnvelope(t *testing.T) {
 			"similarity": 0, "damped_confidence": 0, "bought_before": 0, "link_odds": chance,
 			"popularity": 0.25, "season": 1, "price_ratio_to_usual": 3.01, "past_answers": 0.1, "activity": 0,
 			"points.constant": -4.5, "points.similarity": 0, "points.damped_confidence": 0, "points.bought_before": 0, "points.link_odds": points,
-			"points.popularity": 0.3, "points.season": 0, "points.price_ratio_to_usual": 0, "points.past_answers": 0, "points.activity": 0, "log_odds": -3.75,
-			"code": 188_283_778, "card_version": 2, "candidates": 1, "explored": 0})}
+			"points.popularity": 0.3, "points.season": 0, "points.price_ratio_to_usual": 0, "points.past_answers": 0, "points.activity": 0, "history": 0, "points.history": 0, "told": 1, "points.told": 0, "log_odds": -3.75,
+			"code": 9_478_011_779, "card_version": 3, "candidates": 1, "explored": 0})}
 	if diff := cmp.Diff(want, d.Alerts[0]); diff != "" {
 		t.Errorf("alert (-want +got):\n%s", diff)
 	}

@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"math"
 	"slices"
 	"strconv"
 
@@ -204,8 +203,7 @@ func (s *Shard) teach(e *entry, day sales.Day) {
 	if s.cfg.Job != nil || s.rules.keptDays() < slipKept {
 		return
 	}
-	everyone := s.step.batch.Knowledge.Activity.Level(day, 28) * LookEvery
-	if everyone <= 0 || float64(s.slipLot(e.id, day)) >= slipExamples/everyone*math.Exp2(64) {
+	if !s.someOf(s.slipLot(e.id, day), slipExamples, day) {
 		return
 	}
 	back, known := s.season(day + 1).Back()

@@ -14,7 +14,7 @@ import (
 //	          (feedback.DemandRow, feedback.DemandCol) what the push would say to a rep, by week;
 //	          (CategoryRow and AttributeRow + channel, "") purchase days of channels, by week;
 //	          (slipping.Cell: age, repeats and recency) customers at an age, by slipping.Block
-//	examples  (card, code and whether it was taken) offers that were told and have ended, by the week in which they would have run out
+//	examples  (card, code and whether it was taken) offers and what was watched, once they have ended, by the week in which they would have run out
 
 // PurchaseDaysRow is the row of everyone's purchase days in the tally "activity".
 const PurchaseDaysRow = "purchase-days"

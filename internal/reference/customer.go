@@ -38,6 +38,7 @@ type customer struct {
 	said []said
 
 	reports []report // what came of alerts, by day
+	watched []watched
 
 	changed bool // in this commit
 	saved   bool // an earlier commit has kept something
@@ -124,7 +125,7 @@ func (m *Model) customer(id string) *customer {
 func (c *customer) copied() *customer {
 	own := *c
 	own.purchases, own.said, own.recent = slices.Clone(c.purchases), slices.Clone(c.said), slices.Clone(c.recent)
-	own.reports = slices.Clone(c.reports)
+	own.reports, own.watched = slices.Clone(c.reports), slices.Clone(c.watched)
 	own.touches, own.past = maps.Clone(c.touches), maps.Clone(c.past)
 	own.bought = map[sales.Day]map[window.Item]sum{}
 	for day, items := range c.bought {

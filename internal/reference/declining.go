@@ -62,6 +62,9 @@ func (m *Model) looksInVain(c *customer, due sales.Millis) bool {
 			return false
 		}
 	}
+	if c.overdue(day) {
+		return false
+	}
 	tried, said := c.copied(), len(m.out.Alerts)
 	m.catchUp(tried)
 	m.lookAt(tried, due)
@@ -74,6 +77,7 @@ func (m *Model) looksInVain(c *customer, due sales.Millis) bool {
 func (m *Model) lookAt(c *customer, due sales.Millis) {
 	day := c.look
 	m.advance(c, day)
+	c.watchLook(day)
 	ep, telling := c.spell(), sales.Day(0)
 	switch {
 	case ep == nil:

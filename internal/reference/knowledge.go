@@ -117,12 +117,12 @@ func (k *Knowledge) active(after, upTo sales.Day) float64 {
 	return k.counted(after, min(upTo, k.complete)) + float64(estimated)*mean
 }
 
-// level is everyone's activity on a day, mean over a year, or over the days since the first known one.
-func (k *Knowledge) level(upTo sales.Day) float64 {
+// level is everyone's activity on a day, mean over so many days, or over those since the first known one.
+func (k *Knowledge) level(upTo, days sales.Day) float64 {
 	if len(k.activity) == 0 {
 		return 0
 	}
-	after := max(upTo-365, slices.Min(slices.Collect(maps.Keys(k.activity)))-1)
+	after := max(upTo-days, slices.Min(slices.Collect(maps.Keys(k.activity)))-1)
 	if after >= upTo {
 		return 0
 	}

@@ -58,7 +58,10 @@ func (m *Model) crossSell(c *customer, o *order) {
 	if !m.meet(to) || !m.meet(from) {
 		return
 	}
-	m.offer(c, o, sales.CrossSell, chosen, propensity, fromName, m.name(to), []string{because, "link", "not_held"})
+	if !m.offer(c, o, sales.CrossSell, chosen, propensity, fromName, m.name(to), []string{because, "link", "not_held"}) {
+		chosen = nil
+	}
+	m.watch(c, o, all, chosen)
 }
 
 // held is what the customer has bought after the day, as links name it.
@@ -128,20 +131,14 @@ func (m *Model) upsell(c *customer, o *order, before map[tierDay]bool) {
 		if slices.ContainsFunc(slices.Collect(maps.Keys(steps)), func(other window.Item) bool { return other.Type == it.Type }) {
 			continue // the first line of the type counts
 		}
-		earns, adds, known := m.stepWorth(o, &l)
-		if known && earns <= 0 {
-			continue
-		}
-		steps[it] = &candidate{link: l, earns: earns, adds: adds, values: []float64{odds(1 - math.Pow(1-l.Score, float64(m.rules.ExpiryDays)/float64(m.rules.WindowDays))), float64(keptTo(o, before, it)), l.PriceRatio, c.answers(),
-			float64(affinity.Stratum(active))}}
+		steps[it] = &candidate{link: l, values: []float64{odds(1 - math.Pow(1-l.Score, float64(m.rules.ExpiryDays)/float64(m.rules.WindowDays))), float64(keptTo(o, before, it)), l.PriceRatio, c.answers(),
+			float64(affinity.Stratum(active)), float64(o.day - c.before.first), m.told(c)}}
 		m.score(scorecard.Upsell(), steps[it])
 	}
 	if len(steps) == 0 {
 		return
 	}
-	all := slices.Collect(maps.Values(steps))
-	m.weigh(scorecard.Upsell(), all)
-	chosen, propensity := m.choose(o, all)
+	chosen, propensity := m.choose(o, slices.Collect(maps.Values(steps)))
 	for from, k := range steps {
 		if k != chosen {
 			continue
@@ -152,23 +149,6 @@ func (m *Model) upsell(c *customer, o *order, before map[tierDay]bool) {
 				[]string{"repeated", "others_went_up"})
 		}
 	}
-}
-
-// stepWorth is what going up adds to what the order paid for the tier: to the margin, if both tiers' are known, and else to the price.
-func (m *Model) stepWorth(o *order, l *sales.Link) (earns, adds float64, known bool) {
-	paid := int64(0)
-	for i, it := range o.items {
-		if m.linked(o, i) && it.Type == l.From && it.Tier == l.FromTier {
-			paid += o.Lines[i].AmountMinor
-		}
-	}
-	from, fromKnown := m.tierMargin(l.From, l.FromTier)
-	to, toKnown := m.tierMargin(l.To, l.ToTier)
-	if !fromKnown || !toKnown {
-		return 0, float64(paid) * (l.PriceRatio - 1), false
-	}
-	earns = float64(paid) * (l.PriceRatio*to - from)
-	return earns, earns, true
 }
 
 // keptTo is on how many days up to the order's the item's tier was bought, the order's included.
@@ -198,8 +178,8 @@ func (m *Model) wentUp(o *order, before map[tierDay]bool, l *sales.Link) bool {
 }
 
 // offer opens an episode. While as many of the kind are open as may be, or a report silences it, the offer goes to the
-// ledger, once in a cool-down.
-func (m *Model) offer(c *customer, o *order, kind sales.AlertKind, k *candidate, propensity float64, from, to name, codes []string) {
+// ledger, once in a cool-down. It tells whether it has opened one.
+func (m *Model) offer(c *customer, o *order, kind sales.AlertKind, k *candidate, propensity float64, from, to name, codes []string) bool {
 	open, limit, card := 0, m.rules.Caps.CrossSell, scorecard.CrossSell()
 	if kind == sales.Upsell {
 		limit, card = m.rules.Caps.Upsell, scorecard.Upsell()
@@ -218,13 +198,17 @@ func (m *Model) offer(c *customer, o *order, kind sales.AlertKind, k *candidate,
 	weight := m.known.weight(kind, to.text)
 	capped := held != sales.NotSuppressed
 	if capped && m.saidLately(c, kind, to, o.day, true) {
-		return
+		return false
 	}
 	ep := &episode{kind: kind, event: window.EventHash(o.EventID), from: from, to: to, day: o.day,
 		expiry: o.day + sales.Day(m.rules.ExpiryDays), score: rounded(m.probability(card, k) * weight), suppressed: held, code: k.code(card)}
+	if everyone := 7 * m.known.level(o.day, 28); everyone > 0 && !m.drawn("teach", o, 10_000/everyone) {
+		ep.code = 0
+	}
 	if !capped {
 		ep.suppressed = m.suppression(c)
 		c.open = append(c.open, ep)
+		c.watched = slices.DeleteFunc(c.watched, func(w watched) bool { return w.to == to })
 		c.before.offered = max(c.before.offered, c.before.offered+1) // 255 stays
 	}
 	c.said = append(c.said, said{kind: kind, capped: capped, to: to, day: o.day})
@@ -238,18 +222,15 @@ func (m *Model) offer(c *customer, o *order, kind sales.AlertKind, k *candidate,
 		a.Reasons = append(a.Reasons, r)
 	}
 	complained(a, weight)
-	worth := k.adds
-	if kind == sales.CrossSell {
+	if typical := k.link.TypicalMinor; typical > 0 {
 		margin, ok := m.known.margin(m.linkItem(k.link.To))
 		if !ok {
 			margin = 1
 		}
-		worth = margin * float64(k.link.TypicalMinor)
-	}
-	if worth > 0 {
-		value := int64(math.Round(m.probability(card, k) * worth))
+		value := int64(math.Round(m.probability(card, k) * margin * float64(typical)))
 		a.ExpectedValueMinor, a.Currency = &value, c.currency
 	}
+	return !capped
 }
 
 // complained adds to an alert's reasons that reps have complained about such ones.

@@ -108,6 +108,7 @@ func (m *Model) buy(c *customer, o *order) {
 		c.bought[o.day][o.items[i]] = sum{s.count + int64(l.Quantity), s.amount + l.AmountMinor}
 	}
 	m.takeUp(c, o)
+	m.watchOrder(c, o)
 	m.comeBack(c, o)
 	// An order that came late makes no offer when its window is not whole any more, or when the offer would be over already.
 	expires := o.day + sales.Day(m.rules.ExpiryDays)

@@ -24,8 +24,6 @@ type candidate struct {
 	bins    []int
 	logOdds float64
 	fitness float64
-	earns   float64 // the margin when it is taken, 0 where that is not known
-	adds    float64 // upsell: the same, or the price where the margin is not known
 	value   float64 // the probability times the margin, if that is known of all candidates
 }
 
@@ -136,30 +134,34 @@ func (m *Model) look(c *customer, o *order, all []*candidate) {
 			given = k.link.Within30.P
 		}
 		k.values = []float64{likeness[i], damped[i], float64(k.before), odds(given), k.link.Baseline, cmp.Or(k.link.Season, 1), price, c.answers(),
-			float64(affinity.Stratum(active))}
+			float64(affinity.Stratum(active)), float64(o.day - c.before.first), m.told(c)}
 		k.fitness = likeness[i] + damped[i] + 2*math.Log1p(float64(k.before))
 		m.score(scorecard.CrossSell(), k)
 	}
 	m.weighValues(all)
 }
 
-// weighValues says what candidates are worth, if that is known of all of them.
-func (m *Model) weighValues(all []*candidate) {
-	for _, k := range all {
-		if margin, ok := m.known.margin(m.linkItem(k.link.To)); ok {
-			k.earns = margin * float64(k.link.TypicalMinor)
-		}
+// told is 1 of a customer whose alerts are told, else 0.
+func (m *Model) told(c *customer) float64 {
+	if m.suppression(c) == sales.NotSuppressed {
+		return 1
 	}
-	m.weigh(scorecard.CrossSell(), all)
+	return 0
 }
 
-// weigh ranks candidates by the probability times what they earn, if that is known of all of them.
-func (m *Model) weigh(card *scorecard.Card, all []*candidate) {
-	if slices.ContainsFunc(all, func(k *candidate) bool { return k.earns <= 0 }) {
+// weighValues says what candidates are worth, if that is known of all of them.
+func (m *Model) weighValues(all []*candidate) {
+	worth := func(k *candidate) float64 {
+		if margin, ok := m.known.margin(m.linkItem(k.link.To)); ok {
+			return margin * float64(k.link.TypicalMinor)
+		}
+		return 0
+	}
+	if slices.ContainsFunc(all, func(k *candidate) bool { return worth(k) <= 0 }) {
 		return
 	}
 	for _, k := range all {
-		k.value = m.probability(card, k) * k.earns
+		k.value = m.probability(scorecard.CrossSell(), k) * worth(k)
 	}
 }
 
@@ -290,7 +292,7 @@ func (m *Model) reasons(card *scorecard.Card, bins []int) []string {
 	for i, bin := range bins {
 		name := card.Characteristics[i].Name
 		weights[name] = math.Abs(points.Characteristics[i].Points[bin] - points.Characteristics[i].Mean)
-		if weights[name] >= 0.1 {
+		if weights[name] >= 0.1 && name != scorecard.NameTold {
 			codes = append(codes, name)
 		}
 	}
@@ -305,13 +307,18 @@ func (m *Model) choose(o *order, all []*candidate) (*candidate, float64) {
 	})
 	share, first := float64(m.rules.ExploreShare), min(10, len(all))
 	at := 0
-	if float64(m.lot("explore", o)) < share*math.Exp2(64) {
+	if m.drawn("explore", o, share) {
 		at = int(m.lot("which", o) % uint64(first))
 	}
 	if at == 0 {
 		return all[0], 1 - share + share/float64(first)
 	}
 	return all[at], share / float64(first)
+}
+
+// drawn tells whether the lot falls on the order, as on such a share of all.
+func (m *Model) drawn(about string, o *order, share float64) bool {
+	return float64(m.lot(about, o)) < share*math.Exp2(64)
 }
 
 func (m *Model) lot(about string, o *order) uint64 {
@@ -344,21 +351,9 @@ func (k *Knowledge) sells(of window.Item) bool {
 
 // margin is the mean of the known ones.
 func (k *Knowledge) margin(of window.Item) (share float64, ok bool) {
-	return k.meanMargin(func(p *sales.Product) bool { return k.is(p, of) })
-}
-
-// tierMargin is that of the products of a type's tier.
-func (m *Model) tierMargin(typ string, tier int32) (share float64, ok bool) {
-	return m.known.meanMargin(func(p *sales.Product) bool {
-		it := m.known.item(p.ProductID, "", &m.rules)
-		return it.Type == typ && it.Tier == tier
-	})
-}
-
-func (k *Knowledge) meanMargin(of func(p *sales.Product) bool) (share float64, ok bool) {
 	n, sum := 0.0, 0.0
 	for _, p := range k.products {
-		if of(&p) && !math.IsNaN(p.MarginShare) {
+		if k.is(&p, of) && !math.IsNaN(p.MarginShare) {
 			n++
 			sum += math.Round(1e6 * p.MarginShare)
 		}

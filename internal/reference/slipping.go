@@ -68,7 +68,7 @@ func (m *Model) slipAttributes(c *customer, known, at sales.Day) (attributes []i
 	}
 	later := len(c.daysBefore(1<<30)) - len(c.daysBefore(known))
 	ever := max(int(c.before.days), len(days)+later) - later
-	season := engine.SlipQuestion.NewSeason(at, m.known.active, m.known.level(at-1))
+	season := engine.SlipQuestion.NewSeason(at, m.known.active, m.known.level(at-1, 365))
 	look := slipping.Look{Days: days, First: c.before.first, Ever: ever}
 	for _, day := range days {
 		var b slipping.Bought

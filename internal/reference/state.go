@@ -45,6 +45,9 @@ func (m *Model) State(customerID string) []string {
 	for i := range c.reports {
 		lines = append(lines, reportLine(&c.reports[i]))
 	}
+	for i := range c.watched {
+		lines = append(lines, watchedLine(&c.watched[i]))
+	}
 	slices.Sort(lines)
 	return lines
 }
@@ -84,6 +87,9 @@ func EngineState(blob []byte, items *window.Items) ([]string, error) {
 	}
 	for i := range c.Reports {
 		lines = append(lines, reportLine(reportOf(&c.Reports[i], items)))
+	}
+	for _, w := range c.Watched {
+		lines = append(lines, watchedLine(&watched{to: offered(sales.CrossSell, w.Item, items), day: w.Day, expiry: w.ExpiryDay, code: w.Code}))
 	}
 	for _, s := range c.Said {
 		lines = append(lines, saidLine(&said{kind: s.Kind, capped: s.Capped, to: offered(s.Kind, s.Item, items), day: s.Day, event: s.Event}))

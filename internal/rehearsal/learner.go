@@ -79,6 +79,7 @@ type arm struct {
 	name, about string
 	cards       []*scorecard.Card // with the points that it begins with
 	learns      bool
+	toldOnly    bool // but not from what was watched, or held out
 	weighs      bool // its candidates are those that are ranked
 
 	shard    *engine.Shard
@@ -97,8 +98,10 @@ func (r *Rehearsal) arms() []*arm {
 	all := []*arm{
 		{name: Prior, about: "the prior points all the time", cards: prior, weighs: true},
 		{name: Blank, about: "no points but for the link's odds, all the time", cards: blank},
-		{name: Learned, about: "learned from what it offered, beginning with the prior points", cards: prior, learns: true},
-		{name: LearnedBlank, about: "learned from what it offered, beginning with those of blank", cards: blank, learns: true},
+		{name: Told, about: "learned from what it told, beginning with the prior points", cards: prior, learns: true, toldOnly: true},
+		{name: ToldBlank, about: "learned from what it told, beginning with those of blank", cards: blank, learns: true, toldOnly: true},
+		{name: Learned, about: "learned from what it told, held out and watched, beginning with the prior points", cards: prior, learns: true},
+		{name: LearnedBlank, about: "learned from what it told, held out and watched, beginning with those of blank", cards: blank, learns: true},
 	}
 	for i, a := range all {
 		a.shard = engine.NewShard(engine.Config{Partitions: 1, Clock: engine.Data, Calendar: r.o.Calendar, Rules: r.o.Rules})
@@ -118,7 +121,7 @@ func (a *arm) learn(today sales.Day) {
 	models := scorecard.NewModels()
 	for _, card := range a.cards {
 		model, begun := a.models.Model(card.Name)
-		if examples := a.examples.Examples(card, today); a.learns && len(examples) > 0 {
+		if examples := a.examples.Examples(card, today); a.learns && scorecard.Enough(examples) {
 			model, begun = scorecard.Learn(card, examples), true
 		}
 		if begun {
@@ -153,8 +156,32 @@ func (a *arm) step(events []sales.Event, known *engine.Knowledge) engine.Decisio
 	a.shard.Commit()
 	for _, t := range d.Tallies {
 		if t.Kind == sales.TallyExamples {
-			a.examples.Add(t.Cells)
+			a.examples.Add(slices.DeleteFunc(slices.Clone(t.Cells), func(c sales.Cell) bool { return a.toldOnly && !wasTold(&c) }))
 		}
 	}
 	return d
+}
+
+// wasTold tells whether the example is of an offer that somebody was told of.
+func wasTold(c *sales.Cell) bool {
+	code, _, err := scorecard.ParseCol(c.Col)
+	for _, card := range scorecard.Cards() {
+		at := slices.IndexFunc(card.Characteristics, func(ch scorecard.Characteristic) bool { return ch.Name == scorecard.NameTold })
+		attributes := make([]int, len(card.Characteristics))
+		if card.Name == c.Row && at >= 0 && err == nil && card.Attributes(code, attributes) {
+			return attributes[at] == 1
+		}
+	}
+	return false
+}
+
+// telling is what the points say that telling adds, in log odds.
+func (a *arm) telling(card *scorecard.Card) float64 {
+	m, _ := a.models.Model(card.Name)
+	for _, ch := range m.Characteristics {
+		if ch.Name == scorecard.NameTold {
+			return ch.Points[1] - ch.Points[0]
+		}
+	}
+	return 0
 }

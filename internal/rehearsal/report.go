@@ -7,6 +7,7 @@ import (
 
 	"leadline/internal/evaluate"
 	"leadline/internal/sales"
+	"leadline/internal/scorecard"
 )
 
 // The ways to rank.
@@ -15,22 +16,24 @@ const (
 	Popularity   = "popularity"
 	Prior        = "prior"
 	Blank        = "blank"
+	Told         = "told alone"
+	ToldBlank    = "told alone, from blank"
 	Learned      = "learned"
 	LearnedBlank = "learned from blank"
 )
 
 // Report says how well each way has ranked, and how true the probabilities of what it told were, of the customers that judge.
 type Report struct {
-	Level      string  `json:"level"`
-	From       string  `json:"from"`
-	To         string  `json:"to"`
-	ExpiryDays int     `json:"expiry_days"`
-	Customers  int     `json:"customers"`
-	Orders     int     `json:"orders"` // from From on, with candidates, whose time is over
-	Candidates float64 `json:"candidates"`
-	Rows       []Row   `json:"rows"`
-	Told       []Told  `json:"told"`   // from From on
-	Months     []Month `json:"months"` // all of the history
+	Level      string   `json:"level"`
+	From       string   `json:"from"`
+	To         string   `json:"to"`
+	ExpiryDays int      `json:"expiry_days"`
+	Customers  int      `json:"customers"`
+	Orders     int      `json:"orders"` // from From on, with candidates, whose time is over
+	Candidates float64  `json:"candidates"`
+	Rows       []Row    `json:"rows"`
+	Told       []Offers `json:"told"`   // from From on
+	Months     []Month  `json:"months"` // all of the history
 }
 
 // Row is how well one way ranked. Over the prior: paired by customer.
@@ -50,19 +53,20 @@ type Examples struct {
 	Taken float64 `json:"taken"`
 }
 
-// Told is probabilities of told offers beside what came of them.
-type Told struct {
-	Name string `json:"name"`
-	Kind string `json:"kind"`
+// Offers is probabilities of told offers beside what came of them.
+type Offers struct {
+	Name    string  `json:"name"`
+	Kind    string  `json:"kind"`
+	Telling float64 `json:"telling,omitempty"` // what was learned by the end of the history that telling adds, in log odds
 	evaluate.Judged
 }
 
 // Month is one month of the history.
 type Month struct {
-	Month  string  `json:"month"`
-	Orders float64 `json:"orders"`
-	Rows   []Row   `json:"rows"`
-	Told   []Told  `json:"told"`
+	Month  string   `json:"month"`
+	Orders float64  `json:"orders"`
+	Rows   []Row    `json:"rows"`
+	Told   []Offers `json:"told"`
 }
 
 func (j *judge) report(arms []*arm) *Report {
@@ -73,6 +77,9 @@ func (j *judge) report(arms []*arm) *Report {
 		r.Rows = append(r.Rows, row.all.row(row, &prior.all))
 	}
 	r.Told = j.judged(arms, func(o *offer) bool { return o.day >= j.o.From })
+	for i := range r.Told {
+		r.Told[i].Telling = telling(arms, &r.Told[i])
+	}
 	for n, name := range j.months {
 		m := Month{Month: name, Orders: sum(prior.months[n].orders)}
 		if m.Orders == 0 || sum(prior.months[n].wanted) == 0 {
@@ -106,7 +113,7 @@ func (t *tally) row(r *row, prior *tally) Row {
 }
 
 // judged judges the probabilities of the offers that count, by kind and arm.
-func (j *judge) judged(arms []*arm, counts func(*offer) bool) (out []Told) {
+func (j *judge) judged(arms []*arm, counts func(*offer) bool) (out []Offers) {
 	for _, kind := range []sales.AlertKind{sales.CrossSell, sales.Upsell} {
 		for n, a := range arms {
 			var all []evaluate.Said
@@ -122,11 +129,25 @@ func (j *judge) judged(arms []*arm, counts func(*offer) bool) (out []Told) {
 				all = append(all, said)
 			}
 			if len(all) > 0 {
-				out = append(out, Told{a.name, kind.String(), evaluate.Judge(all, len(j.customers))})
+				out = append(out, Offers{Name: a.name, Kind: kind.String(), Judged: evaluate.Judge(all, len(j.customers))})
 			}
 		}
 	}
 	return out
+}
+
+// telling is what the arm of the offers has learned that telling adds.
+func telling(arms []*arm, of *Offers) float64 {
+	card := scorecard.CrossSell()
+	if of.Kind == sales.Upsell.String() {
+		card = scorecard.Upsell()
+	}
+	for _, a := range arms {
+		if a.name == of.Name {
+			return a.telling(card)
+		}
+	}
+	return 0
 }
 
 func sum(values []float64) (total float64) {
@@ -140,17 +161,17 @@ func sum(values []float64) (total float64) {
 func (r *Report) WriteText(to io.Writer) error {
 	fmt.Fprintf(to, "%d orders of %d customers from %s to %s, links between what %s says, %.1f candidates an order; taken: bought within %d days\n", r.Orders,
 		r.Customers, r.From, r.To, r.Level, r.Candidates, r.ExpiryDays)
-	fmt.Fprint(to, "learned week by week from what came before; the customers are the half that judges\n\n")
+	fmt.Fprint(to, "learned week by week from what came before; the customers are the half that judges; telling adds: log odds, where in truth nobody was told anything\n\n")
 	w := tabwriter.NewWriter(to, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "ranked by\tfirst taken\tover prior\tnDCG\tover prior")
 	for i := range r.Rows {
 		l := &r.Rows[i]
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", l.Name, fine(l.First), signed(l.FirstOverPrior), fine(l.NDCG), signed(l.NDCGOverPrior))
 	}
-	fmt.Fprintln(w, "\ntold by\tkind\toffers\tsaid\ttaken\tECE")
+	fmt.Fprintln(w, "\ntold by\tkind\toffers\tsaid\ttaken\tECE\ttelling adds")
 	for i := range r.Told {
 		l := &r.Told[i]
-		fmt.Fprintf(w, "%s\t%s\t%d\t%.4f\t%s\t%s\n", l.Name, l.Kind, l.Offers, l.Said, fine(l.Taken), fine(l.ECE))
+		fmt.Fprintf(w, "%s\t%s\t%d\t%.4f\t%s\t%s\t%+.2f\n", l.Name, l.Kind, l.Judged.Offers, l.Said, fine(l.Taken), fine(l.ECE), l.Telling)
 	}
 	fmt.Fprintln(w, "\nmonth\tranked by\tlearned from\ttaken\tfirst taken\tnDCG\tover prior\ttold cross-sell: said\ttaken\tupsell: said\ttaken")
 	for m := range r.Months {
@@ -170,7 +191,7 @@ func (m *Month) writeRow(w io.Writer, l *Row) {
 		said, taken := "", ""
 		for i := range m.Told {
 			if t := &m.Told[i]; t.Name == l.Name && t.Kind == kind.String() {
-				said, taken = fmt.Sprintf("%.3f", t.Said), fmt.Sprintf("%.3f of %d", t.Taken.Mean, t.Offers)
+				said, taken = fmt.Sprintf("%.3f", t.Said), fmt.Sprintf("%.3f of %d", t.Taken.Mean, t.Judged.Offers)
 			}
 		}
 		fmt.Fprintf(w, "\t%s\t%s", said, taken)

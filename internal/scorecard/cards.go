@@ -14,6 +14,8 @@ func Cards() []*Card { return []*Card{crossSell, upsell, declining} }
 //	price           its typical amount of a line over the customer's mean line
 //	past answers    offers taken up over offers made, with one of ten in advance: 0.1 is no answer yet
 //	activity        affinity.Stratum of the customer
+//	history         days since the customer's first purchase: of a short history more is taken for new than is new
+//	told            1 if somebody is told, 0 of what is only watched and of the control arm: what telling adds
 //
 // The prior points were read off one half of the customers of the Complete Journey's public half (points learned from all candidates of a year, of
 // links between categories, and rounded); the other half is what they are judged by. Most is said by whether the customer has bought the item
@@ -31,6 +33,8 @@ const (
 	PriceRatio
 	PastAnswers
 	Activity
+	History
+	Told
 )
 
 // Names of characteristics, as the details and reasons of an alert have them.
@@ -46,13 +50,20 @@ const (
 	NameTierPrice    = "tier_price_ratio"
 	NameAnswers      = "past_answers"
 	NameActivity     = "activity"
+	NameHistory      = "history"
+	NameTold         = "told"
 )
 
 // MaxCharacteristics is how many CrossSell or Upsell has at most.
-const MaxCharacteristics = Activity + 1
+const MaxCharacteristics = Told + 1
 
-// Version 1 asked for the link's chance within the offer's time, which few events of a curve's first weeks tell, and not for the season.
-var crossSell = valid(&Card{Name: "cross-sell", Version: 2, Constant: -4.5, Characteristics: []Characteristic{
+// SettleWeeks is how many weeks after that in which the time of an offer, or of what is watched, was up it may take until a shard has told what
+// came of it.
+const SettleWeeks = 2
+
+// Version 1 asked for the link's chance within the offer's time, which few events of a curve's first weeks tell, and not for the season; version 2 not for
+// how long the customer is known, and for what telling adds.
+var crossSell = valid(&Card{Name: "cross-sell", Version: 3, Constant: -4.5, Settles: SettleWeeks, Characteristics: []Characteristic{
 	slope(NameSimilarity, 0.05, 0, -0.77, -0.26, 0.26, 0.77, 1.28),
 	plain(NameDamped, -0.77, -0.26, 0.26, 0.77, 1.28),
 	{Name: NameBoughtBefore, Cuts: []float64{1, 2, 4, 8}, Prior: []float64{0, 1.1, 1.2, 1.3, 1.4}},
@@ -62,6 +73,8 @@ var crossSell = valid(&Card{Name: "cross-sell", Version: 2, Constant: -4.5, Char
 	plain(NamePrice, 0.5, 0.75, 1.33, 2),
 	plain(NameAnswers, 0.06, 0.08, 0.095, 0.12, 0.2),
 	plain(NameActivity, 6, 8, 10, 12, 14, 16, 18),
+	plain(NameHistory, 60, 120, 180),
+	plain(NameTold, 1),
 }})
 
 // Upsell judges how likely the customer of an order takes the offered tier within the offer's time. Its values are, in order:
@@ -71,6 +84,8 @@ var crossSell = valid(&Card{Name: "cross-sell", Version: 2, Constant: -4.5, Char
 //	price ratio     of the tiers' median unit prices
 //	past answers    as of CrossSell
 //	activity        as of CrossSell
+//	history         as of CrossSell
+//	told            as of CrossSell
 func Upsell() *Card { return upsell }
 
 // Places of the characteristics of Upsell.
@@ -80,14 +95,19 @@ const (
 	TierPriceRatio
 	UpsellAnswers
 	UpsellActivity
+	UpsellHistory
+	UpsellTold
 )
 
-var upsell = valid(&Card{Name: "upsell", Version: 1, Constant: -3.4, Characteristics: []Characteristic{
+// Version 1 did not ask how long the customer is known, and what telling adds.
+var upsell = valid(&Card{Name: "upsell", Version: 2, Constant: -3.4, Settles: SettleWeeks, Characteristics: []Characteristic{
 	slope(NameLinkOdds, 0.5, -2.5, -7, -6, -5, -4.5, -4, -3.5, -3, -2.5, -2, -1.5, -1, -0.5, 0),
 	plain(NameRepeated, 3, 4, 6, 9),
 	plain(NameTierPrice, 1.25, 1.5, 2, 3),
 	plain(NameAnswers, 0.06, 0.08, 0.095, 0.12, 0.2),
 	plain(NameActivity, 6, 8, 10, 12, 14, 16, 18),
+	plain(NameHistory, 60, 120, 180),
+	plain(NameTold, 1),
 }})
 
 // plain has no points without examples.

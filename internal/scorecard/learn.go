@@ -19,6 +19,19 @@ const (
 	neighbourPrecision = 25.0 // two neighbours: within a fifth of each other's deviation, unless the card says otherwise
 )
 
+// leastLearned is how many must have been taken, and how many not, before points are learned: of fewer, one more or less moves them all. In the first
+// months of a history links know little yet, and what is taken then says too much of what comes later.
+const leastLearned = 30
+
+// Enough tells whether there are examples enough to learn from.
+func Enough(examples []Example) bool {
+	var taken, not float64
+	for _, e := range examples {
+		taken, not = taken+e.Taken, not+e.Not
+	}
+	return min(taken, not) >= leastLearned
+}
+
 // closeBy is the gain of a step, per example, below which the search ends.
 const closeBy = 1e-10
 

@@ -26,6 +26,7 @@ type Card struct {
 	Version         int32
 	Constant        float64 // log odds without examples, all characteristics as usual
 	Characteristics []Characteristic
+	Settles         int32 // weeks after theirs in which examples may still be told: younger ones do not count
 
 	// Neighbours is how near to each other's deviation neighbours are expected, as a precision; 0: within a fifth. It is higher where
 	// examples tell less than they are many, being of the same customers again and again.

@@ -148,7 +148,7 @@ func indices(n int) []int {
 	return out
 }
 
-// What was up in a week counts when the week is over, and half as much half a year later.
+// What was up in a week counts when the week is over and settled, and half as much a quarter of a year later.
 func TestExamplesCountWhenTheirWeekIsOver(t *testing.T) {
 	c, s := CrossSell(), NewSums()
 	monday := sales.Day(19_723) // 2024-01-01
@@ -158,8 +158,12 @@ func TestExamplesCountWhenTheirWeekIsOver(t *testing.T) {
 		{Row: "gossip", Col: Col(five, true), Bucket: monday.Week(), N: 100}, {Row: c.Name, Col: "5", Bucket: monday.Week(), N: 100},
 		{Row: c.Name, Col: Col(five+1, true), Bucket: monday.Week(), N: 100}, // of another version
 	})
-	if got := s.Examples(c, monday+6); len(got) != 0 {
-		t.Errorf("the week is not over, and gives %v", got)
+	settled := monday + 7*sales.Day(1+c.Settles)
+	if got := s.Examples(c, settled-1); len(got) != 0 {
+		t.Errorf("the week is not settled, and gives %v", got)
+	}
+	if got := s.Examples(c, settled); len(got) != 1 {
+		t.Errorf("the week is settled, and gives %v", got)
 	}
 	want := []Example{{Code: five, Taken: 1.5, Not: 4}}
 	if diff := cmp.Diff(want, s.Examples(c, monday+7*HalfLife)); diff != "" {

@@ -13,8 +13,8 @@ import (
 )
 
 // The tally of kind "examples" counts what ended: row = the card's name, col = Col of the code, bucket = the week in which the decision's time
-// was up. That is one week for those that were taken earlier too: a week that is over has all its examples, so those taken are not
-// counted ahead of those that were not.
+// was up. That is one week for those that were taken earlier too: a week that is over and settled (Card.Settles) has all its examples, so those
+// taken are not counted ahead of those that were not.
 
 const (
 	takenWord = ":taken"
@@ -79,13 +79,23 @@ func (s *Sums) Add(cells []sales.Cell) {
 // HalfLife is the weeks in which an example loses half its weight, so that what was learned in old seasons fades: a quarter of a year.
 const HalfLife = 13
 
-// Examples gives the card's examples of the weeks before that of the day, by code; each fades by its age then.
+// KeptWeeks is how many weeks examples count at all: eight times until one loses half its weight.
+const KeptWeeks = 8 * HalfLife
+
+// Forget drops the examples of the weeks before the given one.
+func (s *Sums) Forget(before int32) {
+	for _, row := range s.rows {
+		maps.DeleteFunc(row, func(at place, _ int64) bool { return at.week < before })
+	}
+}
+
+// Examples gives the card's examples of the weeks that are over and settled on the day, by code; each fades by its age then.
 func (s *Sums) Examples(c *Card, day sales.Day) []Example {
 	byCode := map[uint64]Example{}
 	row := s.rows[c.Name]
 	places := slices.SortedFunc(maps.Keys(row), place.compare)
 	for _, at := range places {
-		if at.week >= day.Week() {
+		if at.week >= day.Week()-c.Settles {
 			break
 		}
 		weight := float64(row[at]) * math.Exp2(-float64(day.Week()-at.week)/HalfLife)
