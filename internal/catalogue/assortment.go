@@ -6,7 +6,7 @@ import (
 	"leadline/internal/window"
 )
 
-// assortment is what the products of a category, of a type, or of a department come to.
+// assortment is what the products of a category, of a type, of one of its tiers, or of a department come to.
 type assortment struct {
 	products         int
 	margins          int   // products whose margin is known
@@ -23,9 +23,13 @@ func marginOf(share float64) int64 {
 	return int64(math.Round(share * millionths))
 }
 
-// count adds a product to its category, its type and its department, or takes it away.
+// count adds a product to its category, its type, its tier and its department, or takes it away.
 func (c *Catalogue) count(p *product, n int) {
-	for _, of := range []window.Item{{Category: p.item.Category}, {Type: p.item.Type}, {Department: p.depart}} {
+	of := []window.Item{{Category: p.item.Category}, {Type: p.item.Type}, {Department: p.depart}}
+	if p.item.Tier > 0 {
+		of = append(of, window.Item{Type: p.item.Type, Tier: p.item.Tier})
+	}
+	for _, of := range of {
 		a := c.about[of]
 		if a == nil {
 			a = &assortment{}
@@ -49,7 +53,8 @@ func (c *Catalogue) Sells(of window.Item) bool {
 	return a != nil && a.products > 0
 }
 
-// Margin is the mean margin, as a share of the price, of the products that the item stands for; ok is false when no margin is known.
+// Margin is the mean margin, as a share of the price, of the products that the item stands for (of one tier, if a type has one); ok is false when no
+// margin is known.
 func (c *Catalogue) Margin(of window.Item) (share float64, ok bool) {
 	if of.Product != "" {
 		p, ok := c.products[of.Product]

@@ -39,8 +39,12 @@ func New() *Catalogue {
 func (c *Catalogue) SetBrandTiers(tiers map[string]int32) {
 	c.tiers = tiers
 	for id, p := range c.products {
-		p.item.Tier = c.tier(p.explicit, p.brand)
-		c.products[id] = p
+		if tier := c.tier(p.explicit, p.brand); tier != p.item.Tier {
+			c.count(&p, -1)
+			p.item.Tier = tier
+			c.count(&p, +1)
+			c.products[id] = p
+		}
 	}
 }
 

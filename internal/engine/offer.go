@@ -25,6 +25,7 @@ type offer struct {
 	resolved *resolved // cross-sell: the link
 	days     int       // upsell: days on which the lower tier was bought
 	stands   int       // upsell: days
+	gain     gain      // upsell: what the step adds
 
 	since       sales.Day // cross-sell: on which what the link leads from was bought, or touched
 	antecedents int       // and how much of what was bought or touched lately leads to the item
@@ -67,15 +68,23 @@ func (s *Shard) offer(e *entry, o *order, f offer) (open bool) {
 	}
 	a.Reasons = seldomUseful(f.appendCardReasons(a.Reasons), weight)
 	margin, known := s.margin(&f)
-	if f.link.TypicalMinor > 0 {
-		value := int64(math.Round(f.probability() * margin * float64(f.link.TypicalMinor)))
+	if worth := f.worth(margin); worth > 0 {
+		value := int64(math.Round(f.probability() * worth))
 		a.ExpectedValueMinor, a.Currency = &value, e.state.Window.Currency()
 	}
 	a.Details = details.filled(&f, o.day, margin, known)
 	return !capped
 }
 
-// margin is the share of a line's amount that the offer would earn, and whether the catalogue knows it; else it is the whole line's.
+// worth is what the offer earns when it is taken, in minor units, 0 when that is not known: the margin of a typical line, or what a step up adds.
+func (f *offer) worth(margin float64) float64 {
+	if f.kind == sales.Upsell {
+		return f.gain.minor(f.link)
+	}
+	return margin * float64(f.link.TypicalMinor)
+}
+
+// margin is the share of a line's amount that a cross-sell would earn, and whether the catalogue knows it; else it is the whole line's.
 func (s *Shard) margin(f *offer) (share float64, known bool) {
 	share, known = s.step.batch.Knowledge.Catalogue.Margin(s.level.item(f.link.To))
 	if !known {

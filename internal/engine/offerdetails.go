@@ -21,7 +21,7 @@ const pointsOf = "points."
 const mostBlanks = 2*scorecard.MaxCharacteristics + 11
 
 // blanks names what differs from offer to offer: the answers to the card's questions and, behind pointsOf, what points each got, which with the
-// constant add up to the log odds; what the decision was; and what it is worth, if the amount of a typical line is known.
+// constant add up to the log odds; what the decision was; and of a cross-sell what it is worth, if the amount of a typical line is known.
 func (f *offer) blanks() []string {
 	names := make([]string, 0, mostBlanks)
 	for _, ch := range f.score.Card().Characteristics {
@@ -31,7 +31,7 @@ func (f *offer) blanks() []string {
 	if f.kind == sales.CrossSell {
 		names = append(names, "antecedents", "days_since", "by_value")
 	}
-	if f.link.TypicalMinor > 0 {
+	if f.kind == sales.CrossSell && f.link.TypicalMinor > 0 {
 		names = append(names, "margin", "margin_known")
 	}
 	return names
@@ -46,7 +46,7 @@ func (f *offer) decided(values []float64, day sales.Day, margin float64, marginK
 	if f.kind == sales.CrossSell {
 		values = append(values, float64(f.antecedents), float64(day-f.since), flag(f.byValue))
 	}
-	if f.link.TypicalMinor > 0 {
+	if f.kind == sales.CrossSell && f.link.TypicalMinor > 0 {
 		values = append(values, margin, flag(marginKnown))
 	}
 	return values

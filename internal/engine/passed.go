@@ -24,6 +24,7 @@ const (
 	PassedCatalogue PassedWhy = "catalogue"         // by the catalogue it is not sold
 	PassedPurchases PassedWhy = "min_purchases"     // upsell.min_purchases
 	PassedSilenced  PassedWhy = "silenced"          // cooldown_days: a rep has reached the customer, or leaves it in peace
+	PassedMargin    PassedWhy = "margin"            // by the margins in the catalogue the higher tier earns less
 	PassedUseless   PassedWhy = "min_weight"        // feedback.min_weight: reps find such alerts of no use
 	PassedAlpha     PassedWhy = "alpha"             // declining.alpha
 	PassedBaseline  PassedWhy = "min_baseline_days" // declining.min_baseline_days

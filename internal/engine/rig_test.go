@@ -3,6 +3,7 @@ package engine
 import (
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -184,7 +185,7 @@ func worldKnowledge(t *rapid.T) (*Knowledge, []sales.Link) {
 	k := emptyKnowledge()
 	for _, name := range categories {
 		for tier := range int32(3) {
-			k.Catalogue.Set(sales.Product{ProductID: fmt.Sprintf("%s-%d", name, tier), Name: name + " 10 OZ", Type: name, Category: name, Tier: tier})
+			k.Catalogue.Set(sales.Product{ProductID: fmt.Sprintf("%s-%d", name, tier), Name: name + " 10 OZ", Type: name, Category: name, Tier: tier, MarginShare: math.NaN()})
 		}
 		k.Links.Set(sales.Link{Kind: sales.UpsellLink, Level: "type", From: name, To: name, FromTier: 1, ToTier: 2, Confidence: 0.2, Score: 0.2})
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -95,7 +96,7 @@ func (s *story) play(script string) string {
 var (
 	linkLine     = regexp.MustCompile(`^link (?:by (\w+) )?(.+) -> (.+) (\d+)%(?: worth (\d+))?$`)
 	upsellLine   = regexp.MustCompile(`^upsell (.+) from tier (\d) to (\d) (\d+)%$`)
-	productLine  = regexp.MustCompile(`^product (\S+) is (.+) in (.+), tier (\d)$`)
+	productLine  = regexp.MustCompile(`^product (\S+) is (.+) in (.+), tier (\d)(?:, margin (\d+)%)?$`)
 	feedbackLine = regexp.MustCompile(`^reps find (\d+) of (\d+) (\S+) alerts (?:about|of) (.+) not useful$`)
 	roomLine     = regexp.MustCompile(`^(\S+) has room for alerts worth (\d+) or more$`)
 	activityLine = regexp.MustCompile(`^everyone buys on (\d+) days a day from (\S+) to (\S+)$`)
@@ -135,7 +136,11 @@ func (s *story) one(line string) []string {
 		return nil
 	}
 	if m := productLine.FindStringSubmatch(line); m != nil {
-		s.knowledge.Catalogue.Set(sales.Product{ProductID: m[1], Name: m[1], Type: m[2], Category: m[3], Tier: int32(s.int(m[4]))})
+		margin := math.NaN()
+		if m[5] != "" {
+			margin = float64(s.int(m[5])) / 100
+		}
+		s.knowledge.Catalogue.Set(sales.Product{ProductID: m[1], Name: m[1], Type: m[2], Category: m[3], Tier: int32(s.int(m[4])), MarginShare: margin})
 		return nil
 	}
 	if m := activityLine.FindStringSubmatch(line); m != nil {

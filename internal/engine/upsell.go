@@ -121,18 +121,49 @@ type upStep struct {
 	line    int // of the order
 	values  [upsellValues]float64
 	logOdds float64
+	gain
+	value float64 // the probability times what the step adds, where the margins of all are known
 }
+
+// gain is what a step up adds: the same again, of the higher tier instead of the lower one.
+type gain struct {
+	paid     int64   // for the lower tier, in the order
+	from, to float64 // margins of the tiers as shares of the price, 1 when either is not known
+	known    bool
+}
+
+// gains is what the step up from a line of the order adds.
+func (s *Shard) gains(o *order, l *sales.Link, line *orderLine) gain {
+	known := s.step.batch.Knowledge.Catalogue
+	g := gain{from: 1, to: 1}
+	from, fromKnown := known.Margin(window.Item{Type: l.From, Tier: l.FromTier})
+	to, toKnown := known.Margin(window.Item{Type: l.To, Tier: l.ToTier})
+	if g.known = fromKnown && toKnown; g.known {
+		g.from, g.to = from, to
+	}
+	for i := range o.lines {
+		if other := &o.lines[i]; other.tiered && other.typ == line.typ && other.tier == line.tier {
+			g.paid += o.Lines[i].AmountMinor
+		}
+	}
+	return g
+}
+
+// minor is what the step by the link adds to the margin, or where that is not known to the price.
+func (g *gain) minor(l *sales.Link) float64 { return float64(g.paid) * (l.PriceRatio*g.to - g.from) }
 
 // upsellValues is how many characteristics the card of upsell has.
 const upsellValues = scorecard.UpsellTold + 1
 
-// upsell offers the next tier that the card of upsell holds likeliest to be taken, of the order's types that this one keeps buying below it.
+// upsell offers the next tier of one of the order's types that this one keeps buying below it: the one that the card of upsell holds likeliest to be
+// taken, or where the catalogue knows the margins of all tiers in question that adds most to the margin, by that probability.
 func (s *Shard) upsell(e *entry, o *order) {
 	steps := s.stepsUp(e, o)
 	if len(steps) == 0 {
 		return
 	}
 	card := s.card(scorecard.Upsell())
+	byValue := !slices.ContainsFunc(steps, func(st upStep) bool { return !st.known })
 	answers, active, told := pastAnswers(&e.state), s.active(e, o.day), s.told(e)
 	for i := range steps {
 		st := &steps[i]
@@ -147,9 +178,13 @@ func (s *Shard) upsell(e *entry, o *order) {
 			scorecard.UpsellTold:     told,
 		}
 		st.logOdds = logOdds(card, st.values[:])
+		if byValue {
+			st.value = card.Probability(st.logOdds) * st.minor(&st.link)
+		}
 	}
 	chosen := s.choose(o, len(steps), func(i, j int) int {
-		return cmp.Or(cmp.Compare(steps[j].logOdds, steps[i].logOdds), rank(&steps[i].link, &steps[j].link))
+		return cmp.Or(cmp.Compare(steps[j].value, steps[i].value), cmp.Compare(steps[j].logOdds, steps[i].logOdds),
+			rank(&steps[i].link, &steps[j].link))
 	})
 	best := &steps[chosen.at]
 	line := &o.lines[best.line]
@@ -159,7 +194,8 @@ func (s *Shard) upsell(e *entry, o *order) {
 		return // no room to remember the offer by, so none is made
 	}
 	s.offer(e, o, offer{kind: sales.Upsell, link: &best.link, from: line.item, to: to, choice: chosen, logOdds: best.logOdds, score: card,
-		values: best.values[:], of: len(steps), days: s.daysWith(o, line.typ, best.link.FromTier), stands: s.rules.ExpiryDays})
+		values: best.values[:], of: len(steps), days: s.daysWith(o, line.typ, best.link.FromTier), stands: s.rules.ExpiryDays,
+		gain: best.gain, byValue: byValue})
 }
 
 // stepsUp gives the steps that the customer may be offered.
@@ -174,18 +210,19 @@ func (s *Shard) stepsUp(e *entry, o *order) []upStep {
 		if !ok || l.FromTier != line.tier {
 			continue
 		}
-		if why := s.noUpsell(e, o, line.typ, &l); why != "" {
+		st := upStep{link: l, line: i, gain: s.gains(o, &l, &line)}
+		if why := s.noUpsell(e, o, line.typ, &st); why != "" {
 			s.pass(e, sales.Upsell, l.To, o.OccurredAt, why)
 			continue
 		}
-		sc.steps = append(sc.steps, upStep{link: l, line: i})
+		sc.steps = append(sc.steps, st)
 	}
 	return sc.steps
 }
 
-// noUpsell is why the customer is not to be offered the link's higher tier, empty if it is.
-func (s *Shard) noUpsell(e *entry, o *order, typ int32, l *sales.Link) PassedWhy {
-	switch {
+// noUpsell is why the customer is not to be offered the step, empty if it is.
+func (s *Shard) noUpsell(e *entry, o *order, typ int32, st *upStep) PassedWhy {
+	switch l := &st.link; {
 	case s.daysWith(o, typ, l.FromTier) < s.rules.Upsell.MinPurchases:
 		return PassedPurchases
 	case s.usedFrom(typ, l.ToTier) || o.buysFrom(typ, l.ToTier):
@@ -194,6 +231,8 @@ func (s *Shard) noUpsell(e *entry, o *order, typ int32, l *sales.Link) PassedWhy
 		return PassedCooldown
 	case s.useless(sales.Upsell, l.To):
 		return PassedUseless
+	case st.known && st.minor(l) <= 0:
+		return PassedMargin
 	default:
 		return ""
 	}
@@ -210,6 +249,7 @@ func (s *Shard) upsellWords(e *entry, o *order, f *offer) (title string, reasons
 			Value: l.Confidence, Weight: l.Score},
 	}
 	details = newSheet(f, map[string]float64{"confidence": l.Confidence, "from_tier": float64(l.FromTier), "to_tier": float64(l.ToTier),
-		"price_ratio": l.PriceRatio, "link_score": l.Score, "days": float64(f.days)})
+		"price_ratio": l.PriceRatio, "link_score": l.Score, "days": float64(f.days), "paid_minor": float64(f.gain.paid), "adds_minor": f.gain.minor(l),
+		"from_margin": f.gain.from, "margin": f.gain.to, "margin_known": flag(f.gain.known), "by_value": flag(f.byValue)})
 	return title, reasons, details
 }

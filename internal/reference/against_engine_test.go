@@ -249,7 +249,7 @@ func (h *history) learnLink() {
 	if rapid.IntRange(0, 3).Draw(h.T, "upsell") == 0 {
 		tier := rapid.Int32Range(1, 2).Draw(h.T, "tier")
 		l.Kind, l.Level, l.From, l.FromTier, l.ToTier = sales.UpsellLink, "type", rapid.SampledFrom(types).Draw(h.T, "type"), tier, tier+1
-		l.To, l.Via = l.From, ""
+		l.To, l.Via, l.PriceRatio = l.From, "", rapid.SampledFrom([]float64{1.2, 2}).Draw(h.T, "price ratio")
 	}
 	if rapid.IntRange(0, 5).Draw(h.T, "gone") == 0 {
 		h.learnt.Links.Delete(l.Key())

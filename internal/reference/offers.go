@@ -131,14 +131,20 @@ func (m *Model) upsell(c *customer, o *order, before map[tierDay]bool) {
 		if slices.ContainsFunc(slices.Collect(maps.Keys(steps)), func(other window.Item) bool { return other.Type == it.Type }) {
 			continue // the first line of the type counts
 		}
-		steps[it] = &candidate{link: l, values: []float64{odds(1 - math.Pow(1-l.Score, float64(m.rules.ExpiryDays)/float64(m.rules.WindowDays))), float64(keptTo(o, before, it)), l.PriceRatio, c.answers(),
+		earns, adds, known := m.stepWorth(o, &l)
+		if known && earns <= 0 {
+			continue
+		}
+		steps[it] = &candidate{link: l, earns: earns, adds: adds, values: []float64{odds(1 - math.Pow(1-l.Score, float64(m.rules.ExpiryDays)/float64(m.rules.WindowDays))), float64(keptTo(o, before, it)), l.PriceRatio, c.answers(),
 			float64(affinity.Stratum(active)), float64(o.day - c.before.first), m.told(c)}}
 		m.score(scorecard.Upsell(), steps[it])
 	}
 	if len(steps) == 0 {
 		return
 	}
-	chosen, propensity := m.choose(o, slices.Collect(maps.Values(steps)))
+	all := slices.Collect(maps.Values(steps))
+	m.weigh(scorecard.Upsell(), all)
+	chosen, propensity := m.choose(o, all)
 	for from, k := range steps {
 		if k != chosen {
 			continue
@@ -149,6 +155,23 @@ func (m *Model) upsell(c *customer, o *order, before map[tierDay]bool) {
 				[]string{"repeated", "others_went_up"})
 		}
 	}
+}
+
+// stepWorth is what going up adds to what the order paid for the tier: to the margin, if both tiers' are known, and else to the price.
+func (m *Model) stepWorth(o *order, l *sales.Link) (earns, adds float64, known bool) {
+	paid := int64(0)
+	for i, it := range o.items {
+		if m.linked(o, i) && it.Type == l.From && it.Tier == l.FromTier {
+			paid += o.Lines[i].AmountMinor
+		}
+	}
+	from, fromKnown := m.tierMargin(l.From, l.FromTier)
+	to, toKnown := m.tierMargin(l.To, l.ToTier)
+	if !fromKnown || !toKnown {
+		return 0, float64(paid) * (l.PriceRatio - 1), false
+	}
+	earns = float64(paid) * (l.PriceRatio*to - from)
+	return earns, earns, true
 }
 
 // keptTo is on how many days up to the order's the item's tier was bought, the order's included.
@@ -222,12 +245,16 @@ func (m *Model) offer(c *customer, o *order, kind sales.AlertKind, k *candidate,
 		a.Reasons = append(a.Reasons, r)
 	}
 	complained(a, weight)
-	if typical := k.link.TypicalMinor; typical > 0 {
+	worth := k.adds
+	if kind == sales.CrossSell {
 		margin, ok := m.known.margin(m.linkItem(k.link.To))
 		if !ok {
 			margin = 1
 		}
-		value := int64(math.Round(m.probability(card, k) * margin * float64(typical)))
+		worth = margin * float64(k.link.TypicalMinor)
+	}
+	if worth > 0 {
+		value := int64(math.Round(m.probability(card, k) * worth))
 		a.ExpectedValueMinor, a.Currency = &value, c.currency
 	}
 	return !capped

@@ -24,6 +24,8 @@ type candidate struct {
 	bins    []int
 	logOdds float64
 	fitness float64
+	earns   float64 // the margin when it is taken, 0 where that is not known
+	adds    float64 // upsell: the same, or the price where the margin is not known
 	value   float64 // the probability times the margin, if that is known of all candidates
 }
 
@@ -151,17 +153,21 @@ func (m *Model) told(c *customer) float64 {
 
 // weighValues says what candidates are worth, if that is known of all of them.
 func (m *Model) weighValues(all []*candidate) {
-	worth := func(k *candidate) float64 {
+	for _, k := range all {
 		if margin, ok := m.known.margin(m.linkItem(k.link.To)); ok {
-			return margin * float64(k.link.TypicalMinor)
+			k.earns = margin * float64(k.link.TypicalMinor)
 		}
-		return 0
 	}
-	if slices.ContainsFunc(all, func(k *candidate) bool { return worth(k) <= 0 }) {
+	m.weigh(scorecard.CrossSell(), all)
+}
+
+// weigh ranks candidates by the probability times what they earn, if that is known of all of them.
+func (m *Model) weigh(card *scorecard.Card, all []*candidate) {
+	if slices.ContainsFunc(all, func(k *candidate) bool { return k.earns <= 0 }) {
 		return
 	}
 	for _, k := range all {
-		k.value = m.probability(scorecard.CrossSell(), k) * worth(k)
+		k.value = m.probability(card, k) * k.earns
 	}
 }
 
@@ -351,9 +357,21 @@ func (k *Knowledge) sells(of window.Item) bool {
 
 // margin is the mean of the known ones.
 func (k *Knowledge) margin(of window.Item) (share float64, ok bool) {
+	return k.meanMargin(func(p *sales.Product) bool { return k.is(p, of) })
+}
+
+// tierMargin is that of the products of a type's tier.
+func (m *Model) tierMargin(typ string, tier int32) (share float64, ok bool) {
+	return m.known.meanMargin(func(p *sales.Product) bool {
+		it := m.known.item(p.ProductID, "", &m.rules)
+		return it.Type == typ && it.Tier == tier
+	})
+}
+
+func (k *Knowledge) meanMargin(of func(p *sales.Product) bool) (share float64, ok bool) {
 	n, sum := 0.0, 0.0
 	for _, p := range k.products {
-		if k.is(&p, of) && !math.IsNaN(p.MarginShare) {
+		if of(&p) && !math.IsNaN(p.MarginShare) {
 			n++
 			sum += math.Round(1e6 * p.MarginShare)
 		}

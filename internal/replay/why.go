@@ -35,6 +35,7 @@ var whySentences = map[string]string{
 	string(engine.PassedOver):      "the offer would be over before it began (expiry_days, slack_days)",
 	string(engine.PassedSilenced):  "a rep has reached the customer, or leaves it in peace (cooldown_days)",
 	string(engine.PassedUseless):   "reps find such alerts of no use (feedback.min_weight)",
+	string(engine.PassedMargin):    "by the margins in the catalogue the higher tier earns less",
 	string(engine.PassedPurchases): "the lower tier was not bought often enough (upsell.min_purchases)",
 	string(engine.PassedAlpha):     "the decline is not significant enough (declining.alpha and its windows)",
 	string(engine.PassedPrecision): "slipping away is not likely enough (declining.min_precision), nor the decline significant (declining.alpha)",
