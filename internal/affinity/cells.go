@@ -15,21 +15,44 @@ import (
 //	("", "")        +1 a customer comes to hold anything, −1 holds nothing any more          Came, stratum 0 | Left
 //	(A, "")         +1 A comes, by the customer's stratum before the day; −1 A leaves        Came | Left
 //	(A, B)          +1 A comes while B is held of an earlier day: A is the row, whatever the
-//	                names' order; with how long ago B had come                               CameAfter | NoClock
+//	                names' order; with how long ago B had come                               CameAfter | Again | NoClock
 //	                +1 A and B come on the same day; A < B                                   SameDay
 //	                −1 one of the two leaves, or both; A < B                                 Left
-//	(B, HeldCol)    +k on a day on which k items came while B was held of an earlier day,
-//	                by the customer's stratum before the day                                 Came
+//	(B, HeldCols)   +k on a day on which k items came while B was held of an earlier day,
+//	                by the customer's stratum before the day; the column says since when     Came
 //	(A, LinesCol), (A, AmountCol)   purchase lines of A and their amount                     Came, stratum 0
 //
 // For a touch kind as antecedent ("viewed B, then bought A") the other is TouchItem(kind, category): it comes and leaves by the days of
-// the touches, has rows (T, "") and (T, HeldCol) of its own, is not among the k items that come, and is never the row of a pair:
+// the touches, has rows (T, "") and (T, HeldCols) of its own, is not among the k items that come, and is never the row of a pair:
 //
-//	(A, T)          as above, A the row whatever the names' order                            CameAfter | NoClock | SameDay | Left
+//	(A, T)          as above, A the row whatever the names' order                            CameAfter | Again | NoClock | SameDay | Left
 //	                +1 T comes while A is held of an earlier day                             TouchCame
 
-// HeldCol is the column of what comes while the row's item is held.
-const HeldCol = "\x01held"
+// HeldCols are the columns of what comes while the row's item is held, in the order of their names: one for each horizon within which the item
+// had come, the first for when that was longer ago, or nobody knows.
+var HeldCols = [...]string{"\x01held", "\x01held13", "\x01held4"}
+
+// horizons are the weeks within which the item had come, by HeldCols, each shorter than the one before. The first has no end.
+var horizons = [len(HeldCols)]int32{noWeek, 13, 4}
+
+const noWeek = 1 << codeBits
+
+// Horizon is the place in HeldCols of what is held on a day and came on the day since, 0 = nobody knows.
+func Horizon(d, since sales.Day) int {
+	if since == 0 {
+		return 0
+	}
+	return horizonOf(int32(d-since) / 7)
+}
+
+// horizonOf is the shortest horizon with whole weeks so far back.
+func horizonOf(weeks int32) int {
+	h := len(horizons) - 1
+	for h > 0 && weeks >= horizons[h] {
+		h--
+	}
+	return h
+}
 
 // blockDays is the length of the spans of time that cells are told apart by: coarse enough that sums stay few, fine enough for seasons.
 const blockDays = 28
@@ -44,8 +67,9 @@ const LagWeeks = sales.CurveWeeks
 const (
 	codeBits  = 6
 	sameDay   = LagWeeks << 1 // both came on the same day
+	heldThen  = sameDay + 1   // and the horizon, which is not 0: it had been held when the other came
 	touchCame = 30 << 1       // a touch came while the item was held
-	noClock   = 31 << 1       // the item held had come before the window, or the other was held when it came
+	noClock   = 31 << 1       // nobody knows when the item held had come, or it is long ago
 	left      = 1<<codeBits - 1
 )
 
@@ -59,7 +83,7 @@ func Left(d sales.Day) int32 { return Block(d)<<codeBits | left }
 func SameDay(d sales.Day) int32 { return Block(d)<<codeBits | sameDay }
 
 // CameAfter is the bucket of an item that comes on day d while another is held that came on day since, W days ago at most, 0 < d − since
-// < W, and the item itself was not held on that day. Else, and when it came more than LagWeeks ago, nobody knows how long anybody
+// < W, and the item itself was not held on that day: else it is Again. Of what came more than LagWeeks ago nobody knows how long anybody
 // waited: NoClock.
 func CameAfter(d, since sales.Day) int32 {
 	lag := int32(d-since) / 7
@@ -68,6 +92,27 @@ func CameAfter(d, since sales.Day) int32 {
 	}
 	late := Block(d) - Block(since) - lag*7/blockDays
 	return Block(d)<<codeBits | lag<<1 | late
+}
+
+// Again is the bucket of an item that comes on day d while another is held that came on day since, 0 = nobody knows, and the item was held on that
+// day, so that nobody waited for it.
+func Again(d, since sales.Day) int32 {
+	if h := Horizon(d, since); h > 0 {
+		return Block(d)<<codeBits | heldThen + int32(h)
+	}
+	return NoClock(d)
+}
+
+// cameWithin is the horizon within which what is held had come, by the code of what comes while it is held; false for other codes.
+func cameWithin(code int32) (horizon int, ok bool) {
+	switch {
+	case code < sameDay:
+		return horizonOf(code >> 1), true
+	case code > heldThen && code < heldThen+int32(len(horizons)):
+		return int(code - heldThen), true
+	default:
+		return 0, code == noClock
+	}
 }
 
 // NoClock is the bucket of an item that comes while another is held, of which it is not known since when anybody waited.

@@ -57,19 +57,23 @@ func Contribution(history []Bought, window int, upTo sales.Day) []sales.Cell {
 			if o.to <= s.from || o.touch && s.touch {
 				continue
 			}
-			row, col, bucket := s.item, o.item, NoClock(s.from)
+			since := o.from
+			if s.from-since >= w {
+				since = 0
+			}
+			row, col, bucket := s.item, o.item, Again(s.from, since)
 			switch {
 			case o.from == s.from:
 				row, col = paired(names, s, o)
 				bucket = SameDay(s.from)
 			case s.touch:
 				row, col, bucket = o.item, s.item, TouchCame(s.from)
-			case s.from-o.from < w && (s.earlier < 0 || spells[s.earlier].to <= o.from):
-				bucket = CameAfter(s.from, o.from)
+			case since > 0 && (s.earlier < 0 || spells[s.earlier].to <= o.from):
+				bucket = CameAfter(s.from, since)
 			}
 			add(names[row], names[col], bucket, 1)
 			if o.from < s.from && !s.touch {
-				add(names[o.item], HeldCol, Came(s.from, s.activity), 1)
+				add(names[o.item], HeldCols[Horizon(s.from, since)], Came(s.from, s.activity), 1)
 			}
 			if end := min(s.to, o.to); end <= upTo {
 				row, col = paired(names, s, o)

@@ -103,11 +103,23 @@ func dayByDay(history []affinity.Bought, window int, upTo sales.Day) map[sales.C
 						break
 					}
 					bucket, s := affinity.NoClock(d), since(b, d)
-					if d-s < sales.Day(window) && !held(a, s, 1) {
+					switch {
+					case d-s >= sales.Day(window): // nobody remembers
+					case held(a, s, 1):
+						bucket = affinity.Again(d, s)
+					default:
 						bucket = affinity.CameAfter(d, s)
 					}
 					add(a, b, bucket, 1)
-					add(b, affinity.HeldCol, affinity.Came(d, affinity.Stratum(bought)), 1)
+					col := "\x01held"
+					switch ago := d - s; {
+					case ago >= sales.Day(window): // nobody remembers
+					case ago < 28:
+						col = "\x01held4"
+					case ago < 91:
+						col = "\x01held13"
+					}
+					add(b, col, affinity.Came(d, affinity.Stratum(bought)), 1)
 				case came(a) && came(b) && !touch(a) && (a < b || touch(b)):
 					add(a, b, affinity.SameDay(d), 1)
 				}
@@ -140,7 +152,7 @@ func TestContributionIsWhatEveryDaySays(t *testing.T) {
 			kinds[fmt.Sprint(c.Row != "", c.Col != "" && c.Col[0] >= ' ', c.Col != "" && c.Col[0] == viewed[0], max(c.Bucket&63, 51))] = true
 		}
 	}
-	if len(kinds) != 13 {
+	if len(kinds) != 17 {
 		t.Errorf("other things happen than there are: %v", slices.Sorted(maps.Keys(kinds)))
 	}
 }

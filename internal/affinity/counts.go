@@ -1,6 +1,7 @@
 package affinity
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -48,11 +49,11 @@ type itemCount struct {
 	starts  int64 // how often it came
 	lines   int64
 	amount  int64
-	came    sums // by Came
-	left    sums // by Left, of late
-	heldAt  sums // by Came: what came while it was held
-	row     row  // of the pairs of which it is the antecedent; empty unless followed
-	follows bool // it is followed
+	came    sums                // by Came
+	left    sums                // by Left, of late
+	heldAt  [len(HeldCols)]sums // by Came: what came while it was held
+	row     row                 // of the pairs of which it is the antecedent; empty unless followed
+	follows bool                // it is followed
 }
 
 // typeCount is what is known of one type's tiers.
@@ -105,8 +106,8 @@ func (c *Counts) addPairs(cell *sales.Cell) {
 			item.came.add(cell.Bucket, cell.N)
 			item.starts += cell.N
 		}
-	case cell.Col == HeldCol:
-		c.item(cell.Row).heldAt.add(cell.Bucket, cell.N)
+	case slices.Contains(HeldCols[:], cell.Col):
+		c.item(cell.Row).heldAt[slices.Index(HeldCols[:], cell.Col)].add(cell.Bucket, cell.N)
 	case cell.Col == LinesCol:
 		c.item(cell.Row).lines += cell.N
 	case cell.Col == AmountCol:
@@ -120,9 +121,9 @@ func (c *Counts) addPairs(cell *sales.Cell) {
 // other is a touch, which is never a consequent.
 func (c *Counts) addPair(came, other uint32, bucket int32, n int64) {
 	forward, back := bucket, bucket // in the row of other, and in that of came
-	if code := bucket & left; code < sameDay || code == noClock {
+	if _, later := cameWithin(bucket & left); later {
 		back = bucket&^left | waited
-	} else if code == touchCame {
+	} else if bucket&left == touchCame {
 		forward = bucket&^left | waited
 	}
 	c.addTo(other, came, forward, n)

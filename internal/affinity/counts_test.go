@@ -57,7 +57,7 @@ func TestAtMostSoManyLinksFromOneItem(t *testing.T) {
 func TestCountsThatCannotBePublishNothing(t *testing.T) {
 	c, day := NewCounts(DefaultMaxCandidates), testBegin
 	c.Add(sales.TallyPairs, []sales.Cell{{N: 50}, {Row: "a", Bucket: Came(day, 1), N: 30}, {Row: "b", Bucket: Came(day, 1), N: 40},
-		{Row: "b", Col: "a", Bucket: CameAfter(day, day-8), N: 35}, {Row: "a", Col: HeldCol, Bucket: Came(day, 1), N: 36},
+		{Row: "b", Col: "a", Bucket: CameAfter(day, day-8), N: 35}, {Row: "a", Col: HeldCols[0], Bucket: Came(day, 1), N: 36},
 		{Row: "", Col: "stray", N: 1}, {Row: "a", Col: "\x01future", N: 99}})
 	c.Add(sales.TallyTiers, []sales.Cell{{Row: "T", Col: "price", N: 9}, {Row: "T", Col: "price:one", N: 9}, {Row: "T", Col: "future:1", N: 9}})
 	c.Add("future", []sales.Cell{{N: 1_000}})

@@ -21,17 +21,17 @@ type judgement struct {
 	rules  LinkRules
 	decay  decay
 	today  sales.Day
-	later  int32     // the first unsettled block
-	untold int32     // and the first of which touches may be missing
-	hold   []int64   // by item: its holders at the end of the block before that
-	people int64     // and who held anything
-	trials []float64 // comings of any item, by place
-	come   [][]place // by item: its own comings
-	room   []float64 // by item: 1 over the share of lines that are of other items
-	rooms  []float64 // by place: the sum of room over what comes
-	held   []float64 // scratch: of the antecedent at hand, by place: the share of the comings of others at which it was held, if they left no room
-	own    []float64 // its own comings
-	more   []float64 // and what is added to it with the room that they leave
+	later  int32                   // the first unsettled block
+	untold int32                   // and the first of which touches may be missing
+	hold   []int64                 // by item: its holders at the end of the block before that
+	people int64                   // and who held anything
+	trials []float64               // comings of any item, by place
+	come   [][]place               // by item: its own comings
+	room   []float64               // by item: 1 over the share of lines that are of other items
+	rooms  []float64               // by place: the sum of room over what comes
+	timed  int32                   // the first block of which is known since when things had been held
+	own    []float64               // scratch: of the antecedent at hand, by place: its own comings
+	since  [len(HeldCols)]exposure // and how it was held, by horizon
 }
 
 // place is a number at a place: a block and a stratum.
@@ -64,8 +64,10 @@ func (c *Counts) judge(rules LinkRules, learnedTo sales.Millis) *judgement {
 		j.hold = append(j.hold, item.holders-item.came.since(later)-item.left.since(later))
 	}
 	j.trials = make([]float64, j.decay.blocks()*Strata)
-	for _, scratch := range []*[]float64{&j.rooms, &j.held, &j.more, &j.own} {
-		*scratch = make([]float64, len(j.trials))
+	j.rooms, j.own = make([]float64, len(j.trials)), make([]float64, len(j.trials))
+	j.timed = c.timed()
+	for h := range j.since {
+		j.since[h] = exposure{make([]float64, len(j.trials)), make([]float64, len(j.trials))}
 	}
 	j.room = c.room()
 	j.come = make([][]place, len(c.items))
@@ -107,26 +109,6 @@ func (j *judgement) places(s sums) []place {
 	return places
 }
 
-// antecedent makes ready for questions about the item.
-func (j *judgement) antecedent(id int) {
-	clear(j.held)
-	clear(j.more)
-	clear(j.own)
-	for _, p := range j.come[id] { // when it comes it cannot be held
-		j.own[p.at] = p.n
-	}
-	item := &j.items[id]
-	for _, p := range j.places(item.heldAt.before(j.end(uint32(id)))) {
-		others := j.trials[p.at] - j.own[p.at]
-		held, rooms := share(p.n, others), j.rooms[p.at]-j.own[p.at]*j.room[id]
-		j.held[p.at] = held
-		if held > 0 && held < 1 && !item.touch {
-			grows := -(1 - held) * math.Log1p(-held)
-			j.held[p.at], j.more[p.at] = held-grows, grows*others/rooms
-		}
-	}
-}
-
 // room is, by item, how much room it leaves to the others among what is bought: 1 / (1 − its share of all lines). Of customers who bought
 // equally much, those who bought no B bought more of everything else. Of n draws none is A with probability (1 − a)^n, and if none is B,
 // (1 − a/(1 − b))^n. To the first order that changes the share at which A is held by −(1 − held)·ln(1 − held) times how much more room B
@@ -151,32 +133,6 @@ func share(part, whole float64) float64 {
 		return 0
 	}
 	return min(1, part/whole)
-}
-
-// weigh gives the evidence about the consequent after the antecedent made ready, up to a block.
-func (j *judgement) weigh(e *entry, consequent uint32, end int32) evidence {
-	var v evidence
-	for _, m := range e.cells.from(j.decay.first).before(end) {
-		if code := m.bucket & left; code < sameDay || code == noClock {
-			w := j.decay.of(m.bucket >> codeBits)
-			v.observed += w * float64(m.n)
-			v.observed2 += w * w * float64(m.n)
-		}
-	}
-	for _, p := range j.come[consequent] {
-		if p.at/Strata >= end-j.decay.first {
-			break
-		}
-		w, n, all := j.decay.weights[p.at/Strata], p.n, j.trials[p.at]
-		held := min(1, j.held[p.at]+j.more[p.at]*j.room[consequent])
-		v.all += w * n
-		v.expected += w * n * held
-		v.expected2 += w * w * n * held
-		if all > 1 {
-			v.variance += w * w * n * held * (1 - held) * max(0, all-n) / (all - 1)
-		}
-	}
-	return v
 }
 
 // p is the chance of at least so much when nothing is behind it. Observed is a sum of weighted counts: it is taken as a multiple of a
@@ -208,9 +164,10 @@ type candidate struct {
 	from, to uint32
 	entry    *entry
 	evidence evidence
+	soon     [len(HeldCols) - 1]evidence // of when the antecedent has come within the horizon
 	table    table
 	own      float64 // p of this direction alone
-	p, q     float64 // of the two directions or the pair as a whole, whichever is the surer
+	p, q     float64 // of the direction and the pair as a whole together
 }
 
 // candidates judges all pairs with enough support: both directions of a pair and the pair as a whole. Those that have too little
@@ -227,17 +184,22 @@ func (j *judgement) candidates() []candidate {
 			if c.table.both < j.rules.MinSupport || !j.possible(&c) {
 				continue
 			}
-			c.evidence = j.weigh(c.entry, c.to, end)
+			v := j.weigh(c.entry, c.to, end)
+			c.evidence, c.soon = v[0], [len(c.soon)]evidence(v[1:])
 			all = append(all, c)
 		}
 	}
 	for i := range all {
 		c := &all[i]
-		c.own = c.evidence.p()
-		c.p = c.own
-		if at, ok := find(all, c.to, c.from); ok { // twice asked, so twice as likely by chance
-			c.p = min(1, 2*min(c.p, c.evidence.plus(all[at].evidence).p()))
+		p := []float64{c.evidence.p()}
+		for _, v := range c.soon {
+			p = append(p, v.p())
 		}
+		c.own = together(p)
+		if at, ok := find(all, c.to, c.from); ok {
+			p = append(p, c.evidence.plus(all[at].evidence).p())
+		}
+		c.p = together(p)
 	}
 	adjust(all, j.tested())
 	return all
@@ -249,6 +211,17 @@ func (j *judgement) possible(c *candidate) bool {
 		return c.table.both <= min(c.table.a, c.table.b)
 	}
 	return c.table.valid()
+}
+
+// together is the p of several tests of one question, of which any may be the one that sees most: their harmonic mean, which is small when one of
+// so many is so many times smaller, and not larger than they are when all agree. It holds whether or not they depend on one another (D. J. Wilson, "The harmonic
+// mean p-value for combining dependent tests", PNAS 116, 2019), to some hundredths, where p are small.
+func together(p []float64) float64 {
+	sum := 0.0
+	for _, each := range p {
+		sum += 1 / max(each, math.SmallestNonzeroFloat32)
+	}
+	return float64(len(p)) / sum
 }
 
 func find(sorted []candidate, from, to uint32) (int, bool) {

@@ -14,7 +14,7 @@ type LinkRules struct {
 	Calendar     sales.Calendar // whose days the tallies count
 	WindowDays   int            // how long an item is held
 	HalfLifeDays int            // what is so much older counts half
-	MinSupport   int64          // customers who hold both items
+	MinSupport   int64          // customers who hold both items: fewer tell too little of how many will
 	MaxQ         float64        // share of false statements among those published
 	MinG2        float64        // Dunning's G² of the holders; 0 asks for none
 	MaxPerItem   int            // links from one item, the best by score
@@ -28,7 +28,7 @@ type LinkRules struct {
 
 // DefaultLinkRules are strict enough that most statements still hold in later months.
 func DefaultLinkRules() LinkRules {
-	return LinkRules{Level: "category", WindowDays: 180, HalfLifeDays: 365, MinSupport: 20, MaxQ: 0.05, MaxPerItem: 20,
+	return LinkRules{Level: "category", WindowDays: 180, HalfLifeDays: 730, MinSupport: 15, MaxQ: 0.05, MaxPerItem: 20,
 		MaxCandidates: DefaultMaxCandidates, MinPriceRatio: 1.1, MinPrices: 20, MinSwitched: 3}
 }
 

@@ -13,7 +13,7 @@ import (
 // A row of the kind "pairs" in leadline.knowledge-state is an item with all that is kept of it, in the order of columns and buckets:
 //
 //	("", now)                      customers, in the row of no name; holders of the item
-//	("", Came), (HeldCol, Came)    as tallied; in the row of no name how customers came and left
+//	("", Came), (HeldCols, Came)   as tallied; in the row of no name how customers came and left
 //	("", Left), (B, Left)          departures that are not settled
 //	(evictedCol, 0)                in the row of no name: how often what is not followed came at most
 //	(LinesCol, 0), (AmountCol, 0)  of all time
@@ -118,8 +118,10 @@ func (c *Counts) rowOf(item *itemCount) []sales.Cell {
 	for _, s := range slices.Concat(item.came, item.left) {
 		add("", s.bucket, int64(s.n))
 	}
-	for _, s := range item.heldAt {
-		add(HeldCol, s.bucket, int64(s.n))
+	for i, held := range item.heldAt {
+		for _, s := range held {
+			add(HeldCols[i], s.bucket, int64(s.n))
+		}
 	}
 	for i, id := range item.row.to {
 		e, to := item.row.at(i), c.items[id].name
@@ -188,8 +190,8 @@ func (c *Counts) restoreCell(id uint32, col string, bucket int32, n int64) {
 	case col == "":
 		item.came.add(bucket, n)
 		item.starts += n
-	case col == HeldCol:
-		item.heldAt.add(bucket, n)
+	case slices.Contains(HeldCols[:], col):
+		item.heldAt[slices.Index(HeldCols[:], col)].add(bucket, n)
 	case col == LinesCol:
 		item.lines = n
 	case col == AmountCol:
@@ -233,7 +235,9 @@ func (c *Counts) Forget(rules LinkRules, learnedTo sales.Millis) {
 	for i := range c.items {
 		item := &c.items[i]
 		old := item.came.forget(first)
-		old = item.heldAt.forget(first) || old
+		for h := range item.heldAt {
+			old = item.heldAt[h].forget(first) || old
+		}
 		old = item.left.forgetLeft(settled) || old
 		for k := range item.row.entries {
 			cells := &item.row.entries[k].cells

@@ -116,17 +116,71 @@ var reaches = [...]int{30, 90, 180}
 
 // findings is what all worlds come to.
 type findings struct {
-	mu                          sync.Mutex
-	worlds, strange, falseLinks int    // strange are links that were not planted, false ones those in permuted data
-	found, permuted             [2]int // of planted links, those found; of permuted worlds, those with a link
-	faded                       int    // of planted links, those found when what is older fades as it does by default
-	both                        int64  // customers who hold both of a planted link, of all of them
-	within                      [3][2]int
-	curve                       [2]int // of all weeks: the interval holds the truth, and weeks
-	base                        []float64
-	naive, adjusted             []float64 // lifts of pairs that have nothing to do with each other
-	naivePairs                  [2]int    // of the permuted pairs, those that plain counting calls links
+	mu              sync.Mutex
+	worlds          int
+	all, faded      said  // of what nothing fades of, and by default
+	both            int64 // customers who hold both of a planted link, of all of them
+	within          [3][2]int
+	curve           [2]int // of all weeks: the interval holds the truth, and weeks
+	base            []float64
+	naive, adjusted []float64 // lifts of pairs that have nothing to do with each other
+	naivePairs      [2]int    // of the permuted pairs, those that plain counting calls links
 }
+
+// said is what links come to under some rules.
+type said struct {
+	found, permuted     [2]int // of planted links, those found; of permuted worlds, those with a link
+	strange, falseLinks int    // links that were not planted, and those in permuted data
+}
+
+// planted holds links against those that were planted.
+func (s *said) planted(links []sales.Link, truth *simulate.Truth) {
+	said := map[[2]string]bool{}
+	for _, l := range links {
+		said[[2]string{l.From, l.To}] = true
+	}
+	for _, l := range truth.Links {
+		if l.Lift == 1 {
+			continue
+		}
+		s.found[1]++
+		if key := [2]string{l.From, l.To}; said[key] {
+			s.found[0]++
+			delete(said, key)
+		}
+	}
+	s.strange += len(said)
+}
+
+// dealt takes up the links of a permuted world.
+func (s *said) dealt(t *testing.T, links []sales.Link) {
+	s.falseLinks += len(links)
+	s.permuted[0] += min(1, len(links))
+	s.permuted[1]++
+	for _, l := range links {
+		t.Logf("permuted: %s to %s, lift %.2f, q %.3f", l.From, l.To, l.Lift, l.Q)
+	}
+}
+
+// bar fails when fewer than 95 in 100 planted links are found, or more than 5 in 100 are false.
+func (s *said) bar(t *testing.T, rules string) {
+	t.Logf("%s: %d of %d planted links found (recall %.3f), %d others said; %d of %d permuted worlds show a link (%.3f), %d in all", rules, s.found[0], s.found[1],
+		part(s.found), s.strange, s.permuted[0], s.permuted[1], part(s.permuted), s.falseLinks)
+	if part(s.found) < 0.95-slack(0.95, s.found[1]) {
+		t.Errorf("%s: fewer than 95 in 100 planted links are found", rules)
+	}
+	if part(s.permuted) > 0.05+slack(0.05, s.permuted[1]) {
+		t.Errorf("%s: more than 5 in 100 worlds without a link show one", rules)
+	}
+	if n := s.strange + s.found[0]; part([2]int{s.strange, n}) > 0.05+slack(0.05, n) {
+		t.Errorf("%s: more than 5 in 100 links were not planted", rules)
+	}
+}
+
+func part(n [2]int) float64 { return float64(n[0]) / float64(n[1]) }
+
+// slack is 3 standard deviations of a share among so many.
+func slack(p float64, n int) float64 { return 3 * math.Sqrt(p*(1-p)/float64(n)) }
 
 func (f *findings) world(t *testing.T, seed int) {
 	began := time.Now()
@@ -140,13 +194,8 @@ func (f *findings) world(t *testing.T, seed int) {
 	counts = s.learn()
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	links := counts.Links(truthRules(), s.end())
-	f.falseLinks += len(links)
-	f.permuted[0] += min(1, len(links))
-	f.permuted[1]++
-	for _, l := range links {
-		t.Logf("permuted: %s to %s, lift %.2f, q %.3f", l.From, l.To, l.Lift, l.Q)
-	}
+	f.all.dealt(t, counts.Links(truthRules(), s.end()))
+	f.faded.dealt(t, counts.Links(DefaultLinkRules(), s.end()))
 	for _, k := range counts.judge(truthRules(), s.end()).candidates() {
 		f.naivePairs[1]++
 		if k.table.gSquared() > 10.83 && naiveLift(k.table) > 1 {
@@ -159,37 +208,20 @@ func (f *findings) world(t *testing.T, seed int) {
 // check holds what was learned against what was planted. Curves are looked at whether or not their link was found: those that are found
 // were lucky.
 func (f *findings) check(c *Counts, s *shopping) {
-	published, faded := map[[2]string]bool{}, map[[2]string]bool{}
-	for _, l := range c.Links(truthRules(), s.end()) {
-		published[[2]string{l.From, l.To}] = true
-	}
-	for _, l := range c.Links(DefaultLinkRules(), s.end()) {
-		faded[[2]string{l.From, l.To}] = true
-	}
+	f.all.planted(c.Links(truthRules(), s.end()), s.truth)
+	f.faded.planted(c.Links(DefaultLinkRules(), s.end()), s.truth)
 	j := c.judge(truthRules(), s.end())
 	all := j.candidates()
 	for _, l := range s.truth.Links {
-		key := [2]string{l.From, l.To}
 		from, to := c.ids[l.From], c.ids[l.To]
 		at, ok := find(all, from, to)
-		if l.Lift > 1 {
-			f.found[1]++
-			if faded[key] {
-				f.faded++
-			}
-			if ok {
-				f.both += all[at].table.both
-			}
-			if published[key] {
-				f.found[0]++
-				delete(published, key)
-			}
-		}
 		if !ok {
 			continue
 		}
 		lift := all[at].evidence.lift()
-		if l.Lift == 1 {
+		if l.Lift > 1 {
+			f.both += all[at].table.both
+		} else {
 			f.naive, f.adjusted = append(f.naive, naiveLift(all[at].table)), append(f.adjusted, lift.value)
 		}
 		tm := j.timing(from)
@@ -213,7 +245,6 @@ func (f *findings) check(c *Counts, s *shopping) {
 			}
 		}
 	}
-	f.strange += len(published)
 }
 
 // naiveLift is P(A and B) / (P(A) P(B)) of the holders.
@@ -243,40 +274,27 @@ func TestTruth(t *testing.T) {
 			})
 		}
 	})
-	share := func(n [2]int) float64 { return float64(n[0]) / float64(n[1]) }
 	base, baseSD := mean(f.base)
 	naive, _ := mean(f.naive)
 	adjusted, _ := mean(f.adjusted)
-	t.Logf("%d worlds: %d of %d planted links found (recall %.3f), %d others said", f.worlds, f.found[0], f.found[1], share(f.found), f.strange)
-	t.Logf("of them with the default half-life of %d days: %d (recall %.3f); customers with both, mean: %.0f", DefaultLinkRules().HalfLifeDays, f.faded,
-		share([2]int{f.faded, f.found[1]}), float64(f.both)/float64(f.found[1]))
-	t.Logf("permuted: %d of %d worlds show a link (%.3f), %d in all", f.permuted[0], f.permuted[1], share(f.permuted), f.falseLinks)
-	t.Logf("95%% intervals that hold the truth: by 30 days %.3f, by 90 %.3f, by 180 %.3f, all points of the curves %.3f", share(f.within[0]),
-		share(f.within[1]), share(f.within[2]), share(f.curve))
+	t.Logf("%d worlds; customers with both of a planted link, mean: %.0f", f.worlds, float64(f.both)/float64(f.all.found[1]))
+	f.all.bar(t, "nothing fades")
+	f.faded.bar(t, fmt.Sprintf("default half-life of %d days", DefaultLinkRules().HalfLifeDays))
+	t.Logf("95%% intervals that hold the truth: by 30 days %.3f, by 90 %.3f, by 180 %.3f, all points of the curves %.3f", part(f.within[0]),
+		part(f.within[1]), part(f.within[2]), part(f.curve))
 	t.Logf("baseline by 180 days over the true one: mean %.3f, standard deviation %.3f", base, baseSD)
 	t.Logf("lift of pairs without a link: %.2f by plain counting, %.2f adjusted; of permuted pairs plain counting calls %d of %d links", naive,
 		adjusted, f.naivePairs[0], f.naivePairs[1])
 
-	// slack is 3 standard deviations of a share among so many.
-	slack := func(p float64, n int) float64 { return 3 * math.Sqrt(p*(1-p)/float64(n)) }
-	if share(f.found) < 0.95-slack(0.95, f.found[1]) {
-		t.Error("fewer than 95 in 100 planted links are found")
-	}
-	if share(f.permuted) > 0.05+slack(0.05, f.permuted[1]) {
-		t.Error("more than 5 in 100 worlds without a link show one")
-	}
-	if share([2]int{f.strange, f.strange + f.found[0]}) > 0.05+slack(0.05, f.strange+f.found[0]) {
-		t.Error("more than 5 in 100 links were not planted")
-	}
 	for i, days := range reaches {
-		if math.Abs(share(f.within[i])-0.95) > 0.01+slack(0.95, f.within[i][1]) {
-			t.Errorf("by %d days %.3f of the intervals hold the truth", days, share(f.within[i]))
+		if math.Abs(part(f.within[i])-0.95) > 0.01+slack(0.95, f.within[i][1]) {
+			t.Errorf("by %d days %.3f of the intervals hold the truth", days, part(f.within[i]))
 		}
 	}
 	if math.Abs(base-1) > 0.05 {
 		t.Errorf("baselines are %.3f times the true ones", base)
 	}
-	if naive < 1.3 || math.Abs(adjusted-1) > 0.03+0.3/math.Sqrt(float64(len(f.adjusted))) || share(f.naivePairs) < 0.5 {
+	if naive < 1.3 || math.Abs(adjusted-1) > 0.03+0.3/math.Sqrt(float64(len(f.adjusted))) || part(f.naivePairs) < 0.5 {
 		t.Error("plain counting should be fooled by activity here, and what is adjusted should not")
 	}
 }

@@ -129,10 +129,21 @@ func (p *spells) since(number int32, days sales.Day) sales.Day {
 
 // waited is the bucket of an item that comes on a day while something is held that came on the day since, 0 = nobody knows.
 func (h *holdings) waited(item int32, day, since, days sales.Day) int32 {
-	if prior := h.of[item].prior; since == 0 || h.late || prior != 0 && prior+days > since {
+	switch prior := h.of[item].prior; {
+	case since == 0 || h.late:
 		return affinity.NoClock(day)
+	case prior != 0 && prior+days > since:
+		return affinity.Again(day, since)
 	}
 	return affinity.CameAfter(day, since)
+}
+
+// heldCol is the column of what comes on a day while something is held that came on the day since, 0 = nobody knows.
+func (h *holdings) heldCol(day, since sales.Day) int32 {
+	if h.late {
+		since = 0
+	}
+	return colHeld - int32(affinity.Horizon(day, since))
 }
 
 // tellLeaving tells what leaves on a day, which purchases of the day itself change nothing of; with n = −1 it takes that away again.
@@ -171,10 +182,7 @@ func (t *tallies) tellComing(h *holdings, day, days sales.Day, n int64) {
 	}
 	switch {
 	case before+len(h.coming) <= maxPaired:
-		for _, item := range h.held {
-			t.pair(item, colHeld, came, int64(len(h.coming))*n)
-		}
-		t.tellClocks(h, day, days, n)
+		t.tellClocks(h, day, days, came, n)
 		t.pairsWith(h.coming, h.told, affinity.SameDay(day), n)
 	case before <= maxPaired:
 		t.pairsWith(h.held, h.told, affinity.Left(day), -n)
@@ -183,9 +191,10 @@ func (t *tallies) tellComing(h *holdings, day, days sales.Day, n int64) {
 }
 
 // tellClocks tells how long ago what is held had come when other items come.
-func (t *tallies) tellClocks(h *holdings, day, days sales.Day, n int64) {
+func (t *tallies) tellClocks(h *holdings, day, days sales.Day, came int32, n int64) {
 	for _, b := range h.held {
 		since := h.since(b, days)
+		t.pair(b, h.heldCol(day, since), came, int64(len(h.coming))*n)
 		for _, a := range h.coming {
 			t.pair(a, b, h.waited(a, day, since, days), n)
 		}

@@ -298,14 +298,14 @@ func TestViewedThenBought(t *testing.T) {
 	r.step([]sales.Event{buy("anna", noon+12*sales.DayMillis, "e1", "BREAD", "BUTTER")}, 0)
 	touch := affinity.TouchItem(sales.TouchProductView, "BUTTER")
 	want := map[sales.Cell]int64{
-		{Bucket: affinity.Came(bought, 0)}:                                      1,
-		{Row: touch, Bucket: affinity.Came(viewed, 0)}:                          1,
-		{Row: touch, Col: affinity.HeldCol, Bucket: affinity.Came(bought, 0)}:   2,
-		{Row: "BREAD", Bucket: affinity.Came(bought, 0)}:                        1,
-		{Row: "BUTTER", Bucket: affinity.Came(bought, 0)}:                       1,
-		{Row: "BREAD", Col: "BUTTER", Bucket: affinity.SameDay(bought)}:         1,
-		{Row: "BREAD", Col: touch, Bucket: affinity.CameAfter(bought, viewed)}:  1,
-		{Row: "BUTTER", Col: touch, Bucket: affinity.CameAfter(bought, viewed)}: 1,
+		{Bucket: affinity.Came(bought, 0)}:                                        1,
+		{Row: touch, Bucket: affinity.Came(viewed, 0)}:                            1,
+		{Row: touch, Col: affinity.HeldCols[2], Bucket: affinity.Came(bought, 0)}: 2,
+		{Row: "BREAD", Bucket: affinity.Came(bought, 0)}:                          1,
+		{Row: "BUTTER", Bucket: affinity.Came(bought, 0)}:                         1,
+		{Row: "BREAD", Col: "BUTTER", Bucket: affinity.SameDay(bought)}:           1,
+		{Row: "BREAD", Col: touch, Bucket: affinity.CameAfter(bought, viewed)}:    1,
+		{Row: "BUTTER", Col: touch, Bucket: affinity.CameAfter(bought, viewed)}:   1,
 	}
 	got := withoutLines(told(r.decisions))
 	maps.DeleteFunc(got, func(c sales.Cell, _ int64) bool { return c.Col == affinity.AmountCol })

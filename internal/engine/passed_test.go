@@ -33,7 +33,7 @@ func TestRulesBeforeCaps(t *testing.T) {
 // The days between two looks are no rule any more. Rules that name those that they are now have the hash they had; others are refused by name.
 func TestRulesWhenLooksWereARule(t *testing.T) {
 	then := DefaultRules()
-	then.Links.MinG2 = 10.83 // was the default
+	then.Links.MinG2, then.Links.MinSupport, then.Links.HalfLifeDays = 10.83, 20, 365 // were the defaults
 	text := string(then.JSON())
 	if !strings.Contains(text, `"look_every_days":7`) || then.Hash() != "84b6ece78ab80094" {
 		t.Errorf("hash %s of %s", then.Hash(), text)

@@ -132,19 +132,20 @@ type LinkRules struct {
 	MaxCandidates candidates `json:"max_candidates,omitzero" yaml:"max_candidates"` // consequents of an antecedent of which sums are kept
 }
 
-// halfLife and candidates came later than the others: rules with their defaults are written, and hashed, without.
+// halfLife and candidates came later than the others: rules with what were their defaults then are written, and hashed, without.
 type (
 	halfLife   int
 	candidates int
 )
 
 const (
-	defaultHalfLife   halfLife   = 365
+	defaultHalfLife   halfLife   = 730
+	unsaidHalfLife    halfLife   = 365
 	defaultCandidates candidates = 512
 )
 
 // IsZero tells whether it is left out in JSON.
-func (h halfLife) IsZero() bool { return h == defaultHalfLife }
+func (h halfLife) IsZero() bool { return h == unsaidHalfLife }
 
 // IsZero tells whether it is left out in JSON.
 func (c candidates) IsZero() bool { return c == defaultCandidates }
@@ -156,7 +157,7 @@ func DefaultRules() Rules {
 		AllowedLateness: time.Hour, Caps: defaultCaps, Feedback: defaultFeedback, Channels: channel.DefaultRules(), ExploreShare: defaultExploreShare,
 		Declining: DeclineRules{RecentDays: 30, BaselineDays: 150, Alpha: 0.001, ResolveAbove: 0.01, MinBaselineDays: 5, MinPrecision: defaultMinPrecision},
 		Upsell:    UpsellRules{MinPurchases: 2, BrandTiers: map[string]int32{"Private": 1, "National": 2}, MinPriceRatio: 1.1},
-		Links: LinkRules{MinSupport: 20, MaxPerItem: 20, ExcludeCategories: []string{"COUPON/MISC ITEMS"}, HalfLifeDays: defaultHalfLife,
+		Links: LinkRules{MinSupport: 15, MaxPerItem: 20, ExcludeCategories: []string{"COUPON/MISC ITEMS"}, HalfLifeDays: defaultHalfLife,
 			MaxCandidates: defaultCandidates},
 	}
 }
@@ -180,7 +181,7 @@ func (r Rules) JSON() []byte {
 func ParseRules(text string) (Rules, error) {
 	r := Rules{Caps: defaultCaps, Feedback: defaultFeedback, Channels: channel.DefaultRules(), ExploreShare: defaultExploreShare,
 		Declining: DeclineRules{MinPrecision: defaultMinPrecision},
-		Links:     LinkRules{HalfLifeDays: defaultHalfLife, MaxCandidates: defaultCandidates}}
+		Links:     LinkRules{HalfLifeDays: unsaidHalfLife, MaxCandidates: defaultCandidates}}
 	if err := json.Unmarshal([]byte(text), &r); err != nil {
 		return r, fmt.Errorf("rules: %w", err)
 	}

@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"slices"
+
 	"leadline/internal/affinity"
 	"leadline/internal/sales"
 )
@@ -29,12 +31,12 @@ const (
 const (
 	colNone   = ^int32(0)
 	colAmount = ^int32(1)
-	colHeld   = ^int32(2)
-	colLines  = ^int32(3)
+	colHeld   = ^int32(2) // the first of affinity.HeldCols
+	colLines  = colHeld - int32(len(affinity.HeldCols))
 )
 
-// pairColumns are the names of colNone, colAmount, colHeld and colLines. An item's own name never begins with a control character.
-var pairColumns = []string{"", affinity.AmountCol, affinity.HeldCol, affinity.LinesCol}
+// pairColumns are the names of colNone, colAmount, those from colHeld on and colLines. An item's own name never begins with a control character.
+var pairColumns = slices.Concat([]string{"", affinity.AmountCol}, affinity.HeldCols[:], []string{affinity.LinesCol})
 
 // tallies collects a step's differences as they come: integers under numbers. Adding up and names come at the end.
 type tallies struct {

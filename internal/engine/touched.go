@@ -72,8 +72,8 @@ func (t *tallies) whileTouched(h *holdings, touch int32, day, days sales.Day, ca
 	if len(h.coming) == 0 {
 		return
 	}
-	t.pair(touchCode(touch), colHeld, came, int64(len(h.coming))*n)
 	since := h.touches.since(touch, days)
+	t.pair(touchCode(touch), h.heldCol(day, since), came, int64(len(h.coming))*n)
 	for _, item := range h.coming {
 		t.pair(item, touchCode(touch), h.waited(item, day, since, days), n)
 	}
