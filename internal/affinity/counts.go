@@ -37,6 +37,7 @@ type Counts struct {
 	items         []itemCount
 	changed       bool // customers, since Saved
 	types         map[string]*typeCount
+	waiting       *atRest // of AddAtRest, else nil
 }
 
 // itemCount is what is known of one item, or touch.
@@ -126,19 +127,23 @@ func (c *Counts) addPair(came, other uint32, bucket int32, n int64) {
 	} else if bucket&left == touchCame {
 		forward = bucket&^left | waited
 	}
-	c.addTo(other, came, forward, n)
+	add := c.addTo
+	if c.waiting != nil {
+		add = c.wait
+	}
+	add(other, toAdd{came, forward, n})
 	if !c.items[other].touch {
-		c.addTo(came, other, back, n)
+		add(came, toAdd{other, back, n})
 	}
 }
 
-func (c *Counts) addTo(antecedent, consequent uint32, bucket int32, n int64) {
+func (c *Counts) addTo(antecedent uint32, cell toAdd) {
 	if !c.follow(antecedent) {
 		return
 	}
 	item := &c.items[antecedent]
 	item.changed = true
-	item.row.add(c, consequent, bucket, n)
+	item.row.add(c, cell.to, cell.bucket, cell.n)
 }
 
 func (c *Counts) addTier(cell *sales.Cell) {

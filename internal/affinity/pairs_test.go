@@ -425,7 +425,7 @@ func TestMemoryOfAnAntecedentIsBounded(t *testing.T) {
 	}
 	from := c.id("from")
 	for to := range 2 * DefaultMaxCandidates {
-		c.addTo(from, c.id(fmt.Sprint("to", to)), SameDay(today), 1)
+		c.addTo(from, toAdd{c.id(fmt.Sprint("to", to)), SameDay(today), 1})
 	}
 	each := func(blocks int, codes []int32, add func(bucket int32)) {
 		for b := range int32(blocks) {
@@ -436,8 +436,8 @@ func TestMemoryOfAnAntecedentIsBounded(t *testing.T) {
 	}
 	item := &c.items[from]
 	for _, to := range slices.Clone(item.row.to) {
-		each(blocks, codes, func(bucket int32) { c.addTo(from, to, bucket, 1) })
-		each(unsettledBlocks, []int32{left}, func(bucket int32) { c.addTo(from, to, bucket, -1) })
+		each(blocks, codes, func(bucket int32) { c.addTo(from, toAdd{to, bucket, 1}) })
+		each(unsettledBlocks, []int32{left}, func(bucket int32) { c.addTo(from, toAdd{to, bucket, -1}) })
 	}
 	for stratum := range int32(Strata) {
 		each(blocks, []int32{stratum}, func(bucket int32) {
@@ -472,7 +472,7 @@ func TestLongRowsAreCut(t *testing.T) {
 		id := c.id(fmt.Sprint("to", to))
 		for weeks := range sales.Day(26) {
 			for blocks := range sales.Day(15) {
-				c.addTo(from, id, CameAfter(day-28*blocks, day-28*blocks-7*weeks), int64(to+1))
+				c.addTo(from, toAdd{id, CameAfter(day-28*blocks, day-28*blocks-7*weeks), int64(to + 1)})
 			}
 		}
 	}

@@ -80,7 +80,7 @@ func TestWhoLeavesARow(t *testing.T) {
 			name := fmt.Sprint("to", rapid.IntRange(1, names).Draw(t, "to"))
 			bucket := rapid.SampledFrom([]int32{SameDay(day), Left(day), NoClock(day + 30)}).Draw(t, "bucket")
 			n := rapid.SampledFrom([]int64{1, 1, 1, 1, 2, 5, -1}).Draw(t, "n")
-			c.addTo(c.id("from"), c.id(name), bucket, n)
+			c.addTo(c.id("from"), toAdd{c.id(name), bucket, n})
 			want.add(name, bucket, n)
 			if rapid.IntRange(0, 99).Draw(t, "restart") == 0 {
 				c = again(t, c)
@@ -105,7 +105,7 @@ func BenchmarkFullRow(b *testing.B) {
 	from, day, n := c.id("from"), sales.Day(20_000), 0
 	b.ReportAllocs()
 	for b.Loop() {
-		c.addTo(from, uint32(n*31%items), SameDay(day), 1)
+		c.addTo(from, toAdd{uint32(n * 31 % items), SameDay(day), 1})
 		n++
 	}
 }

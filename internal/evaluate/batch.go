@@ -149,7 +149,7 @@ func (b *Batch) Counts(rules affinity.LinkRules, upTo sales.Day) *affinity.Count
 		candidates = rules.MaxCandidates
 	}
 	counts := affinity.NewCounts(candidates)
-	b.each(upTo, counts.Add)
+	counts.AddAtRest(func(add func(sales.TallyKind, []sales.Cell)) { b.each(upTo, add) })
 	return counts
 }
 

@@ -52,9 +52,11 @@ func (h *History) holds(all []*customer, q *question) *Holds {
 	rules := affinity.DefaultLinkRules()
 	rules.Level, rules.WindowDays, rules.Calendar = string(h.m.Level), int(q.window), h.m.Calendar
 	counts := affinity.NewCounts(len(h.names)) // enough to evict none
-	for _, c := range all {
-		counts.Add(sales.TallyPairs, affinity.Contribution(h.history(c, q.cut), rules.WindowDays, q.cut-1))
-	}
+	counts.AddAtRest(func(add func(sales.TallyKind, []sales.Cell)) {
+		for _, c := range all {
+			add(sales.TallyPairs, affinity.Contribution(h.history(c, q.cut), rules.WindowDays, q.cut-1))
+		}
+	})
 	links := counts.Links(rules, h.m.Calendar.Start(q.cut)-1)
 	out := &Holds{Days: holdsDays, Published: len(links)}
 	slices.SortStableFunc(links, func(a, b sales.Link) int { return compareDown(a.GSquared, b.GSquared) })
