@@ -24,8 +24,8 @@ RESULTS ?= internal/bench/performance
 COMPARISON ?= $(wildcard $(RESULTS)/comparison.jsonl)
 # Which Go benchmarks run.
 BENCH ?= .
-# Where the engine's step only learns: files, and a function.
-LEARNING := internal/engine/(holdings|touched|buyers|tally|sums|examples|channels)\.go|Shard\)\.teach
+# Where the engine only learns: files, a function, and the encoding of what was learned.
+LEARNING := internal/engine/(holdings|touched|buyers|tally|sums|examples|channels)\.go|Shard\)\.teach|Encoder\)\.AppendTally
 
 .PHONY: help build demo test simulate-faults downturn truth integration chaos verify format lint generated race fuzz bench report microbench learning-share clients servers-start servers-stop
 
@@ -97,11 +97,16 @@ report: build ## tables and pictures of what make bench measured into internal/b
 microbench: ## Go benchmarks with allocations; BENCH=regexp chooses
 	@go test -run '^$$' -bench '$(BENCH)' -benchmem ./...
 
-learning-share: ## what learning adds to the CPU of the engine's step, by a profile: BENCH=Step$ (the default here) or Sample$
-	@mkdir -p bin && go test -run '^$$' -bench '$(if $(filter .,$(BENCH)),Step$$,$(BENCH))' -o bin/engine.test -cpuprofile bin/step.prof ./internal/engine
-	@share() { go tool pprof -top -unit=ms -nodefraction=0 -nodecount=10000 -focus="$$1" bin/engine.test bin/step.prof 2>/dev/null | sed -n 's/^Showing nodes accounting for \([0-9]*\)ms.*/\1/p'; }; \
-	all=$$(share 'Shard\).Step$$') && learning=$$(share '$(LEARNING)') && \
-	echo "learning $$learning ms of $$all ms: adds $$((100 * learning / (all - learning))) in 100 to the rest of the step"
+learning-share: ## what learning adds to the CPU of the engine's step, by a profile: BENCH=Step$ (the default here) or Sample$; BENCH=drain: of the whole engine in a drain, on the servers of deploy/local/servers
+	@mkdir -p bin; case '$(BENCH)' in \
+	drain) go build -o bin/leadline ./cmd/leadline; eval "$$(deploy/local/servers env)"; program=bin/leadline all=. of=engine; \
+		bin/leadline bench drain --rounds=1 --orders=1000000 --customers=50000 --profile=bin/step.prof $(BENCH_ARGS);; \
+	*) program=bin/engine.test all='Shard\).Step$$' of=step; \
+		go test -run '^$$' -bench '$(if $(filter .,$(BENCH)),Step$$,$(BENCH))' -o bin/engine.test -cpuprofile bin/step.prof ./internal/engine;; \
+	esac; \
+	share() { go tool pprof -top -unit=ms -nodefraction=0 -nodecount=10000 -focus="$$1" "$$program" bin/step.prof 2>/dev/null | sed -n 's/^Showing nodes accounting for \([0-9]*\)ms.*/\1/p'; }; \
+	all=$$(share "$$all") && learning=$$(share '$(LEARNING)') && \
+	echo "learning $$learning ms of $$all ms: adds $$((100 * learning / (all - learning))) in 100 to the rest of the $$of"
 
 servers-start: ## start a real Kafka, registry and Redis on loopback (deploy/local/servers)
 	@deploy/local/servers start

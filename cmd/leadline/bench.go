@@ -36,7 +36,8 @@ type benchInput struct {
 	Rounds int  `default:"3" help:"How often it is measured, each time with new topics."`
 	Sparse bool `help:"A fifth of the rules, about rare categories: few orders cause an alert."`
 
-	job bool // the comparison's
+	job     bool   // the comparison's
+	profile string // file for the engine's CPU profile
 }
 
 type benchDrainCmd struct {
@@ -45,6 +46,7 @@ type benchDrainCmd struct {
 	Orders    int    `default:"2000000" help:"Orders of the year."`
 	Customers int    `default:"100000" help:"Customers who place them."`
 	Seed      uint64 `default:"2" help:"The same seed, the same orders."`
+	Profile   string `placeholder:"FILE" help:"Write a CPU profile of the engine too, of ten seconds from its first commit on, for go tool pprof."`
 }
 
 type benchLatencyCmd struct {
@@ -59,7 +61,7 @@ type benchLatencyCmd struct {
 // Run measures on the configured servers, under a topic prefix of its own.
 func (cmd benchDrainCmd) Run(ctx context.Context, p *process) error {
 	year := bench.Year{Seed: cmd.Seed, Orders: cmd.Orders, Customers: cmd.Customers, Sparse: cmd.Sparse}
-	cmd.job = cmd.Job == "b1"
+	cmd.job, cmd.profile = cmd.Job == "b1", cmd.Profile
 	return p.measure(ctx, cmd.benchInput, year, func(b *bench.Bench, into *bench.Speed) error {
 		found, err := b.Drain(ctx, year)
 		if found != nil {
@@ -88,7 +90,7 @@ func (p *process) measure(ctx context.Context, in benchInput, year bench.Year, o
 		return err
 	}
 	defer done()
-	o.Job = in.job
+	o.Job, o.Profile = in.job, in.profile
 	all := &bench.Speed{Year: year, Partitions: o.Topics.Partitions, At: time.Now().UTC(), On: bench.ThisMachine()}
 	for range in.Rounds {
 		b, err := bench.New(ctx, o)

@@ -41,6 +41,8 @@ type Options struct {
 	Redis    redis.UniversalClient
 	Job      bool // measure the job by which stream engines are compared instead of Leadline's own
 
+	Profile string // file for a CPU profile of the engine that drains; empty: none is made
+
 	Seed      uint64
 	Customers int     // of the history
 	Rate      float64 // new orders a second

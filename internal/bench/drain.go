@@ -57,6 +57,9 @@ func (b *Bench) drainYear(ctx context.Context, y Year, extra ...string) (*Drain,
 	if err := b.send(ctx, y.orders()); err != nil {
 		return nil, err
 	}
+	if b.o.Profile != "" {
+		extra = append(extra, "--http-profiling")
+	}
 	e, err := b.startNew(ctx, "one", extra...)
 	if err != nil {
 		return nil, err
@@ -74,6 +77,7 @@ func (b *Bench) drained(ctx context.Context, e *engine, from time.Time, before c
 	if err != nil {
 		return nil, err
 	}
+	profiled := b.profile(ctx, e)
 	cpu := servers.took()
 	atFirst, err := e.metrics(ctx)
 	if err != nil {
@@ -108,7 +112,21 @@ func (b *Bench) drained(ctx context.Context, e *engine, from time.Time, before c
 	d.RedisBytes, err = b.memory(ctx)
 	b.say("drained: %.0f orders a second, %.1f µs CPU an order in the engine, %.1f in Redis, %.1f in Kafka, at most %d MiB",
 		d.Rate, d.CPU.Engine, d.CPU.Redis, d.CPU.Kafka, d.PeakBytes>>20)
-	return d, err
+	return d, errors.Join(err, <-profiled)
+}
+
+// profileTime is for how long an engine's CPU is profiled: what is drained should take as long.
+const profileTime = 10 * time.Second
+
+// profile has the engine write what it spends its CPU on from now on, if that is wanted, and says when it has.
+func (b *Bench) profile(ctx context.Context, e *engine) <-chan error {
+	done := make(chan error, 1)
+	if b.o.Profile == "" {
+		done <- nil
+		return done
+	}
+	go func() { done <- e.writeProfile(ctx, b.o.Profile) }()
+	return done
 }
 
 // dataClock makes time pass by the orders alone: the year lies in the past.

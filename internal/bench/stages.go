@@ -2,9 +2,11 @@ package bench
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
@@ -22,19 +24,47 @@ type counted struct {
 
 // metrics asks the engine.
 func (e *engine) metrics(ctx context.Context) (c counted, err error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+e.http+"/metrics", nil)
+	text, err := e.get(ctx, "/metrics")
 	if err != nil {
 		return c, fmt.Errorf("ask for metrics: %w", err)
+	}
+	defer text.Close()
+	return readCounted(text)
+}
+
+// writeProfile has the engine profile its CPU for a while.
+func (e *engine) writeProfile(ctx context.Context, file string) error {
+	from, err := e.get(ctx, fmt.Sprintf("/debug/pprof/profile?seconds=%.0f", profileTime.Seconds()))
+	if err != nil {
+		return fmt.Errorf("ask for a profile: %w", err)
+	}
+	defer from.Close()
+	into, err := os.Create(file)
+	if err != nil {
+		return fmt.Errorf("profile: %w", err)
+	}
+	_, err = io.Copy(into, from)
+	if err = errors.Join(err, into.Close()); err != nil {
+		return fmt.Errorf("profile: %w", err)
+	}
+	return nil
+}
+
+// get asks the engine over HTTP.
+func (e *engine) get(ctx context.Context, path string) (io.ReadCloser, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+e.http+path, nil)
+	if err != nil {
+		return nil, err
 	}
 	answer, err := http.DefaultClient.Do(req)
 	if err != nil {
-		return c, fmt.Errorf("ask for metrics: %w", err)
+		return nil, err
 	}
-	defer answer.Body.Close()
 	if answer.StatusCode != http.StatusOK {
-		return c, fmt.Errorf("ask for metrics: %s", answer.Status)
+		_ = answer.Body.Close() // of an answer that is not wanted
+		return nil, errors.New(answer.Status)
 	}
-	return readCounted(answer.Body)
+	return answer.Body, nil
 }
 
 func readCounted(text io.Reader) (c counted, err error) {
