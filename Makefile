@@ -25,7 +25,7 @@ COMPARISON ?= $(wildcard $(RESULTS)/comparison.jsonl)
 # Which Go benchmarks run.
 BENCH ?= .
 # Where the engine only learns: files, a function, and the encoding of what was learned.
-LEARNING := internal/engine/(holdings|touched|buyers|tally|sums|examples|channels)\.go|Shard\)\.teach|Encoder\)\.AppendTally
+LEARNING := internal/engine/(holdings|touched|buyers|tally|sums|itemsums|examples|channels)\.go|Shard\)\.teach|Encoder\)\.AppendTally
 
 .PHONY: help build demo test simulate-faults downturn truth integration chaos verify format lint generated race fuzz bench report microbench learning-share clients servers-start servers-stop
 

@@ -74,7 +74,15 @@ const (
 )
 
 // Came is the bucket of what comes on a day to a customer of a stratum.
-func Came(d sales.Day, stratum int32) int32 { return Block(d)<<codeBits | stratum }
+func Came(d sales.Day, stratum int32) int32 { return CameIn(Block(d), stratum) }
+
+// CameIn is that of a day of the block.
+func CameIn(block, stratum int32) int32 { return block<<codeBits | stratum }
+
+// CameOf is the block and the stratum of a bucket that Came has given.
+func CameOf(bucket int32) (block, stratum int32) {
+	return bucket >> codeBits, bucket & (1<<codeBits - 1)
+}
 
 // Left is the bucket of what leaves on a day: the first day on which it is not held.
 func Left(d sales.Day) int32 { return Block(d)<<codeBits | left }

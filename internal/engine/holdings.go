@@ -194,9 +194,21 @@ func (t *tallies) tellComing(h *holdings, day, days sales.Day, n int64) {
 func (t *tallies) tellClocks(h *holdings, day, days sales.Day, came int32, n int64) {
 	for _, b := range h.held {
 		since := h.since(b, days)
-		t.pair(b, h.heldCol(day, since), came, int64(len(h.coming))*n)
+		if h.late {
+			since = 0
+		}
+		t.heldSums.add(t, b, affinity.Horizon(day, since), came, int64(len(h.coming))*n)
+		clock := affinity.NoClock(day)
+		again := clock
+		if since != 0 { // what waited says of each that comes, made once
+			clock, again = affinity.CameAfter(day, since), affinity.Again(day, since)
+		}
 		for _, a := range h.coming {
-			t.pair(a, b, h.waited(a, day, since, days), n)
+			if prior := h.of[a].prior; prior != 0 && prior+days > since {
+				t.pair(a, b, again, n)
+			} else {
+				t.pair(a, b, clock, n)
+			}
 		}
 	}
 }

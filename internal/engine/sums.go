@@ -76,6 +76,8 @@ func (t *tallies) room(n int) []sales.Cell {
 
 func (s *Shard) pairCells() []sales.Cell {
 	t, names := &s.step.tally, s.level.ranked()
+	t.heldSums.tell(t)
+	t.soldSums.tell(t)
 	for i := range t.pairs {
 		c := &t.pairs[i]
 		c.row, c.col = s.level.rank(c.row), s.level.rank(c.col)

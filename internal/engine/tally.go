@@ -44,7 +44,9 @@ type tallies struct {
 	outcomes, ages     []sales.Cell
 	channels           channelDays
 	examples           []example
-	columns            columns      // of the tiers' tallies
+	columns            columns // of the tiers' tallies
+	heldSums           heldSums
+	soldSums           soldSums
 	sums, spare        []sum        // for adding up
 	cells              []sales.Cell // that the decision names
 	usual              int          // cells of the steps of late, the most of them
@@ -62,9 +64,7 @@ func (t *tallies) both(a, b, bucket int32, n int64) {
 }
 
 func (t *tallies) line(item int32, day sales.Day, lines, amount int64) {
-	bucket := affinity.Came(day, 0)
-	t.pair(item, colLines, bucket, lines)
-	t.pair(item, colAmount, bucket, amount)
+	t.soldSums.add(t, item, day, lines, amount)
 }
 
 func (t *tallies) purchaseDay(day sales.Day, n int64) {
