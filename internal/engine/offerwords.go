@@ -38,7 +38,7 @@ func (s *Shard) words(f *offer) *linkWords {
 		"g_squared": l.GSquared, "q": l.Q, "support": float64(l.Both), "link_score": l.Score, "link_chance": r.chance,
 		"learned_from": float64(l.LearnedFrom), "learned_to": float64(l.LearnedTo)}
 	if l.Via != "" {
-		shared["from_touch"] = 1
+		shared["via."+l.Via] = 1
 	}
 	if l.Starts > 0 {
 		for within, c := range map[string]sales.Chance{"within_30": l.Within30, "within_90": l.Within90, "within_180": l.Within180} {

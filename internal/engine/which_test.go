@@ -141,3 +141,19 @@ func TestTheSeasonTells(t *testing.T) {
 		}
 	}
 }
+
+// An offer that follows from a touch says by its details which kind of touch it was, so that the link behind it can be found.
+func TestAnOfferNamesTheKindOfTouch(t *testing.T) {
+	t.Parallel()
+	k := emptyKnowledge()
+	k.Links.Set(sales.Link{Kind: sales.CrossSellLink, Level: "category", Via: "product_view", From: "TEA", To: "MILK", Confidence: 0.2, Score: 0.2, Both: 20,
+		FromHolders: 100, ToHolders: 200})
+	r := newRig(t, k)
+	view := touched("anna", noon, "t1")
+	view.Touchpoint.Kind, view.Touchpoint.Category = sales.TouchProductView, "TEA"
+	r.step([]sales.Event{view}, 0)
+	alerts := r.step([]sales.Event{buy("anna", on(3), "e1", "BREAD")}, 0).Alerts
+	if len(alerts) != 1 || alerts[0].Reasons[0].Code != "touched" || alerts[0].Details.Of("via.product_view") != 1 || alerts[0].Details.Of("days_since") != 3 {
+		t.Errorf("%+v", alerts)
+	}
+}

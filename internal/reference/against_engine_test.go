@@ -80,7 +80,7 @@ func (c *counts) add(h *history) {
 }
 
 func (c *counts) check(t *testing.T) {
-	for _, what := range []string{"cross-sell bought", "cross-sell taken_up", "cross-sell contradicted", "cross-sell not_taken_up", "cross-sell erased",
+	for _, what := range []string{"cross-sell bought", "cross-sell touched", "cross-sell taken_up", "cross-sell contradicted", "cross-sell not_taken_up", "cross-sell erased",
 		"cross-sell won", "cross-sell lost", "cross-sell survey_answered", "cross-sell taken_back", "cross-sell assigned", "declining survey_answered",
 		"declining handed_over", "declining taken_back", "suppressed by silenced", "complained", "unheeded", "upsell repeated", "upsell taken_up", "upsell not_taken_up", "declining fewer_purchase_days", "declining slipping_away", "declining held back",
 		"declining came_back", "declining gone", "suppressed by holdout", "suppressed by cap", "suppressed by consent", "suppressed by ",

@@ -85,7 +85,8 @@ function linkOfAlert(a) {
     asked = true;
     try {
       const box = linkBox();
-      const l = await linkNow({ from: a.from_product, to: a.to_product, kind: a.kind, via: "bought" });
+      const touch = Object.keys(a.details || {}).find((name) => name.startsWith("via."));
+      const l = await linkNow({ from: a.from_product, to: a.to_product, kind: a.kind, via: touch ? touch.slice("via.".length) : "bought" });
       showLink((name) => box.querySelector(`.${name}`), l);
       note.replaceWith(box);
     } catch (e) {
