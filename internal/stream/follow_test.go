@@ -236,6 +236,7 @@ func (f *follower) take(j *sales.Journal, sources []*kgo.Record, d engine.Decisi
 		f.refuse(lateEventsTopic, sources[i], wire.LateClass, wire.LateReason)
 	}
 	for _, t := range d.Tallies {
+		t.Cells = slices.Clone(t.Cells) // good until the next step
 		f.tallies[t.Kind] = append(f.tallies[t.Kind], t)
 	}
 	for _, run := range d.NewItems {
