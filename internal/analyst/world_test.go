@@ -164,8 +164,8 @@ func (w *world) step(shard int, day sales.Day) {
 			Col: []string{feedback.OfUse, feedback.NotUseful, "no_answer"}[w.random.IntN(3)]})
 		came := slipping.CellOf(0, []sales.Day{0, sales.Day(1 + number), sales.Day(3 * (20 + number))}, slipping.Ages[number%len(slipping.Ages)])
 		cells[sales.TallyActivity] = append(cells[sales.TallyActivity], sales.Cell{Row: came.Row(), Col: came.Col(), Bucket: slipping.Block(day), N: 9})
-		cells[sales.TallyExamples] = append(cells[sales.TallyExamples], sales.Cell{Row: scorecard.Upsell().Name,
-			Col: scorecard.Col(uint64(scorecard.Upsell().Version)+64*uint64(w.random.IntN(4)), w.random.IntN(5) == 0), Bucket: day.Week() - scorecard.SettleWeeks, N: 20})
+		cells[sales.TallyExamples] = append(cells[sales.TallyExamples], sales.Cell{Row: scorecard.CrossSell().Name,
+			Col: scorecard.Col(uint64(scorecard.CrossSell().Version)+64*uint64(w.random.IntN(4)), w.random.IntN(5) == 0), Bucket: day.Week() - scorecard.SettleWeeks, N: 20})
 	}
 	cells[sales.TallyPairs] = tallied(cells[sales.TallyPairs])
 	w.commit(shard, day, cells)

@@ -99,8 +99,9 @@ const (
 	UpsellTold
 )
 
-// Version 1 did not ask how long the customer is known, and what telling adds.
-var upsell = valid(&Card{Name: "upsell", Version: 2, Constant: -3.4, Settles: SettleWeeks, Characteristics: []Characteristic{
+// Version 1 did not ask how long the customer is known, and what telling adds. Of who is known for less than 120 days much is taken for a step up that
+// is none, as earlier purchases of the higher tier are not known: that teaches nothing about the others.
+var upsell = valid(&Card{Name: "upsell", Version: 2, Constant: -3.4, Settles: SettleWeeks, Least: map[int]int{UpsellHistory: 2}, Characteristics: []Characteristic{
 	slope(NameLinkOdds, 0.5, -2.5, -7, -6, -5, -4.5, -4, -3.5, -3, -2.5, -2, -1.5, -1, -0.5, 0),
 	plain(NameRepeated, 3, 4, 6, 9),
 	plain(NameTierPrice, 1.25, 1.5, 2, 3),

@@ -26,7 +26,8 @@ type Card struct {
 	Version         int32
 	Constant        float64 // log odds without examples, all characteristics as usual
 	Characteristics []Characteristic
-	Settles         int32 // weeks after theirs in which examples may still be told: younger ones do not count
+	Settles         int32       // weeks after theirs in which examples may still be told: younger ones do not count
+	Least           map[int]int // by characteristic, its least attribute of which examples teach; the others are answered and do not teach
 
 	// Neighbours is how near to each other's deviation neighbours are expected, as a precision; 0: within a fifth. It is higher where
 	// examples tell less than they are many, being of the same customers again and again.
@@ -115,18 +116,27 @@ func (c *Card) Attributes(code uint64, into []int) bool {
 	return code == 0
 }
 
+func (c *Card) teaches(attributes []int) bool {
+	for characteristic, least := range c.Least {
+		if attributes[characteristic] < least {
+			return false
+		}
+	}
+	return true
+}
+
 // Example is a code and how often it was taken and not, faded by age.
 type Example struct {
 	Code       uint64
 	Taken, Not float64
 }
 
-// sorted gives those examples that are of the card, by code: sums of floating-point numbers depend on their order.
+// sorted gives those examples that are of the card and teach, by code: sums of floating-point numbers depend on their order.
 func (c *Card) sorted(examples []Example) []Example {
 	into := make([]int, len(c.Characteristics))
 	out := slices.Clone(examples)
 	out = slices.DeleteFunc(out, func(e Example) bool {
-		return !(e.Taken >= 0 && e.Not >= 0 && e.Taken+e.Not > 0) || !c.Attributes(e.Code, into)
+		return !(e.Taken >= 0 && e.Not >= 0 && e.Taken+e.Not > 0) || !c.Attributes(e.Code, into) || !c.teaches(into)
 	})
 	slices.SortFunc(out, func(a, b Example) int { return cmp.Compare(a.Code, b.Code) })
 	return out

@@ -148,6 +148,23 @@ func indices(n int) []int {
 	return out
 }
 
+// Customers who are not known for long are offered a step up, and what they do teaches nothing about the others.
+func TestStepsUpOfNewCustomersDoNotTeach(t *testing.T) {
+	c := Upsell()
+	attributes := make([]int, len(c.Characteristics))
+	var examples []Example
+	for a := range c.Characteristics[UpsellHistory].Prior {
+		attributes[UpsellHistory] = a
+		examples = append(examples, Example{Code: c.Code(attributes), Taken: 50, Not: 50})
+	}
+	if m := Learn(c, examples); m.Examples != 200 {
+		t.Errorf("learned from %g of 400 examples, want those of 120 days and more", m.Examples)
+	}
+	if m := Learn(c, examples[:2]); m.Examples != 0 || m.Constant != c.Constant {
+		t.Errorf("learned from customers of less: %+v", m)
+	}
+}
+
 // What was up in a week counts when the week is over and settled, and half as much a quarter of a year later.
 func TestExamplesCountWhenTheirWeekIsOver(t *testing.T) {
 	c, s := CrossSell(), NewSums()
