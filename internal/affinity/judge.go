@@ -196,10 +196,10 @@ func (j *judgement) candidates() []candidate {
 			p = append(p, v.p())
 		}
 		c.own = together(p)
-		if at, ok := find(all, c.to, c.from); ok {
-			p = append(p, c.evidence.plus(all[at].evidence).p())
+		c.p = c.own
+		if at, ok := find(all, c.to, c.from); ok { // half for this way, half for the pair as a whole, which sees most of what is spread evenly
+			c.p = together([]float64{c.own, c.evidence.plus(all[at].evidence).p()})
 		}
-		c.p = together(p)
 	}
 	adjust(all, j.tested())
 	return all
