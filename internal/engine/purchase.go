@@ -224,8 +224,8 @@ func (s *Shard) refund(e *entry, o *order) {
 }
 
 // bought finds what a refund line takes from: the item itself, else what the day has of its category, because the catalogue may have
-// learned the product's type or tier since the order.
-func (s *Shard) bought(w *window.Window, day sales.Day, item window.ItemID) (window.ItemID, bool) {
+// learned the product's type or tier since the order. Of several it is the first by name: numbers are the dictionary's, and it must not hang on them.
+func (s *Shard) bought(w *window.Window, day sales.Day, item window.ItemID) (first window.ItemID, ok bool) {
 	lines := w.Between(day-1, day)
 	for _, l := range lines {
 		if l.Item == item {
@@ -233,9 +233,9 @@ func (s *Shard) bought(w *window.Window, day sales.Day, item window.ItemID) (win
 		}
 	}
 	for _, l := range lines {
-		if s.items.Category(l.Item) == s.items.Category(item) {
-			return l.Item, true
+		if s.items.Category(l.Item) == s.items.Category(item) && (!ok || s.items.Item(l.Item).Compare(s.items.Item(first)) < 0) {
+			first, ok = l.Item, true
 		}
 	}
-	return 0, false
+	return first, ok
 }

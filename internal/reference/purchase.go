@@ -1,6 +1,7 @@
 package reference
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"strings"
@@ -143,7 +144,7 @@ func (m *Model) refund(c *customer, o *order) {
 	}
 }
 
-// returned is what a refund's line takes from: the same item, else the one of the category that the shard has met first, for the
+// returned is what a refund's line takes from: the same item, else the first one of the category by its names, for the
 // catalogue may have learned since what the product is.
 func (m *Model) returned(c *customer, day sales.Day, it window.Item) (window.Item, bool) {
 	if _, ok := c.bought[day][it]; ok {
@@ -153,5 +154,7 @@ func (m *Model) returned(c *customer, day sales.Day, it window.Item) (window.Ite
 	if len(candidates) == 0 {
 		return window.Item{}, false
 	}
-	return slices.MinFunc(candidates, func(a, b window.Item) int { return m.places[a] - m.places[b] }), true
+	return slices.MinFunc(candidates, func(a, b window.Item) int {
+		return cmp.Or(strings.Compare(a.Type, b.Type), int(a.Tier-b.Tier), strings.Compare(a.Product, b.Product), strings.Compare(a.Department, b.Department))
+	}), true
 }

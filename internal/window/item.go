@@ -1,6 +1,10 @@
 package window
 
-import "leadline/internal/sales"
+import (
+	"cmp"
+
+	"leadline/internal/sales"
+)
 
 // Item is what a customer holds and what links lead between: a product's category, its finer type and its upsell tier,
 // as the catalogue said at the time of the purchase. Type equals Category when the catalogue knows none; Tier 0 is unknown. The product and its
@@ -11,6 +15,12 @@ type Item struct {
 	Tier       int32
 	Product    string
 	Department string
+}
+
+// Compare orders items by their names.
+func (it Item) Compare(o Item) int {
+	return cmp.Or(cmp.Compare(it.Category, o.Category), cmp.Compare(it.Type, o.Type), cmp.Compare(it.Tier, o.Tier), cmp.Compare(it.Product, o.Product),
+		cmp.Compare(it.Department, o.Department))
 }
 
 // At is what links of the level (sales.LinkLevels) call the item, empty when it has no such name.
