@@ -128,11 +128,9 @@ var errKilled = errors.New("killed")
 func killAt(t *testing.T, key int16, nth int64, done bool, keep time.Duration) {
 	w := newWorld(t)
 	defer w.close()
-	w.keep = keep
-	first := w.start()
-	w.keep = 1
 	var seen atomic.Int64
-	w.cluster.ControlKey(key, func(req kmsg.Request) (kmsg.Response, error, bool) {
+	killed := make(chan *member, 1)
+	w.cluster.ControlKey(key, func(req kmsg.Request) (kmsg.Response, error, bool) { // before it starts, as its first request may come at once
 		w.cluster.KeepControl()
 		if txnOf(req) != "x.leadline-analyst" {
 			return nil, nil, false
@@ -140,9 +138,13 @@ func killAt(t *testing.T, key int16, nth int64, done bool, keep time.Duration) {
 		if seen.Add(1) != nth {
 			return nil, nil, false
 		}
-		first.line.cut()
+		(<-killed).line.cut()
 		return nil, errKilled, !done
 	})
+	w.keep = keep
+	first := w.start()
+	killed <- first
+	w.keep = 1
 	w.work(firstDay, 8)
 	if n := seen.Load(); n < nth {
 		t.Fatalf("only %d such requests came: nothing was killed", n)
