@@ -107,14 +107,16 @@ func (c *Counts) addPairs(cell *sales.Cell) {
 			item.came.add(cell.Bucket, cell.N)
 			item.starts += cell.N
 		}
-	case slices.Contains(HeldCols[:], cell.Col):
-		c.item(cell.Row).heldAt[slices.Index(HeldCols[:], cell.Col)].add(cell.Bucket, cell.N)
+	case cell.Col[0] != LinesCol[0]:
+		c.addPair(c.id(cell.Row), c.id(cell.Col), cell.Bucket, cell.N)
 	case cell.Col == LinesCol:
 		c.item(cell.Row).lines += cell.N
 	case cell.Col == AmountCol:
 		c.item(cell.Row).amount += cell.N
-	case cell.Col[0] != LinesCol[0]:
-		c.addPair(c.id(cell.Row), c.id(cell.Col), cell.Bucket, cell.N)
+	default:
+		if h := slices.Index(HeldCols[:], cell.Col); h >= 0 {
+			c.item(cell.Row).heldAt[h].add(cell.Bucket, cell.N)
+		}
 	}
 }
 

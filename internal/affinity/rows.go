@@ -190,15 +190,17 @@ func (c *Counts) restoreCell(id uint32, col string, bucket int32, n int64) {
 	case col == "":
 		item.came.add(bucket, n)
 		item.starts += n
-	case slices.Contains(HeldCols[:], col):
-		item.heldAt[slices.Index(HeldCols[:], col)].add(bucket, n)
 	case col == LinesCol:
 		item.lines = n
 	case col == AmountCol:
 		item.amount = n
 	case col == evictedCol:
 		item.row.evicted = n
-	case col[0] != LinesCol[0]:
+	case col[0] == LinesCol[0]:
+		if h := slices.Index(HeldCols[:], col); h >= 0 {
+			item.heldAt[h].add(bucket, n)
+		}
+	default:
 		if !item.follows {
 			item.follows = true
 			c.followed++

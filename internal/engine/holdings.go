@@ -127,23 +127,12 @@ func (p *spells) since(number int32, days sales.Day) sales.Day {
 	return 0
 }
 
-// waited is the bucket of an item that comes on a day while something is held that came on the day since, 0 = nobody knows.
-func (h *holdings) waited(item int32, day, since, days sales.Day) int32 {
-	switch prior := h.of[item].prior; {
-	case since == 0 || h.late:
-		return affinity.NoClock(day)
-	case prior != 0 && prior+days > since:
-		return affinity.Again(day, since)
-	}
-	return affinity.CameAfter(day, since)
-}
-
-// heldCol is the column of what comes on a day while something is held that came on the day since, 0 = nobody knows.
-func (h *holdings) heldCol(day, since sales.Day) int32 {
+// known is since when something is held, 0 = nobody knows.
+func (h *holdings) known(since sales.Day) sales.Day {
 	if h.late {
-		since = 0
+		return 0
 	}
-	return colHeld - int32(affinity.Horizon(day, since))
+	return since
 }
 
 // tellLeaving tells what leaves on a day, which purchases of the day itself change nothing of; with n = −1 it takes that away again.
@@ -192,23 +181,25 @@ func (t *tallies) tellComing(h *holdings, day, days sales.Day, n int64) {
 
 // tellClocks tells how long ago what is held had come when other items come.
 func (t *tallies) tellClocks(h *holdings, day, days sales.Day, came int32, n int64) {
-	for _, b := range h.held {
-		since := h.since(b, days)
-		if h.late {
-			since = 0
-		}
-		t.heldSums.add(t, b, affinity.Horizon(day, since), came, int64(len(h.coming))*n)
-		clock := affinity.NoClock(day)
-		again := clock
-		if since != 0 { // what waited says of each that comes, made once
-			clock, again = affinity.CameAfter(day, since), affinity.Again(day, since)
-		}
-		for _, a := range h.coming {
-			if prior := h.of[a].prior; prior != 0 && prior+days > since {
-				t.pair(a, b, again, n)
-			} else {
-				t.pair(a, b, clock, n)
-			}
+	for _, held := range h.held {
+		since := h.known(h.since(held, days))
+		t.heldSums.add(t, held, affinity.Horizon(day, since), came, int64(len(h.coming))*n)
+		t.tellClock(h, held, day, since, days, n)
+	}
+}
+
+// tellClock tells of all that comes on a day while something is held that came on the day since.
+func (t *tallies) tellClock(h *holdings, held int32, day, since, days sales.Day, n int64) {
+	waited := affinity.NoClock(day)
+	again := waited
+	if since != 0 {
+		waited, again = affinity.CameAfter(day, since), affinity.Again(day, since)
+	}
+	for _, item := range h.coming {
+		if prior := h.of[item].prior; prior != 0 && prior+days > since {
+			t.pair(item, held, again, n)
+		} else {
+			t.pair(item, held, waited, n)
 		}
 	}
 }

@@ -41,12 +41,8 @@ type leads struct {
 // leadsFrom gives the links of the level that lead from the item.
 func (s *Shard) leadsFrom(from int32) *leads {
 	sc := &s.step.scratch
-	for len(sc.leads) <= int(from) {
-		sc.leads = append(sc.leads, leads{})
-	}
-	l := &sc.leads[from]
-	if l.round != sc.round {
-		l.begin(sc.round)
+	l := leadsAt(&sc.leads, from)
+	if l.begin(sc.round) {
 		s.lead(l, s.level.name(from), "")
 	}
 	s.findLeads(l)
@@ -56,20 +52,29 @@ func (s *Shard) leadsFrom(from int32) *leads {
 // leadsAfter gives those that lead from touches of the number.
 func (s *Shard) leadsAfter(number int32, t *window.Touch) *leads {
 	sc := &s.step.scratch
-	for len(sc.touchLeads) <= int(number) {
-		sc.touchLeads = append(sc.touchLeads, leads{})
-	}
-	l := &sc.touchLeads[number]
-	if l.round != sc.round {
-		l.begin(sc.round)
+	l := leadsAt(&sc.touchLeads, number)
+	if l.begin(sc.round) {
 		s.lead(l, s.items.Item(t.About).Category, t.Kind.String())
 	}
 	s.findLeads(l)
 	return l
 }
 
-// begin empties the leads.
-func (l *leads) begin(round uint32) { *l = leads{round: round, links: l.links[:0], near: l.near[:0]} }
+func leadsAt(all *[]leads, number int32) *leads {
+	for len(*all) <= int(number) {
+		*all = append(*all, leads{})
+	}
+	return &(*all)[number]
+}
+
+// begin empties leads that are of another round, and tells whether they were.
+func (l *leads) begin(round uint32) bool {
+	if l.round == round {
+		return false
+	}
+	*l = leads{round: round, links: l.links[:0], near: l.near[:0]}
+	return true
+}
 
 // lead fills in what leads from the name, by way of a purchase or a kind of touch. Who has looked at something may be offered that.
 func (s *Shard) lead(l *leads, from, via string) {

@@ -58,30 +58,18 @@ func (s *Shard) words(f *offer) *linkWords {
 
 func (s *Shard) crossSellWords(e *entry, o *order, f *offer) (title string, reasons []sales.Reason, details *sheet) {
 	l, w := f.link, s.words(f)
-	if l.Via != "" {
-		return s.touchedWords(e, o, f)
+	code, who, why := "bought", "has just bought "+l.From, "Bought "+l.From+" on "+f.since.String()+"."
+	switch {
+	case l.Via != "":
+		code, who = "touched", deeds[l.Via]+" "+l.From+" on "+f.since.String()
+		why = strings.ToUpper(who[:1]) + who[1:] + ", and came to buy on " + o.day.String() + "."
+	case f.since != o.day:
+		who = "bought " + l.From + " on " + f.since.String()
+		why = "Bought " + l.From + " on " + f.since.String() + ", and came again on " + o.day.String() + "."
 	}
-	title = "Offer " + l.To + " to customer " + e.id + ", who has just bought " + l.From + w.title
-	bought := "Bought " + l.From + " on " + f.since.String() + "."
-	if f.since != o.day {
-		title = "Offer " + l.To + " to customer " + e.id + ", who bought " + l.From + " on " + f.since.String() + w.title
-		bought = "Bought " + l.From + " on " + f.since.String() + ", and came again on " + o.day.String() + "."
-	}
+	title = "Offer " + l.To + " to customer " + e.id + ", who " + who + w.title
 	reasons = append(make([]sales.Reason, 0, 3+mostCardReasons+1),
-		sales.Reason{Code: "bought", Text: bought, Value: float64(f.antecedents), Weight: 1, Evidence: []sales.Evidence{o.evidence()}},
-		sales.Reason{Code: "link", Text: w.link, Value: l.Confidence, Baseline: l.Baseline, Weight: l.Lift},
-		sales.Reason{Code: "not_held", Text: w.notHeld})
-	return title, reasons, w.details
-}
-
-// touchedWords are those of an offer that follows from a touch.
-func (s *Shard) touchedWords(e *entry, o *order, f *offer) (title string, reasons []sales.Reason, details *sheet) {
-	l, w := f.link, s.words(f)
-	deed := deeds[l.Via] + " " + l.From + " on " + f.since.String()
-	title = "Offer " + l.To + " to customer " + e.id + ", who " + deed + w.title
-	touched := strings.ToUpper(deed[:1]) + deed[1:] + ", and came to buy on " + o.day.String() + "."
-	reasons = append(make([]sales.Reason, 0, 3+mostCardReasons+1),
-		sales.Reason{Code: "touched", Text: touched, Value: float64(f.antecedents), Weight: 1, Evidence: []sales.Evidence{o.evidence()}},
+		sales.Reason{Code: code, Text: why, Value: float64(f.antecedents), Weight: 1, Evidence: []sales.Evidence{o.evidence()}},
 		sales.Reason{Code: "link", Text: w.link, Value: l.Confidence, Baseline: l.Baseline, Weight: l.Lift},
 		sales.Reason{Code: "not_held", Text: w.notHeld})
 	return title, reasons, w.details

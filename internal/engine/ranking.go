@@ -52,8 +52,8 @@ func (c *candidate) fitness() float64 { return c.fit + 2*math.Log1p(float64(c.be
 // crossSellValues is how many characteristics the card of cross-sell has.
 const crossSellValues = scorecard.Told + 1
 
-// collect gathers what links lead to from the order, from what the customer bought lately and from what it was touched by, and what may be offered, and adds up how near that
-// is to all that was bought lately. The taken ones must be marked.
+// collect gathers what links lead to from the order, from what the customer bought lately and from what it was touched by, and what may be offered,
+// and adds up how near that is to all of these. The taken ones must be marked.
 func (s *Shard) collect(e *entry, o *order) []candidate {
 	sc := &s.step.scratch
 	sc.candidates = sc.candidates[:0]
@@ -75,8 +75,8 @@ func (s *Shard) collect(e *entry, o *order) []candidate {
 	return sc.candidates
 }
 
-// consider takes up the item to which a link leads from what was bought or touched on a day, and gives its place; −1 if it must not be offered. It looks at
-// hundreds of links an order, at most of them only as a lead.
+// consider takes up the item to which a link leads from what was bought or touched on a day, and gives its place; −1 if it must not be offered. It
+// looks at hundreds of links an order, at most of them only as a lead.
 func (s *Shard) consider(to *lead, l *resolved, bought sales.Day) int32 {
 	sc, number := &s.step.scratch, to.to
 	if number >= 0 && sc.taken.has(number) || to.gone {
@@ -152,13 +152,7 @@ func (s *Shard) compare(e *entry, o *order) {
 			continue
 		}
 		n++
-		from, weight := s.leadsFrom(f.number), ageWeight[max(0, o.day-day)]
-		for i := range from.near {
-			l := &from.near[i]
-			if at := s.consider(l, &from.links[i], day); at >= 0 {
-				sc.candidates[at].add(l, weight)
-			}
-		}
+		s.follow(s.leadsFrom(f.number), o, day)
 	}
 }
 
@@ -181,12 +175,17 @@ func (s *Shard) compareTouches(e *entry, o *order) {
 		}
 		day = t.Day
 		n++
-		from, weight := s.leadsAfter(number, t), ageWeight[o.day-day]
-		for i := range from.near {
-			l := &from.near[i]
-			if at := s.consider(l, &from.links[i], day); at >= 0 {
-				sc.candidates[at].add(l, weight)
-			}
+		s.follow(s.leadsAfter(number, t), o, day)
+	}
+}
+
+// follow takes up all that leads from what was bought or touched on a day.
+func (s *Shard) follow(from *leads, o *order, day sales.Day) {
+	sc, weight := &s.step.scratch, ageWeight[max(0, o.day-day)]
+	for i := range from.near {
+		l := &from.near[i]
+		if at := s.consider(l, &from.links[i], day); at >= 0 {
+			sc.candidates[at].add(l, weight)
 		}
 	}
 }
@@ -234,7 +233,8 @@ type question struct {
 // ask asks the card about each candidate.
 func (s *Shard) ask(e *entry, o *order) *question {
 	sc := &s.step.scratch
-	sc.question = question{bought: sc.bought, answers: pastAnswers(&e.state), active: s.active(e, o.day), history: float64(o.day - e.state.FirstDay), told: s.told(e)}
+	sc.question = question{bought: sc.bought, answers: pastAnswers(&e.state), active: s.active(e, o.day), history: float64(o.day - e.state.FirstDay),
+		told: s.told(e)}
 	q := &sc.question
 	q.byValue = true
 	for i := range sc.candidates {

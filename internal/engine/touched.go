@@ -72,11 +72,9 @@ func (t *tallies) whileTouched(h *holdings, touch int32, day, days sales.Day, ca
 	if len(h.coming) == 0 {
 		return
 	}
-	since := h.touches.since(touch, days)
-	t.pair(touchCode(touch), h.heldCol(day, since), came, int64(len(h.coming))*n)
-	for _, item := range h.coming {
-		t.pair(item, touchCode(touch), h.waited(item, day, since, days), n)
-	}
+	since := h.known(h.touches.since(touch, days))
+	t.pair(touchCode(touch), colHeld-int32(affinity.Horizon(day, since)), came, int64(len(h.coming))*n)
+	t.tellClock(h, touchCode(touch), day, since, days, n)
 }
 
 // touchPairs tells of each pair of an item and a touch, in one bucket.
