@@ -135,9 +135,9 @@ func decliningCharts(r *evaluate.DecliningReport) []figures.Chart {
 	return append(charts, sooner)
 }
 
-// readHistory takes what the files say of products and purchases.
+// readHistory takes up files of purchases, products and touchpoints.
 func readHistory(ctx context.Context, p *process, h *evaluate.History, paths []string) error {
-	rejected, err := load.Each(ctx, load.Options{Paths: paths, Stdin: p.stdin}, func(record any) error {
+	return p.eachOf(ctx, paths, func(record any) error {
 		switch r := record.(type) {
 		case *sales.Product:
 			h.Product(r)
@@ -148,10 +148,21 @@ func readHistory(ctx context.Context, p *process, h *evaluate.History, paths []s
 		}
 		return nil
 	})
+}
+
+// eachOf takes each record of files, and says how many lines were refused.
+func (p *process) eachOf(ctx context.Context, paths []string, take func(record any) error) error {
+	rejected, err := load.Each(ctx, load.Options{Paths: paths, Stdin: p.stdin}, take)
 	if rejected > 0 {
 		fmt.Fprintf(p.stderr, "%d lines were refused; load names them and the reasons\n", rejected)
 	}
 	return err
+}
+
+// parseDay reads a day of the business' calendar.
+func parseDay(text string) (sales.Day, error) {
+	at, err := time.Parse(time.DateOnly, text)
+	return sales.Calendar{}.Day(sales.Millis(at.UnixMilli())), err
 }
 
 // writeReport writes a report for people, or as JSON.
@@ -179,10 +190,10 @@ func parseCuts(texts []string) ([]evaluate.Cut, error) {
 // parseCut reads DAY/DAYS.
 func parseCut(text string) (evaluate.Cut, error) {
 	day, days, _ := strings.Cut(text, "/")
-	at, err1 := time.Parse(time.DateOnly, day)
+	at, err1 := parseDay(day)
 	n, err2 := strconv.Atoi(days)
 	if err1 != nil || err2 != nil || n < 1 || n > 3660 {
 		return evaluate.Cut{}, usage("--cut %q: want a day and how many days from it on, for example 2017-11-02/60", text)
 	}
-	return evaluate.Cut{Day: sales.Calendar{}.Day(sales.Millis(at.UnixMilli())), HorizonDays: n}, nil
+	return evaluate.Cut{Day: at, HorizonDays: n}, nil
 }

@@ -2,11 +2,8 @@ package main
 
 import (
 	"context"
-	"fmt"
-	"time"
 
 	"leadline/internal/app"
-	"leadline/internal/load"
 	"leadline/internal/rehearsal"
 	"leadline/internal/sales"
 )
@@ -30,14 +27,12 @@ func (cmd evaluateOffersCmd) Run(ctx context.Context, p *process) error {
 	}
 	o.Links = app.LinkRules(cfg, o.Rules)
 	if cmd.From != "" {
-		from, err := time.Parse(time.DateOnly, cmd.From)
-		if err != nil {
+		if o.From, err = parseDay(cmd.From); err != nil {
 			return usage("--from %q: want a day, for example 2017-06-19", cmd.From)
 		}
-		o.From = sales.Calendar{}.Day(sales.Millis(from.UnixMilli()))
 	}
 	r := rehearsal.New(o)
-	rejected, err := load.Each(ctx, load.Options{Paths: cmd.Paths, Stdin: p.stdin}, func(record any) error {
+	err = p.eachOf(ctx, cmd.Paths, func(record any) error {
 		switch of := record.(type) {
 		case *sales.Product:
 			r.Product(of)
@@ -46,9 +41,6 @@ func (cmd evaluateOffersCmd) Run(ctx context.Context, p *process) error {
 		}
 		return nil
 	})
-	if rejected > 0 {
-		fmt.Fprintf(p.stderr, "%d lines were refused; load names them and the reasons\n", rejected)
-	}
 	if err != nil {
 		return err
 	}

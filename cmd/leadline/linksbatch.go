@@ -8,7 +8,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -17,7 +16,6 @@ import (
 	"leadline/internal/app"
 	"leadline/internal/committed"
 	"leadline/internal/evaluate"
-	"leadline/internal/load"
 	"leadline/internal/sales"
 	"leadline/internal/topics"
 	"leadline/internal/wire"
@@ -32,7 +30,7 @@ type learned struct {
 
 // batch learns from files what a live run over them would have learned by the end of the day before the cut, by the same rules.
 func (cmd linksCmd) batch(ctx context.Context, p *process) (*learned, error) {
-	at, err := time.Parse(time.DateOnly, cmd.Cut)
+	cut, err := parseDay(cmd.Cut)
 	if err != nil {
 		return nil, usage("--cut %q: want the day before which is learned, for example 2017-11-02", cmd.Cut)
 	}
@@ -40,7 +38,7 @@ func (cmd linksCmd) batch(ctx context.Context, p *process) (*learned, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &learned{rules: app.LinkRules(c, c.Rules), upTo: sales.Calendar{}.Day(sales.Millis(at.UnixMilli())) - 1}
+	l := &learned{rules: app.LinkRules(c, c.Rules), upTo: cut - 1}
 	if cmd.Level != "" {
 		l.rules.Level = cmd.Level
 	}
@@ -68,7 +66,7 @@ func (l *learned) All() ([]sales.Link, int64, error) {
 
 // read takes the products, and what was bought and touched up to the day.
 func (l *learned) read(ctx context.Context, p *process, paths []string) error {
-	rejected, err := load.Each(ctx, load.Options{Paths: paths, Stdin: p.stdin}, func(record any) error {
+	return p.eachOf(ctx, paths, func(record any) error {
 		switch r := record.(type) {
 		case *sales.Product:
 			l.Product(r)
@@ -83,10 +81,6 @@ func (l *learned) read(ctx context.Context, p *process, paths []string) error {
 		}
 		return nil
 	})
-	if rejected > 0 {
-		fmt.Fprintf(p.stderr, "%d lines were refused; load names them and the reasons\n", rejected)
-	}
-	return err
 }
 
 // liveSums adds up all that shards have told on the tallies that links are learned from, and that is settled by the time that all of them have
