@@ -4,9 +4,10 @@ import "math"
 
 // A link shows most when the antecedent has just come, or evenly, or late: what comes within four weeks of one thing is seen among what comes within
 // four weeks, and drowns among what comes within half a year. So the same comparison is made thrice: with the antecedent held at all, held since less
-// than a quarter, and since less than four weeks. That is the log-rank test with several weights of early times at once (T. Fleming and D. Harrington, "Counting
-// processes and survival analysis", 1991; J. W. Lee, "Some versatile tests based on the simultaneous use of weighted log-rank statistics", Biometrics 52, 1996),
-// stratified as before. Where the weight is 1 or 0 what is observed stays a count, whose tail is known where few are expected.
+// than a quarter, and since less than four weeks. That is the log-rank test with several weights of early times at once (T. Fleming and D. Harrington,
+// "Counting processes and survival analysis", 1991; J. W. Lee, "Some versatile tests based on the simultaneous use of weighted log-rank statistics",
+// Biometrics 52, 1996), in blocks and strata (judgement). Where the weight is 1 or 0 what is observed stays a count, whose tail is known where few
+// are expected.
 
 // exposure is, of an antecedent, by place: the share of the comings of others at which it was held, if they left no room, and what is added to
 // it with the room that they leave.

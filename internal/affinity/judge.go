@@ -214,8 +214,8 @@ func (j *judgement) possible(c *candidate) bool {
 }
 
 // together is the p of several tests of one question, of which any may be the one that sees most: their harmonic mean, which is small when one of
-// so many is so many times smaller, and not larger than they are when all agree. It holds whether or not they depend on one another (D. J. Wilson, "The harmonic
-// mean p-value for combining dependent tests", PNAS 116, 2019), to some hundredths, where p are small.
+// so many is so many times smaller, and not larger than they are when all agree. It holds whether or not they depend on one another (D. J. Wilson,
+// "The harmonic mean p-value for combining dependent tests", PNAS 116, 2019), to some hundredths, where p are small.
 func together(p []float64) float64 {
 	sum := 0.0
 	for _, each := range p {

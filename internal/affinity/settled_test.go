@@ -10,7 +10,8 @@ import (
 	"leadline/internal/sales"
 )
 
-// Shards have told what left, and of touches, up to the day of each customer's last purchase or look, a week ago at most. Links are those of histories at rest.
+// Shards have told what left, and of touches, up to the day of each customer's last purchase or look, a week ago at most. Links are those of histories
+// at rest.
 func TestLinksDoNotHangOnWhenCustomersWereLookedAt(t *testing.T) {
 	random := rand.New(rand.NewPCG(21, 22))
 	people := town(random, 400, 420)

@@ -4,13 +4,14 @@
 //
 // What is learned: how customers come to hold items (cells.go says how that is tallied, Contribution in code), summed by 28 days and
 // activity, holders as of when all customers had been looked at (settled.go); from the sums which pairs go together more than activity and season
-// explain (judge.go), soon after or at all (horizon.go), when the one follows the other (curve.go), and the same for equally active customers (baseline.go). Old sums count less (decay.go), an antecedent keeps sums of so many
-// consequents (row.go), and all is kept in rows (rows.go).
+// explain (judge.go), soon after or at all (horizon.go), when the one follows the other (curve.go), and the same for equally active customers
+// (baseline.go). Old sums count less (decay.go), an antecedent keeps sums of so many consequents (row.go), and all is kept in rows (rows.go).
+// Histories at rest are counted by the same functions in another order (atrest.go).
 //
 // It guarantees that links depend on the sums alone, not on the order in which tallies came, as long as no antecedent has more consequents
 // than it keeps; and that memory is bounded: an antecedent takes at most 19 MB (row.go) and usually some 200 kB, and pairs are counted of
-// at most MaxAntecedents. It is pure: no clock, no IO. It is
-// not the reader or writer of the topic product-links (packages stream, analyst), and says associations, never causes.
+// at most MaxAntecedents. It is pure: no clock, no IO. It is not the reader or writer of the topic product-links (packages stream, analyst), and says
+// associations, never causes.
 package affinity
 
 import (
