@@ -87,7 +87,7 @@ func signText(sign int, v float64) string {
 	case slipping.SignSilence:
 		return "Bought nothing for " + decimal(v, 0) + " days, as days usually are."
 	case slipping.SignGap:
-		return "The silence is " + decimal(v, 1) + " times as long as the longest one before, and five days."
+		return "The silence is " + decimal(v, 1) + " times the longest one before plus five days."
 	case slipping.SignUneven:
 		return "The times between its purchases vary by " + decimal(100*v, 0) + "% of their mean."
 	case slipping.SignEarlier:
